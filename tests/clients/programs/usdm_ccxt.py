@@ -43,10 +43,10 @@ def main() -> None:
     some = [place("limit", "buy", 0.01, low) for _ in range(2)]
     client.cancel_all_orders(SYMBOL)
     report("cancel_all", [fetched(client, one) for one in some])
-    report("limit_ioc", fetched(client, place("limit", "buy", 0.03, ask * 1.002, timeInForce="IOC")))
+    report("limit_ioc", fetched(client, place("limit", "buy", 0.03, ask * 1.01, timeInForce="IOC")))
     report("post_only", fetched(client, place("limit", "buy", 0.01, low, postOnly=True)))
     report("market", fetched(client, place("market", "sell", 0.01)))
-    sale = place("limit", "sell", 0.01, bid * 0.998, timeInForce="IOC", reduceOnly=True)
+    sale = place("limit", "sell", 0.01, bid * 0.99, timeInForce="IOC", reduceOnly=True)
     report("reduce_only", fetched(client, sale))
     kept = place("limit", "buy", 0.01, low, clientOrderId="kept-open")
     report("limit_gtc", fetched(client, kept))

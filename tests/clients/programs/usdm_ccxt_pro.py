@@ -50,11 +50,11 @@ async def trade(client: ccxt.pro.binanceusdm) -> None:
     some = [await place("limit", "buy", 0.01, low) for _ in range(2)]
     await client.cancel_all_orders(SYMBOL)
     report("cancel_all", [await fetched(one) for one in some])
-    report("limit_ioc", await fetched(await place("limit", "buy", 0.03, ask * 1.002, timeInForce="IOC")))
+    report("limit_ioc", await fetched(await place("limit", "buy", 0.03, ask * 1.01, timeInForce="IOC")))
     # ccxt sends `postOnly` and `clientOrderId` as they are, too, which the venue refuses as unknown parameters.
     report("post_only", await fetched(await place("limit", "buy", 0.01, low, timeInForce="GTX")))
     report("market", await fetched(await place("market", "sell", 0.01)))
-    sale = await place("limit", "sell", 0.01, bid * 0.998, timeInForce="IOC", reduceOnly=True)
+    sale = await place("limit", "sell", 0.01, bid * 0.99, timeInForce="IOC", reduceOnly=True)
     report("reduce_only", await fetched(sale))
     report("limit_gtc", await fetched(await place("limit", "buy", 0.01, low, newClientOrderId="kept-open")))
     report("query", await fetched(one))

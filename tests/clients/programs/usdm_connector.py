@@ -58,10 +58,10 @@ def trade(rest: Any) -> None:
     some = [place("LIMIT", "BUY", 0.01, low) for _ in range(2)]
     rest.cancel_all_open_orders(SYMBOL)
     report("cancel_all", [fetched(order_id) for order_id in some])
-    report("limit_ioc", fetched(place("LIMIT", "BUY", 0.03, round(ask * 1.002, 1), time_in_force="IOC")))
+    report("limit_ioc", fetched(place("LIMIT", "BUY", 0.03, round(ask * 1.01, 1), time_in_force="IOC")))
     report("post_only", fetched(place("LIMIT", "BUY", 0.01, low, time_in_force="GTX")))
     report("market", fetched(place("MARKET", "SELL", 0.01)))
-    sale = place("LIMIT", "SELL", 0.01, round(bid * 0.998, 1), time_in_force="IOC", reduce_only="true")
+    sale = place("LIMIT", "SELL", 0.01, round(bid * 0.99, 1), time_in_force="IOC", reduce_only="true")
     report("reduce_only", fetched(sale))
     report("limit_gtc", fetched(place("LIMIT", "BUY", 0.01, low, new_client_order_id="kept-open")))
     report("query", fetched(one))
