@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from clients.harness import Reported, RunningSandbox, equal, run_program, source_line
+from support.paths import ROOT
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind
 from arb.sandbox.accounts.positions import PositionSide
@@ -207,3 +208,18 @@ CHECKS = {
     "modes": check_modes,
     "stream": check_stream,
 }
+
+
+#: The rows of the table in docs/sandbox-bybit.md.
+ROWS = {
+    "load_markets": "load markets", "limit_gtc": "place: limit GTC", "limit_ioc": "place: limit IOC",
+    "post_only": "place: post-only", "market": "place: market", "reduce_only": "place: reduce-only",
+    "cancel_all": "cancel all", "open_orders": "open orders", "stream": "stream of own orders",
+}  # fmt: skip
+
+
+def test_the_table_of_the_docs_has_the_cells():
+    text = (ROOT / "docs" / "sandbox-bybit.md").read_text(encoding="utf-8")
+    for cell in CELLS:
+        marks = ["none" if (client, cell) in MISSING else "yes" for client in CLIENTS]
+        assert f"| {ROWS.get(cell, cell)} | {' | '.join(marks)} |" in text
