@@ -1,0 +1,96 @@
+"""Wrong requests of ccxt, ccxt.pro and Binance's own client at spot: each raises the error of the venue's code.
+
+The classes of ccxt are those that it raises for an address that is not the venue's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+from clients.harness import RunningSandbox, run_program
+
+from arb.sandbox.accounts.keys import test_keys
+from arb.sandbox.trading.setup import TradingSetup, usual_account
+
+pytestmark = pytest.mark.slow
+
+VENUE = "binance_spot"
+KEY, READER = test_keys(7)[0], test_keys(8)[0]
+#: Request: (class of ccxt's error, class of the connector's error, code).
+REFUSED = {
+    "wrong_secret": ("AuthenticationError", "BadRequestError", -1022),
+    "unknown_key": ("AuthenticationError", "UnauthorizedError", -2015),
+    "odd_key": ("AuthenticationError", None, -2014),
+    "no_permission": ("AuthenticationError", "UnauthorizedError", -2015),
+    "old_timestamp": ("InvalidNonce", "BadRequestError", -1021),
+    "early_timestamp": ("InvalidNonce", "BadRequestError", -1021),
+    "encoded_after_signing": ("AuthenticationError", "BadRequestError", -1022),
+    "reordered_after_signing": ("AuthenticationError", None, -1022),
+    "no_funds": ("InsufficientFunds", "BadRequestError", -2010),
+    "too_small": ("BadRequest", "BadRequestError", -1013),
+    "post_only": ("OrderImmediatelyFillable", None, -2010),
+    "unknown_order": ("OrderNotFound", None, -2011),
+    "no_such_order": ("OrderNotFound", None, -2013),
+    "duplicate_id": ("InvalidOrder", "BadRequestError", -2010),
+    "surplus": ("BadRequest", None, -1104),
+}
+BY_SOCKET = {
+    "socket_wrong_secret": ("AuthenticationError", -1022),
+    "socket_unknown_key": ("AuthenticationError", -2015),
+    "socket_no_permission": ("AuthenticationError", -2015),
+    "socket_old_timestamp": ("InvalidNonce", -1021),
+    "socket_unsorted": ("AuthenticationError", -1022),
+}
+
+
+@cache
+def reported(program: str) -> Any:
+    """Runs the wrong requests once."""
+    reader = replace(READER.key, permissions=frozenset(("read",)))
+    setup = TradingSetup((usual_account(),), (KEY.key, reader))
+    with RunningSandbox(setup, VENUE) as sandbox:
+        return run_program(
+            program,
+            address=sandbox.addresses[VENUE],
+            key=KEY.key.id,
+            secret=KEY.private,
+            reader=reader.id,
+            reader_secret=READER.private,
+        )
+
+
+def cell(program: str, name: str) -> Any:
+    run = reported(program)
+    assert name in run.cells, run.error or "not reported"
+    return run.cells[name]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_ccxt_raises_the_class_of_the_venues_code(name: str) -> None:
+    kind, _, code = REFUSED[name]
+    found = cell("spot_refusals_ccxt", name)
+    assert found.partition(" ")[0] == kind
+    assert str(code) in found or "would immediately match" in found or "insufficient balance" in found, found
+
+
+@pytest.mark.parametrize("name", [name for name, (_, kind, _) in REFUSED.items() if kind])
+def test_the_connector_raises_the_class_of_the_status(name: str) -> None:
+    _, kind, code = REFUSED[name]
+    assert cell("spot_refusals_sdk", name) == f"{kind} {code}"
+
+
+@pytest.mark.parametrize("name", BY_SOCKET)
+def test_requests_by_websocket(name: str) -> None:
+    kind, code = BY_SOCKET[name]
+    assert cell("spot_refusals_ccxt", name) == f"{kind} {code}"
+    assert cell("spot_refusals_sdk", name) == code
+
+
+def test_too_many_requests() -> None:
+    """ccxt raises DDoSProtection for every answer with status 429."""
+    assert cell("spot_refusals_ccxt", "too_many_orders") == ["DDoSProtection -1015", "none"]
+    assert cell("spot_refusals_sdk", "too_many_orders") == ["TooManyRequestsError -1015", "none"]
+    assert cell("spot_refusals_ccxt", "too_much_weight") == ["DDoSProtection -1003", "none"]
