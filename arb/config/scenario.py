@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import tomli
 from msgspec import Meta, field, structs
 
-from arb.config.key import Table, key
+from arb.config.key import AssetName, Table, key
+from arb.config.order_faults import ORDER_ARGUMENTS, mistakes
 from arb.config.strict import Source, build, section_text
 from arb.errors import ConfigError
-from arb.sandbox.serve.faults import FRAME_KINDS, Fault, FaultKind
+from arb.sandbox.faults import FRAME_KINDS, Fault, FaultKind
 from arb.sandbox.serve.limits import LIMITS, Limits
 
 _DAY_S = 86_400
 FaultName = Annotated[
     str, key("Name of a fault.", form="a name of letters, digits, _ and -", pattern=r"^[A-Za-z0-9_-]{1,64}\Z")
+]
+Pattern = Annotated[str, key(form='a name, "*" for anything', min_length=1, max_length=100)]
+SignedDecimal = Annotated[
+    str,
+    key(
+        form='a decimal in quotes other than 0 such as "0.01" or "-5"',
+        pattern=r"^(?=.*[1-9])-?[0-9]{1,12}(\.[0-9]{1,8})?\Z",
+    ),
 ]
 Seconds = Annotated[float, Meta(ge=0, le=_DAY_S)]
 
@@ -38,7 +48,23 @@ class FaultTable(Table, frozen=True, kw_only=True):
     offset_ms: Annotated[int, Meta(ge=-86_400_000, le=86_400_000)] | None = None
     retry_after_s: Annotated[int, Meta(ge=0, le=_DAY_S)] | None = None
     notice_s: Seconds | None = None
-    code: Annotated[int, Meta(ge=1000, le=4999)] | None = None
+    code: Annotated[int, Meta(ge=-99_999, le=999_999)] | None = None
+    account: Pattern | None = None
+    symbol: Pattern | None = None
+    request: Literal["place", "cancel", "amend", "query", "mode"] | None = None
+    order: Pattern | None = None
+    event: Pattern | None = None
+    status: Annotated[int, Meta(ge=400, le=599)] | None = None
+    message: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    then: Literal["hang", "cut"] | None = None
+    after_order: bool | None = None
+    share: Annotated[float, Meta(gt=0, le=1)] | None = None
+    asset: AssetName | None = None
+    quantity: SignedDecimal | None = None
+    side: Literal["buy", "sell"] | None = None
+    price_bps: Annotated[float, Meta(ge=-9999, le=9999)] | None = None
+    field: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    value: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
 
 
 class LimitsTable(Table, frozen=True, kw_only=True):
@@ -94,6 +120,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "rest_stale": ("duration_s",),
     "rest_429": ("duration_s", "retry_after_s"),
     "rest_418": ("duration_s", "retry_after_s"),
+    **ORDER_ARGUMENTS,
 }
 _WHEN = ("at_s", "every_s", "per_minute")
 _FOR_ALL = ("kind", "venue", *_WHEN)
@@ -126,10 +153,10 @@ def _fault(name: str, table: FaultTable, source: Source) -> Fault:
         if item in given and given[item] != default and item not in (*_FOR_ALL, *ARGUMENTS[table.kind]):
             known = ", ".join((*_FOR_ALL[1:], *ARGUMENTS[table.kind]))
             source.refuse((*path, item), f"has no effect on a fault of kind {table.kind}; it reads {known}")
-    if table.kind == "disconnect" and table.code in (1004, 1005, 1006, 1015):
-        source.refuse(
-            (*path, "code"), f"is {table.code}, which no frame may hold; without a code the line is cut"
-        )
+    for item, mistake in mistakes(table.kind, table.venue, given):
+        source.refuse((*path, item), mistake)
+    if table.quantity is not None:
+        given["quantity"] = Decimal(table.quantity)
     return Fault(name=name, **given)
 
 

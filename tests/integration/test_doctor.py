@@ -33,7 +33,7 @@ from arb.runtime.feeds import LiveFeed
 from arb.runtime.host import Host
 from arb.runtime.sandbox_venues import at_sandbox
 from arb.sandbox.accounts.rules import Facts
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 
 pytestmark = pytest.mark.slow

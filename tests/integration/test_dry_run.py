@@ -41,7 +41,7 @@ from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError, StrategyError
 from arb.runtime.keeper import SessionKeeper
 from arb.runtime.watchdog import Watchdog
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
 

@@ -32,7 +32,7 @@ from arb.commands.report import report_run
 from arb.commands.verify import Verdict, verify
 from arb.errors import InputError
 from arb.results.evidence import FILES, OWN, PARTS, file_hashes, sealed
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.urls import ports_from, venue_urls
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from support.recording_files import example
 
 from arb.commands.dryrun_live import run_live
 from arb.commands.verify import verify
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
 

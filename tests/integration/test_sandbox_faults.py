@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from support.sandboxes import NOW_NS, Clients, driven, on, on_sandbox
 
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox
 
 STREAM = "btcusdt@depth@100ms"

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 from support.recording_files import command, command_environment, run_command
 
 from arb.sandbox.events import Listing
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 
 #: BTC and ETH as they are; further symbols are made up.

@@ -17,7 +17,7 @@ import msgspec
 
 from arb.runtime.feeds import BOT_STREAMS
 from arb.sandbox.events import Listing
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.timeline import Timeline

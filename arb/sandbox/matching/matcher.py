@@ -14,11 +14,7 @@ Rows = NDArray[np.void]
 
 
 class Matcher(Protocol):
-    """Matches the orders of all accounts at one instrument. Times never decrease; results are in order of execution.
-
-    Call `advance` with the time of a request before it: with `whole`, what has no time (`touch`, `estimate`,
-    `is_ready`) is of the last call with one.
-    """
+    """Matches the orders of all accounts at one instrument. Times never decrease; results are in order of execution."""
 
     @property
     def is_ready(self) -> bool:
@@ -49,6 +45,9 @@ class Matcher(Protocol):
 
     def next_due_ns(self) -> int | None:
         """When `advance` has its next result at the earliest; None: not before the next rows."""
+
+    def next_match_no(self) -> int:
+        """The number of an execution that happens outside of the matcher."""
 
     def touch(self) -> tuple[int | None, int | None]:
         """Best bid and ask, in ticks, of what is displayed and not yet taken, and of resting orders."""

@@ -1,117 +1,19 @@
-"""Scripted faults: kind, schedule and targets. All randomness is seeded.
+"""When faults begin, which of them modify a frame, and what of them is logged. Pure; one thread.
 
-A fault begins at times of the sandbox's clock. It modifies the next frames that are sent to at least one client (gap,
-duplicate, reorder, truncate, garbage), or everything for its duration (silence, refuse, clock, the REST faults), or
-connections at once (disconnect, half_open, shutdown). Its effects are logged as they happen. Pure; one thread.
+Faults of frames count only frames that are sent to at least one client.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from numpy.random import Generator
 
+from arb.sandbox.faults import FRAME_KINDS, Fault, FaultKind, Scheduled
 from connectors.units import SECOND
 
 _LOGGED_CHARS_MAX = 160
-_NEVER = sys.maxsize
-
-
-class FaultKind(StrEnum):
-    GAP = "gap"
-    DUPLICATE = "duplicate"
-    REORDER = "reorder"
-    TRUNCATE = "truncate"
-    GARBAGE = "garbage"
-    SILENCE = "silence"
-    DISCONNECT = "disconnect"
-    HALF_OPEN = "half_open"
-    REFUSE = "refuse"
-    SHUTDOWN = "shutdown"
-    CLOCK = "clock"
-    REST_SLOW = "rest_slow"
-    REST_STALE = "rest_stale"
-    REST_429 = "rest_429"
-    REST_418 = "rest_418"
-
-
-FRAME_KINDS = frozenset(
-    {FaultKind.GAP, FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.TRUNCATE, FaultKind.GARBAGE}
-)
-CONNECTION_KINDS = frozenset({FaultKind.DISCONNECT, FaultKind.HALF_OPEN, FaultKind.SHUTDOWN})
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault. `venue` and `stream` are patterns with `*`; `client` counts a venue's connections from 1."""
-
-    kind: FaultKind
-    name: str = ""
-    venue: str = "*"
-    stream: str = "*"
-    client: int | None = None
-    #: When: once at `at_s`, or every `every_s` (first at `at_s`, if given), or randomly `per_minute` on average.
-    at_s: float | None = None
-    every_s: float | None = None
-    per_minute: float | None = None
-    #: Number of frames; duration; arguments of individual kinds.
-    count: int = 1
-    duration_s: float = 5.0
-    delay_s: float = 2.0
-    offset_ms: int = 1000
-    retry_after_s: int = 5
-    notice_s: float = 5.0
-    code: int | None = None
-
-    def times(self, chance: Generator) -> Iterator[float]:
-        """The times at which it begins, in seconds from the start."""
-        if self.per_minute is not None:
-            at = self.at_s or 0.0
-            while True:
-                at += chance.exponential(60.0 / self.per_minute)
-                yield at
-        elif self.every_s is not None:
-            at = self.every_s if self.at_s is None else self.at_s
-            while True:
-                yield at
-                at += self.every_s
-        else:
-            yield self.at_s or 0.0
-
-    def is_about(self, venue: str, stream: str | None = None, client: int | None = None) -> bool:
-        """Whether the fault applies to a venue, stream and client; None matches any."""
-        return (
-            fnmatchcase(venue, self.venue)
-            and (stream is None or fnmatchcase(stream, self.stream))
-            and (client is None or self.client in (None, client))
-        )
-
-
-class Scheduled:
-    """A fault with its schedule and, once it has begun, the number of frames left to modify, or its end."""
-
-    def __init__(self, no: int, fault: Fault, start_ns: int, chance: Generator) -> None:
-        self.no = no
-        self.fault = fault
-        self.frames_left = 0
-        self.until_ns = 0
-        self._times = (start_ns + round(at_s * SECOND) for at_s in fault.times(chance))
-        self._next_ns = next(self._times, _NEVER)
-
-    def begins(self, now_ns: int) -> Iterator[Scheduled]:
-        """Begins the fault, and yields it, once for each of its times up to `now_ns`."""
-        while self._next_ns <= now_ns:
-            if self.fault.kind in FRAME_KINDS:
-                self.frames_left += self.fault.count
-            elif self.fault.kind not in CONNECTION_KINDS:
-                self.until_ns = self._next_ns + round(self.fault.duration_s * SECOND)
-            self._next_ns = next(self._times, _NEVER)
-            yield self
 
 
 class Injector:
@@ -133,7 +35,7 @@ class Injector:
     def strikes(self, now_ns: int) -> list[Scheduled]:
         """Returns the faults that begin by `now_ns`, and forgets those that have ended."""
         struck = [begun for one in self._scheduled for begun in one.begins(now_ns)]
-        self._active = [one for one in self._scheduled if one.frames_left or one.until_ns > now_ns]
+        self._active = [one for one in self._scheduled if one.left or one.until_ns > now_ns]
         return struck
 
     def is_calm(self, venue: str) -> bool:
@@ -150,14 +52,14 @@ class Injector:
         for one in self._active:
             fault = one.fault
             is_of_frames = fault.kind in FRAME_KINDS
-            if not ((is_of_frames and one.frames_left) or fault.kind == FaultKind.SILENCE):
+            if not ((is_of_frames and one.left) or fault.kind == FaultKind.SILENCE):
                 continue
             targets = [no for no in clients if fault.is_about(venue, stream, no)]
             if not targets:
                 continue
             taken.append(fault)
             if is_of_frames:
-                one.frames_left -= 1
+                one.left -= 1
                 self.report(
                     one, now_ns, venue, stream=stream, clients=targets, frame=text[:_LOGGED_CHARS_MAX]
                 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.connection import Connection, text_frame
 from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.faults import Fault, FaultKind, Injector
+from arb.sandbox.serve.faults import Injector
 from arb.sandbox.serve.timeline import shift_stamps
 
 

@@ -58,7 +58,7 @@ class LedgerFile:
         self._file.close()
 
     def _write_entries(self, trading: Trading, event: Event, view: Any) -> None:
-        account = trading.account(event.venue, event.account)
+        account = trading.accounts[event.venue.partition("_")[0]][event.account]
         key = (account.house, account.id)
         last = self._written.get(key, 0)
         new = []

@@ -15,10 +15,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from arb.errors import InputError
 from arb.sandbox.accounts.rules import Facts
+from arb.sandbox.faults import CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Scheduled
 from arb.sandbox.serve.clocks import SandboxClock
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.faults import CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Injector, Scheduled
+from arb.sandbox.serve.faults import Injector
 from arb.sandbox.serve.hub import Hub
 from arb.sandbox.serve.limits import Limits, Window
 from arb.sandbox.serve.raw_request import RawRequest
@@ -203,7 +204,6 @@ class VenueServer:
 
     def _status(self) -> dict[str, Any]:
         """Status of this server, at a path that no venue has."""
-        trading = self.exchange.trading
         return {
             "sandbox": True,
             "source": self._source,
@@ -212,7 +212,6 @@ class VenueServer:
             "time_ms": self._venue_ms(self._clock.now_ns()),
             "connections": len(self.connections),
             "frames_sent": self.hub.frames_sent,
-            **({} if trading is None else {"rows_late": trading.rows_late}),
         }
 
     def _ledger(self, request: web.Request) -> web.Response:

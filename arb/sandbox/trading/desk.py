@@ -6,7 +6,7 @@ settlement. A refusal at any step leaves nothing behind but counts. Pure; times 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -57,6 +57,10 @@ class Replaced(NamedTuple):
     place_refusal: RefusalError | None
 
 
+#: Matches a new order: (its instrument, the order, the matcher's own form of it, now, bound).
+Match = Callable[[Instrument, VenueOrder, Order, int, int | None], list[Result]]
+
+
 class Desk:
     """See the module. Orders that it returns are copies."""
 
@@ -83,14 +87,20 @@ class Desk:
         self.settlement = Settlement(
             venue, accounts, self._orders, self._counts, self.instruments, policy, emit
         )
+        #: Both may be replaced by faults: what matches new orders, and which ones queries do not find.
+        self.match: Match = _match
+        self.is_hidden: Callable[[VenueOrder], bool] = lambda order: False
         self.modes = ModeChanges(venue, accounts, self._orders, self.instruments, emit)
 
     # requests
 
-    def place(self, request: Place, now_ns: int) -> VenueOrder:
-        """Places an order. Returns it as it is after matching, with its executions. Raises RefusalError."""
+    def place(self, request: Place, now_ns: int, match: Match | None = None) -> VenueOrder:
+        """Places an order. Returns it as it is after matching, with its executions. Raises RefusalError.
+
+        match: instead of the usual one.
+        """
         with exact():
-            return self._place(request, now_ns).view()
+            return self._place(request, now_ns, match).view()
 
     def test(self, request: Place, now_ns: int) -> None:
         """Checks an order without placing it. Raises RefusalError."""
@@ -141,12 +151,15 @@ class Desk:
         """An order, open or closed. Raises RefusalError."""
         self.instrument(named.symbol)
         with exact():
-            return self._orders[named.account].find(named).view()
+            order = self._orders[named.account].find(named)
+            if self.is_hidden(order):
+                raise RefusalError(Reason.UNKNOWN_ORDER)
+            return order.view()
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[VenueOrder]:
         """Open orders, in the order in which they were placed."""
         with exact():
-            return [one.view() for one in self._orders[account].open.values() if symbol in (None, one.symbol)]
+            return self._views(self._orders[account].open.values(), symbol)
 
     def closed_orders(
         self, account: str, symbol: str | None = None, last: int | None = None
@@ -154,7 +167,10 @@ class Desk:
         """Closed orders that are kept, in the order in which they ended; of the `last` ones of all symbols."""
         with exact():
             closed = self._orders[account].closed[-last if last else None :]
-            return [one.view() for one in closed if symbol in (None, one.symbol)]
+            return self._views(closed, symbol)
+
+    def _views(self, orders: Iterable[VenueOrder], symbol: str | None) -> list[VenueOrder]:
+        return [one.view() for one in orders if symbol in (None, one.symbol) and not self.is_hidden(one)]
 
     def executions(self, account: str, symbol: str | None = None) -> list[Execution]:
         """Executions that are kept, in order."""
@@ -188,18 +204,11 @@ class Desk:
         for orders in self._orders.values():
             orders.forget_closed()
 
-    def _brought_to(self, symbol: str, now_ns: int) -> Instrument:
-        """An instrument with its book at the time of a request. Raises RefusalError."""
-        instrument = self.instrument(symbol)
-        if results := instrument.matcher.advance(now_ns):
-            self.settlement.settle(instrument, results, now_ns)
-        return instrument
-
     # placing
 
     def _check(self, request: Place, now_ns: int) -> tuple[Instrument, Decimal, Decimal]:
         """All checks of a new order without funds; its quantity, and how much of it can be executed."""
-        instrument = self._brought_to(request.symbol, now_ns)
+        instrument = self.instrument(request.symbol)
         rules = instrument.rules
         reference = instrument.reference_price(now_ns)
         if request.is_venues:
@@ -244,7 +253,7 @@ class Desk:
         is_empty = (ask if request.side == BUY else bid) is None
         return Reason.NO_LIQUIDITY if is_empty else Reason.QUANTITY_TOO_SMALL
 
-    def _place(self, request: Place, now_ns: int) -> VenueOrder:
+    def _place(self, request: Place, now_ns: int, match: Match | None = None) -> VenueOrder:
         instrument, quantity, most = self._check(request, now_ns)
         rules = instrument.rules
         account = self._accounts[request.account]
@@ -284,12 +293,13 @@ class Desk:
             prevention=order.prevention,
             arrived_ns=now_ns,
         )
-        results = instrument.matcher.place(taking, now_ns, bound)
+        results = (match or self.match)(instrument, order, taking, now_ns, bound)
         if refused := self._refusal_of(results):
             account.wallet(self.venue).release(no)
             raise RefusalError(refused)
         self._orders[request.account].add(order)
-        self._counts[request.account].add(now_ns)
+        if not request.is_venues:
+            self._counts[request.account].add(now_ns)
         instrument.resting[no] = (order, taking)
         self._emit(OrderEvent(self.venue, order.account, now_ns, Change.NEW, order.view()))
         if self.policy.reports_positions:
@@ -349,7 +359,7 @@ class Desk:
     # ending and changing
 
     def _cancel(self, request: Cancel, now_ns: int) -> VenueOrder:
-        self._brought_to(request.symbol, now_ns)
+        self.instrument(request.symbol)
         order = self._orders[request.account].find_open(request)
         if request.only_unfilled is not None and request.only_unfilled == bool(order.filled):
             raise RefusalError(Reason.CANCEL_RESTRICTION)
@@ -368,7 +378,7 @@ class Desk:
         self.settlement.end(instrument, order, reason, now_ns)
 
     def _amend(self, request: Amend, now_ns: int) -> VenueOrder:
-        instrument = self._brought_to(request.symbol, now_ns)
+        instrument = self.instrument(request.symbol)
         rules = instrument.rules
         order = self._orders[request.account].find_open(request)
         _, resting = instrument.resting[order.no]
@@ -436,3 +446,9 @@ class Desk:
         more = needed - wallet.locked_by(order.no)
         if more > 0:
             self._lock(order, asset, more)
+
+
+def _match(
+    instrument: Instrument, order: VenueOrder, taking: Order, now_ns: int, bound: int | None
+) -> list[Result]:
+    return instrument.matcher.place(taking, now_ns, bound)

@@ -118,3 +118,20 @@ class DeadManEvent:
 
 
 Event = OrderEvent | AccountEvent | TransferEvent | ConfigEvent | MarginCallEvent | DeadManEvent
+
+
+def event_name(event: Event) -> str:
+    """The name by which faults find an event: "order:trade", "account:funding", "transfer", "config", ..."""
+    if isinstance(event, OrderEvent):
+        return f"order:{event.change.name.lower()}"
+    if isinstance(event, AccountEvent):
+        return f"account:{event.cause.name.lower()}"
+    return _NAMES[type(event)]
+
+
+_NAMES = {
+    TransferEvent: "transfer",
+    ConfigEvent: "config",
+    MarginCallEvent: "margin_call",
+    DeadManEvent: "dead_man",
+}

@@ -16,15 +16,19 @@ from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.keys import KeyRing
 from arb.sandbox.accounts.rules import Facts, InstrumentRules, rules_of
 from arb.sandbox.events import Listing
+from arb.sandbox.faults import Scheduled
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.matching.orders import EndReason, Prevention
 from arb.sandbox.trading.deadman import Countdowns, DisconnectProtection, Switch
 from arb.sandbox.trading.delivery import Delays, Delivery, Outbox
 from arb.sandbox.trading.desk import Desk
 from arb.sandbox.trading.events import DeadManEvent, Event
+from arb.sandbox.trading.fault_acts import FaultActs
+from arb.sandbox.trading.forced_closings import ForcedClosings
 from arb.sandbox.trading.ids import Ids
 from arb.sandbox.trading.instrument import Instrument
 from arb.sandbox.trading.market_side import Frame, MarketSide, Source
+from arb.sandbox.trading.order_faults import OrderFaults
 from arb.sandbox.trading.policy import POLICIES, Policy
 from arb.sandbox.trading.setup import TradingSetup, open_accounts
 from arb.sandbox.trading.undocumented import Undocumented
@@ -82,14 +86,20 @@ class Trading:
             }
             policy = _policy(venue, assumed, (order_limits or {}).get(venue, {}))
             accounts = self.accounts[venue.partition("_")[0]]
-            self.desks[venue] = Desk(venue, accounts, instruments, policy, self._ids, self._emitted.append)
+            self.desks[venue] = Desk(venue, accounts, instruments, policy, self._ids, self._emit)
         self.market.join(self.desks, start_ns)
+        self._closings = ForcedClosings(self.desks, self.accounts, self._emit)
+        acts = FaultActs(self.desks, self.accounts, self.keys, self._outbox, self._closings, self._emit)
+        #: Faults of order entry and accounts.
+        self.faults = OrderFaults(self._outbox, acts)
+        for desk in self.desks.values():
+            desk.match, desk.is_hidden = self.faults.match, self.faults.is_hidden
 
     # accounts and events
 
     def account(self, venue: str, account: str) -> Account:
-        """An account at the house of a venue."""
-        return self.accounts[venue.partition("_")[0]][account]
+        """An account at the house of a venue, as queries show it. Do not change it."""
+        return self.faults.shown(self.accounts[venue.partition("_")[0]][account], self.now_ns)
 
     def listen(self, venue: str, account: str, listener: Listener) -> Callable[[], None]:
         """Calls `listener` with every event of an account at a venue, when it is due. Returns what ends it."""
@@ -126,23 +136,12 @@ class Trading:
         """A frame that is sent now."""
         with exact():
             self.market.receive(frame, now_ns)
+        self.check_positions(now_ns)
+
+    def check_positions(self, now_ns: int) -> None:
+        """Liquidates positions that have reached their maintenance margin; at most once a second."""
+        self._closings.check(now_ns)
         self._flush(now_ns)
-
-    @property
-    def looks_ahead(self) -> bool:
-        """Whether `look_ahead` must be called, for every frame."""
-        return self.market.looks_ahead
-
-    @property
-    def rows_late(self) -> int:
-        """See `MarketSide.rows_late`."""
-        return self.market.rows_late
-
-    def look_ahead(self, frame: Frame, sent_ns: int) -> None:
-        """A frame that `receive` gets later, when it is sent."""
-        with exact():
-            self.market.look_ahead(frame, sent_ns, self.now_ns)
-        self._flush(self.now_ns)
 
     def advance(self, to_ns: int) -> None:
         """Runs everything that is due up to `to_ns`, in order of time."""
@@ -156,6 +155,11 @@ class Trading:
                     self._fire(due_ns)
                 self._flush(due_ns)
 
+    def begin(self, scheduled: Scheduled, now_ns: int) -> None:
+        """A fault of order entry or accounts begins now."""
+        self.faults.begin(scheduled, now_ns)
+        self._flush(now_ns)
+
     def next_due_ns(self) -> int | None:
         """When `advance` has something to do; None: nothing yet."""
         due = (self._outbox.next_due_ns(), self._countdowns.next_due_ns(), self.market.next_due_ns())
@@ -165,7 +169,11 @@ class Trading:
         for venue, account, symbol in self._countdowns.take(now_ns):
             cancelled = self.desks[venue].cancel_all(account, symbol, now_ns, EndReason.DEAD_MAN)
             if symbol is None:
-                self._emitted.append(DeadManEvent(venue, account, now_ns, len(cancelled)))
+                self._emit(DeadManEvent(venue, account, now_ns, len(cancelled)))
+
+    def _emit(self, event: Event) -> None:
+        self._emitted.append(event)
+        self.faults.happened(event)
 
     def _flush(self, now_ns: int) -> None:
         """Sends the events that happened to their listeners."""
@@ -173,17 +181,21 @@ class Trading:
         for event in events:
             if self.observer is not None:
                 self.observer(event)
-            for number, listener in list(self._listeners.get((event.venue, event.account), {}).items()):
-                self._send(event, number, listener, now_ns)
+            listeners = self._listeners.get((event.venue, event.account))
+            if not listeners:
+                continue
+            for one, extra_ns in self.faults.sent(event, now_ns):
+                for number, listener in list(listeners.items()):
+                    self._send(one, number, listener, now_ns, extra_ns)
 
-    def _send(self, event: Event, number: int, listener: Listener, now_ns: int) -> None:
+    def _send(self, event: Event, number: int, listener: Listener, now_ns: int, extra_ns: int) -> None:
         listeners = self._listeners[event.venue, event.account]
 
         def send(_: int) -> None:
             if listeners.get(number) is listener:
                 listener(event)
 
-        self.delivery[event.venue].event(now_ns, number, send)
+        self.delivery[event.venue].event(now_ns, number, send, extra_ns)
 
     def _instrument(
         self, no: int, listing: Listing, facts: Mapping[tuple[str, str], Facts], assumed: Undocumented

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from arb.config.scenario import ARGUMENTS, FaultTable, LimitsTable, load_scenario
 from arb.errors import ConfigError
-from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.limits import LIMITS, Limits
 
 
@@ -62,7 +62,41 @@ def test_a_file_becomes_faults_and_limits(tmp_path: Path) -> None:
         ),
         ('[faults.a]\nkind = "gap"\nat = 1', r"at is not a known key; did you mean at_s"),
         ('[faults.a]\nkind = "gap"\nvenue = "okx"\nat_s = 1', r'venue is "okx"; it must be one of'),
-        ('[faults.a]\nkind = "disconnect"\ncode = 1006\nat_s = 1', r"code is 1006, which no frame may hold"),
+        (
+            '[faults.a]\nkind = "disconnect"\ncode = 1006\nat_s = 1',
+            r"code is 1006, which no close frame may hold",
+        ),
+        ('[faults.a]\nkind = "reject"\nat_s = 1', r"\[faults\.a\] code is missing; a fault of kind reject"),
+        (
+            '[faults.a]\nkind = "reject"\ncode = -2010\nat_s = 1\nrequest = "balance"',
+            r'request is "balance"; it must be one of "place"',
+        ),
+        (
+            '[faults.a]\nkind = "pruned"\nat_s = 1\nshare = 0.5',
+            r"share has no effect on a fault of kind pruned; it reads",
+        ),
+        (
+            '[faults.a]\nkind = "adl"\nat_s = 1\nvenue = "bybit_spot"',
+            r'venue is "bybit_spot", where a fault of kind adl has no effect',
+        ),
+        ('[faults.a]\nkind = "user_lost"\ncode = -1007\nat_s = 1', r"code is -1007, which no close frame"),
+        ('[faults.a]\nkind = "transfer"\nquantity = "0.0"\nat_s = 1', r"quantity is \"0\.0\"; it must be"),
+        (
+            '[faults.a]\nkind = "foreign_order"\nquantity = "-1"\nat_s = 1',
+            r'quantity is "-1"; it must be positive',
+        ),
+        (
+            '[faults.a]\nkind = "filter_changed"\nfield = "tick"\nvalue = "1"\nat_s = 1',
+            r'field is "tick"; it must be one of min_price',
+        ),
+        (
+            '[faults.a]\nkind = "mode_switched"\nfield = "leverage"\nvalue = "x"\nat_s = 1',
+            r'value is "x"; for leverage it must be a leverage such as "10"',
+        ),
+        (
+            '[faults.a]\nkind = "mode_switched"\nvenue = "bybit_linear"\nfield = "multi_assets"\nvalue = "on"\nat_s = 1',
+            r'field is "multi_assets", which bybit_linear does not have',
+        ),
         ('[faults."a b"]\nkind = "gap"\nat_s = 1', r"not a name that fits"),
         ("[fault.a]", r"\[fault\] is not a known section; did you mean \[faults\]"),
         ("[limits.okx]\nlife_s = 1", r"\[limits\.okx\] is no venue of the sandbox"),

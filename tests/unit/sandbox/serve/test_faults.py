@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
-from arb.sandbox.serve.faults import Fault, FaultKind, Injector
+from arb.sandbox.faults import Fault, FaultKind
+from arb.sandbox.serve.faults import Injector
 from connectors.units import SECOND as S
 
 VENUE, STREAM = "binance_spot", "btcusdt@depth@100ms"

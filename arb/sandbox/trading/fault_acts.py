@@ -1,0 +1,272 @@
+"""Faults that do something to accounts at once: what their owners do by hand, and what venues do to them. Pure.
+
+Every act gives its outcome as plain values for the fault log. One that the venue would refuse changes nothing; its
+outcome has `refused`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from arb.sandbox.accounts.account import Account
+from arb.sandbox.accounts.amounts import PLACES, ZERO, exact, plain, rounded
+from arb.sandbox.accounts.keys import KeyRing
+from arb.sandbox.accounts.liquidation import Forced
+from arb.sandbox.events import BUY, SELL
+from arb.sandbox.faults import Fault, FaultKind
+from arb.sandbox.matching.orders import End, EndReason, Fill, Force, Order, Prevention, Result
+from arb.sandbox.matching.prevention import effective, prevent
+from arb.sandbox.trading.delivery import Outbox
+from arb.sandbox.trading.desk import Desk
+from arb.sandbox.trading.events import Event, MarginCallEvent
+from arb.sandbox.trading.forced_closings import ForcedClosings
+from arb.sandbox.trading.instrument import Instrument
+from arb.sandbox.trading.order_state import VenueOrder
+from arb.sandbox.trading.requests import OrderKind, Place, RefusalError
+from connectors.units import SECOND
+
+Outcome = dict[str, Any]
+
+
+class FaultActs:
+    """See the module."""
+
+    def __init__(
+        self,
+        desks: Mapping[str, Desk],
+        accounts: Mapping[str, Mapping[str, Account]],
+        keys: KeyRing,
+        outbox: Outbox,
+        closings: ForcedClosings,
+        emit: Callable[[Event], None],
+    ) -> None:
+        """accounts: by house and id. Events of an act are emitted; the caller sends them."""
+        self._desks = desks
+        self._accounts = accounts
+        self._keys = keys
+        self._outbox = outbox
+        self._closings = closings
+        self._emit = emit
+        self._made = 0
+        self._acts: dict[FaultKind, Callable[[Fault, Desk, Account, int], Iterator[Outcome]]] = {
+            FaultKind.KEY_REVOKED: self._revoke_keys,
+            FaultKind.SELF_TRADE: self._self_trade,
+            FaultKind.LIQUIDATE: self._liquidate,
+            FaultKind.ADL: self._liquidate,
+            FaultKind.FOREIGN_ORDER: self._foreign_order,
+            FaultKind.TRANSFER: self._transfer,
+            FaultKind.MODE_SWITCHED: self._switch_mode,
+            FaultKind.MARGIN_CALL: self._margin_call,
+        }
+
+    def account(self, venue: str, account: str) -> Account:
+        """An account at the house of a venue."""
+        return self._accounts[venue.partition("_")[0]][account]
+
+    def accounts_of(self, fault: Fault) -> Iterator[tuple[str, Account]]:
+        """The accounts that a fault is about, with their venues."""
+        for venue in self._desks:
+            for account in self._accounts[venue.partition("_")[0]].values():
+                if fault.concerns(venue, account.id):
+                    yield venue, account
+
+    def carry_out(self, fault: Fault, now_ns: int) -> Iterator[tuple[str, Outcome]]:
+        """Does what a fault says; yields the venue and the outcome of each act."""
+        if fault.kind in (FaultKind.FILTER_CHANGED, FaultKind.CANCEL_ONLY):
+            for venue, desk in self._desks.items():
+                for symbol, instrument in desk.instruments.items():
+                    if fault.is_about(venue) and fault.concerns(venue, fault.account, symbol):
+                        yield venue, self._change_rules(fault, instrument, now_ns)
+            return
+        act = self._acts[fault.kind]
+        for venue, account in self.accounts_of(fault):
+            try:
+                for outcome in act(fault, self._desks[venue], account, now_ns):
+                    yield venue, {"account": account.id, **outcome}
+            except RefusalError as refusal:
+                yield venue, {"account": account.id, "refused": refusal.reason.name}
+
+    # by the venue
+
+    def _change_rules(self, fault: Fault, instrument: Instrument, now_ns: int) -> Outcome:
+        rules = instrument.rules
+        field, value = fault.field, fault.value
+        if fault.kind is FaultKind.CANCEL_ONLY:
+            changes: dict[str, object] = {"is_open": False}
+        elif field == "max_orders":
+            changes = {field: int(value)}
+        else:
+            changes = {field: Decimal(value)}
+        before = {name: getattr(rules, name) for name in changes}
+
+        def undo(_: int) -> None:
+            for name, old in before.items():
+                setattr(rules, name, old)
+
+        for name, new in changes.items():
+            setattr(rules, name, new)
+        if fault.duration_s:
+            self._outbox.put(now_ns + round(fault.duration_s * SECOND), undo)
+        shown = {"field": field, "value": value} if field else {}
+        return {"symbol": rules.symbol, **shown, "duration_s": fault.duration_s}
+
+    def _revoke_keys(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
+        keys = [key for key in self._keys.of_account(account.id) if key.house == account.house]
+
+        def restore(_: int) -> None:
+            for key in keys:
+                key.is_revoked = False
+
+        for key in keys:
+            key.is_revoked = True
+        if fault.duration_s:
+            self._outbox.put(now_ns + round(fault.duration_s * SECOND), restore)
+        yield {"keys": len(keys), "duration_s": fault.duration_s}
+
+    def _liquidate(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
+        forced = Forced.ADL if fault.kind is FaultKind.ADL else Forced.LIQUIDATION
+        positions = [
+            one
+            for one in self._closings.margin(desk, account).positions
+            if one.quantity and fault.concerns(desk.venue, account.id, one.symbol)
+        ]
+        share = 1.0 if fault.share is None else fault.share
+        for order in self._closings.close(desk, account, positions, forced, now_ns, share):
+            yield _placed(order)
+
+    def _margin_call(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
+        margin = self._closings.margin(desk, account)
+        positions = tuple(
+            (account.positions.view(one.symbol, one.side, one.mark), one.maintenance, one.unrealized)
+            for one in margin.positions
+            if one.quantity and fault.concerns(desk.venue, account.id, one.symbol)
+        )
+        if positions:
+            self._emit(MarginCallEvent(desk.venue, account.id, now_ns, margin.cross_wallet, positions))
+            yield {"symbols": [position.symbol for position, _, _ in positions]}
+
+    # by the owner's hand
+
+    def _foreign_order(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
+        side = BUY if fault.side == "buy" else SELL
+        for symbol, instrument in desk.instruments.items():
+            best = instrument.touch()[0 if side == BUY else 1]
+            if not fault.concerns(desk.venue, account.id, symbol) or best is None:
+                continue
+            tick = instrument.rules.tick
+            away = best * Decimal(repr(fault.price_bps)) / 10_000
+            price = best + away if side == BUY else best - away
+            place = Place(
+                account=account.id,
+                symbol=symbol,
+                side=side,
+                kind=OrderKind.LIMIT,
+                force=Force.GTC,
+                price=price - price % tick,
+                quantity=fault.quantity,
+                client_id=self._by_hand(account),
+            )
+            yield _placed(desk.place(place, now_ns))
+
+    def _self_trade(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
+        resting = next(
+            (
+                order
+                for order in desk.open_orders(account.id)
+                if order.price is not None and fault.concerns(desk.venue, account.id, order.symbol)
+            ),
+            None,
+        )
+        if resting is None:
+            return
+        rules = desk.instruments[resting.symbol].rules
+        part = resting.left * Decimal(repr(1.0 if fault.share is None else fault.share))
+
+        def meet(
+            instrument: Instrument, order: VenueOrder, taking: Order, at_ns: int, bound: int | None
+        ) -> list[Result]:
+            return _meet(instrument, instrument.resting[resting.no][1], taking, at_ns, bound)
+
+        place = Place(
+            account=account.id,
+            symbol=resting.symbol,
+            side=1 - resting.side,
+            kind=OrderKind.LIMIT,
+            force=Force.IOC,
+            price=resting.price,
+            quantity=max(rules.lot, part - part % rules.lot),
+            client_id=self._by_hand(account),
+            position_side=resting.position_side,
+        )
+        taken = desk.place(place, now_ns, meet)
+        yield {**_placed(taken), "resting_order_id": resting.order_id, "prevented": plain(taken.prevented)}
+
+    def _transfer(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
+        with exact():
+            amount, wallet = fault.quantity, account.wallet(desk.venue)
+            free = wallet.free(fault.asset)
+            if wallet.is_margin and account.positions.open_positions():
+                margin = self._closings.margin(desk, account)
+                free = min(free, rounded(margin.available, PLACES, ROUND_DOWN))
+            amount = max(amount, -max(ZERO, free))
+            if amount:
+                desk.settlement.transfer(account.id, fault.asset, amount, now_ns)
+            yield {"asset": fault.asset, "quantity": plain(amount)}
+
+    def _switch_mode(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
+        modes, value = desk.modes, fault.value
+        symbols = [symbol for symbol in desk.instruments if fault.concerns(desk.venue, account.id, symbol)]
+        if all(desk.instruments[symbol].rules.is_spot for symbol in symbols):
+            return
+        if fault.field == "leverage":
+            for symbol in symbols:
+                modes.set_leverage(account.id, symbol, int(value), now_ns)
+        elif fault.field == "position_mode":
+            modes.set_hedge(account.id, value == "hedge")
+        elif fault.field == "multi_assets":
+            modes.set_multi_assets(account.id, value == "on", now_ns)
+        elif account.house == "binance":
+            for symbol in symbols:
+                modes.set_margin_type(account.id, symbol, value)
+        else:
+            name = "ISOLATED_MARGIN" if value == "isolated" else "REGULAR_MARGIN"
+            modes.set_margin_mode(account.id, name)
+        yield {"field": fault.field, "value": value}
+
+    def _by_hand(self, account: Account) -> str | None:
+        """A client id as the venue's own page makes it."""
+        self._made += 1
+        return f"web_{self._made:018x}" if account.house == "binance" else None
+
+
+def _meet(instrument: Instrument, maker: Order, taker: Order, at_ns: int, bound: int | None) -> list[Result]:
+    """Executes an order against one resting order, whatever else is in the book, or prevents that by its mode."""
+    matcher = instrument.matcher
+    if maker.tick is None or not matcher.cancel(maker, at_ns):  # it was executed in the meantime
+        return matcher.place(taker, at_ns, bound)
+    mode = effective(taker, maker)
+    if mode is Prevention.NONE:
+        lots = min(taker.left, maker.left)
+        number = matcher.next_match_no()
+        results: list[Result] = []
+        for one, counter, is_maker in ((taker, maker, False), (maker, taker, True)):
+            one.filled += lots
+            results.append(Fill(one, maker.tick, lots, is_maker, at_ns, number, counter))
+    else:
+        results = prevent(taker, maker, mode, maker.tick, at_ns)
+    if maker.left:
+        results += matcher.place(maker, at_ns)
+    if taker.left:
+        results.append(End(taker, EndReason.IOC_REST, at_ns))
+    return results
+
+
+def _placed(order: VenueOrder) -> Outcome:
+    return {
+        "symbol": order.symbol,
+        "order": order.client_id,
+        "order_id": order.order_id,
+        "filled": plain(order.filled),
+    }

@@ -1,0 +1,131 @@
+"""Positions that the venue closes: liquidation when the maintenance margin is reached, and ADL. Pure.
+
+A model: orders of the symbols are cancelled, then a market order with the venue's own id closes the position at the
+prices of the book. What it cannot execute remains until the next check. Binance charges the instrument's liquidation
+fee; what an account without positions owes afterwards is paid by the insurance fund.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_DOWN, Decimal
+
+from arb.sandbox.accounts.account import Account
+from arb.sandbox.accounts.amounts import PLACES, ZERO, exact, rounded
+from arb.sandbox.accounts.ledger import EntryCause
+from arb.sandbox.accounts.liquidation import Forced, closings, due
+from arb.sandbox.accounts.margin import Margin, PositionMargin, margin_of
+from arb.sandbox.matching.orders import EndReason, Force
+from arb.sandbox.trading.desk import Desk
+from arb.sandbox.trading.events import AccountEvent, Cause, Event
+from arb.sandbox.trading.margin_checks import open_order
+from arb.sandbox.trading.order_state import VenueOrder
+from arb.sandbox.trading.requests import OrderKind, Place
+from connectors.units import MILLISECOND, SECOND
+
+#: Positions are checked at most this often.
+_CHECK_NS = SECOND
+_KINDS = {Forced.LIQUIDATION: "liquidation", Forced.ADL: "adl"}
+
+
+class ForcedClosings:
+    """See the module; of all venues with positions."""
+
+    def __init__(
+        self,
+        desks: Mapping[str, Desk],
+        accounts: Mapping[str, Mapping[str, Account]],
+        emit: Callable[[Event], None],
+    ) -> None:
+        """accounts: by house and id."""
+        self._desks = [desk for desk in desks.values() if any(_perpetuals(desk))]
+        self._all = desks
+        self._accounts = accounts
+        self._emit = emit
+        self._checked_ns = 0
+
+    def check(self, now_ns: int) -> None:
+        """Liquidates the positions whose maintenance margin is reached; at most once a second."""
+        if now_ns - self._checked_ns < _CHECK_NS:
+            return
+        self._checked_ns = now_ns
+        for desk in self._desks:
+            for account in self._accounts[desk.venue.partition("_")[0]].values():
+                if account.positions.open_positions() and (positions := due(self.margin(desk, account))):
+                    self.close(desk, account, positions, Forced.LIQUIDATION, now_ns)
+
+    def margin(self, desk: Desk, account: Account) -> Margin:
+        """The margin of an account, with other assets as collateral where the venue counts them."""
+        rules = {symbol: one.rules for symbol, one in desk.instruments.items()}
+        with exact():
+            return margin_of(
+                account,
+                desk.venue,
+                rules,
+                lambda symbol: desk.instruments[symbol].mark or ZERO,
+                map(open_order, desk.open_orders(account.id)),
+                price_of=lambda asset: self._price_of(account.house, asset),
+            )
+
+    def close(
+        self,
+        desk: Desk,
+        account: Account,
+        positions: Sequence[PositionMargin],
+        forced: Forced,
+        now_ns: int,
+        share: float = 1.0,
+    ) -> list[VenueOrder]:
+        """Closes a share of each position with an order of the venue."""
+        for symbol in dict.fromkeys(one.symbol for one in positions):
+            desk.cancel_all(account.id, symbol, now_ns, EndReason.LIQUIDATION)
+        orders = []
+        with exact():
+            for position in positions:
+                rules = desk.instruments[position.symbol].rules
+                part = abs(position.quantity) * Decimal(repr(share))
+                quantity = max(rules.lot, part - part % rules.lot)
+                closing = closings(account.house, [position], forced, now_ns // MILLISECOND, quantity)[0]
+                place = Place(
+                    account=account.id,
+                    symbol=closing.symbol,
+                    side=closing.side,
+                    kind=OrderKind.MARKET,
+                    force=Force.IOC,
+                    quantity=closing.quantity,
+                    client_id=closing.client_id or None,
+                    position_side=closing.position_side,
+                    is_venues=True,
+                    extra={"venue_order": _KINDS[forced]},
+                )
+                orders.append(desk.place(place, now_ns))
+                if forced is Forced.LIQUIDATION:
+                    self._charge(desk, account, orders[-1], now_ns)
+        return orders
+
+    def _charge(self, desk: Desk, account: Account, order: VenueOrder, now_ns: int) -> None:
+        rules = desk.instruments[order.symbol].rules
+        wallet, asset = account.wallet(desk.venue), rules.settle
+        fee = rounded(order.value * rules.liquidation_fee, PLACES, ROUND_DOWN)
+        changes = [(asset, -fee, EntryCause.LIQUIDATION_FEE)]
+        owed = -(wallet.total(asset) - fee)
+        if owed > 0 and not account.positions.open_positions():
+            changes.append((asset, owed, EntryCause.INSURANCE))
+        changes = [change for change in changes if change[1]]
+        if not changes:
+            return
+        account.ledger.post(wallet, now_ns, desk.venue, changes, order.symbol, order.order_id)
+        views = (wallet.view(asset, sum((amount for _, amount, _ in changes), ZERO)),)
+        self._emit(AccountEvent(desk.venue, account.id, now_ns, Cause.LIQUIDATION, views))
+
+    def _price_of(self, house: str, asset: str) -> Decimal | None:
+        for venue, desk in self._all.items():
+            if venue.startswith(house):
+                for instrument in desk.instruments.values():
+                    if instrument.rules.base == asset and (price := instrument.last_price or instrument.mark):
+                        return price
+        return None
+
+
+def _perpetuals(desk: Desk) -> list[str]:
+    return [symbol for symbol, one in desk.instruments.items() if not one.rules.is_spot]
