@@ -75,6 +75,8 @@ def mistakes(kind: str, venue: str, given: Mapping[str, Any]) -> Iterator[tuple[
             "code",
             f"is {code}, which no close frame may hold: give 1000 to 4999; without a code the line is cut",
         )
+    if "status" in given and venue.startswith("bybit"):
+        yield "status", f"has no effect at {venue}, which answers errors with status 200"
     if kind == "foreign_order" and given["quantity"].startswith("-"):
         yield "quantity", f'is "{given["quantity"]}"; it must be positive'
     if kind in ("mode_switched", "filter_changed"):

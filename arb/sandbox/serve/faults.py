@@ -32,6 +32,11 @@ class Injector:
         ]
         self._active: list[Scheduled] = []
 
+    def add(self, fault: Fault, now_ns: int) -> None:
+        """A further fault, whose times count from now."""
+        (own,) = self._noise.spawn(1)
+        self._scheduled.append(Scheduled(len(self._scheduled), fault, now_ns, own))
+
     def strikes(self, now_ns: int) -> list[Scheduled]:
         """Returns the faults that begin by `now_ns`, and forgets those that have ended."""
         struck = [begun for one in self._scheduled for begun in one.begins(now_ns)]

@@ -24,7 +24,7 @@ from numpy.random import default_rng
 from arb.errors import InputError
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
-from arb.sandbox.faults import Fault
+from arb.sandbox.faults import TRADING_KINDS, Fault, Scheduled
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.profiles import MODEST, Dislocations
 from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
@@ -186,6 +186,16 @@ class Sandbox:
         if self.trading is not None and now_ns > self._done_ns:
             self._advance_market(now_ns)
 
+    def begin(self, fault: Fault) -> None:
+        """A further fault, whose times count from now: without one it begins at once. Call it in the event loop."""
+        now_ns = self.clock.now_ns()
+        self._injector.add(fault, now_ns)
+        self.advance_to(now_ns)
+        struck = self._injector.strikes(now_ns)
+        self._strike_lines(struck, now_ns)
+        self._strike_trading(struck, now_ns)
+        self._plan()
+
     async def failed(self) -> None:
         """Waits, and raises the error if the sandbox fails; does not return otherwise."""
         if self._pump_task is not None:
@@ -229,6 +239,9 @@ class Sandbox:
             )
             self._servers[venue] = server
             await server.start(self._ports.get(venue, 0))
+        if self.trading is not None:
+            self.trading.faults.report = self._injector.report
+            self.trading.faults.strike = self._strike_line
         self._by_no = [self._servers[listing.venue] for listing in self._tape.listings]
         self.urls = venue_urls({venue: server.port for venue, server in self._servers.items()})
         self._step(start_ns)
@@ -260,11 +273,10 @@ class Sandbox:
 
     def _step(self, to_ns: int) -> None:
         """Processes everything up to `to_ns` of the sandbox's clock."""
-        for scheduled in self._injector.strikes(to_ns):
-            for venue, server in self._servers.items():
-                if scheduled.fault.is_about(venue):
-                    server.strike(scheduled, to_ns)
+        struck = self._injector.strikes(to_ns)
+        self._strike_lines(struck, to_ns)
         self._advance_market(to_ns)
+        self._strike_trading(struck, to_ns)
         if to_ns - self._watched_ns >= _WATCH_NS:
             self._watched_ns = to_ns
             for server in self._servers.values():
@@ -308,6 +320,25 @@ class Sandbox:
         self.advance_to(self.clock.now_ns())
         self._plan()
 
+    def _strike_lines(self, struck: Sequence[Scheduled], now_ns: int) -> None:
+        """Faults of frames, connections and REST begin."""
+        for scheduled in struck:
+            if not _is_of_trading(scheduled.fault):
+                for venue, server in self._servers.items():
+                    if scheduled.fault.is_about(venue):
+                        server.strike(scheduled, now_ns)
+
+    def _strike_trading(self, struck: Sequence[Scheduled], now_ns: int) -> None:
+        """Faults of order entry and accounts begin."""
+        if self.trading is not None:
+            for scheduled in struck:
+                if _is_of_trading(scheduled.fault):
+                    self.trading.begin(scheduled, now_ns)
+
+    def _strike_line(self, scheduled: Scheduled, venue: str, now_ns: int) -> None:
+        """A fault of connections begins at one venue, because of what happened there."""
+        self._servers[venue].strike(scheduled, now_ns)
+
     def _log_injected(self, what: dict[str, Any]) -> None:
         self.injected.append(what)
         if self._fault_log is not None:
@@ -319,6 +350,10 @@ async def settle(turns: int = 3) -> None:
     """Lets other tasks and sockets of the event loop run."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+def _is_of_trading(fault: Fault) -> bool:
+    return fault.kind in TRADING_KINDS or fault.after_order
 
 
 def _open_log(path: Path) -> IO[str]:

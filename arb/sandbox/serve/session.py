@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from arb.sandbox.serve.limits import Limits
+
+Traffic = Literal["orders", "user"]
 
 
 class RouteError(Exception):
@@ -48,6 +50,9 @@ class Session(ABC):
     #: Whether frames are sent in the combined form.
     is_combined = False
 
+    #: Set by a fault: the venue takes no new order requests on this connection.
+    is_restarting = False
+
     #: Limits of this connection where they are not those of the venue's streams.
     limits: Limits | None = None
 
@@ -65,6 +70,14 @@ class Session(ABC):
 
     def closed(self) -> None:  # noqa: B027 (most sessions keep nothing)
         """Called once when the connection is gone."""
+
+    def carries(self, what: Traffic) -> bool:
+        """Whether the connection carries order requests, or receives the events of an account."""
+        return False
+
+    def expire_user_data(self, now_ns: int) -> None:
+        """Ends the stream of an account as the venue does; without a message of its own, the connection is cut."""
+        self.close(0, "")
 
     def delivers(self, name: str) -> bool:
         """Whether a subscribed stream is delivered on this connection."""

@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from arb.errors import InputError
 from arb.sandbox.accounts.rules import Facts
-from arb.sandbox.faults import CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Scheduled
+from arb.sandbox.faults import ACCOUNT_LINE_KINDS, CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Scheduled
 from arb.sandbox.serve.clocks import SandboxClock
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.exchange import Exchange
@@ -24,7 +24,7 @@ from arb.sandbox.serve.hub import Hub
 from arb.sandbox.serve.limits import Limits, Window
 from arb.sandbox.serve.raw_request import RawRequest
 from arb.sandbox.serve.rest import Response
-from arb.sandbox.serve.session import Close, Opening, RouteError
+from arb.sandbox.serve.session import Close, Opening, RouteError, Session
 from arb.sandbox.serve.tape import SNAPSHOT, Line
 from arb.sandbox.serve.timeline import Timeline, shift_stamps
 from connectors.units import SECOND
@@ -156,8 +156,12 @@ class VenueServer:
         fault = scheduled.fault
         if fault.kind in CONNECTION_KINDS:
             targets = [
-                one for one in self.connections.values() if one.is_open and fault.client in (None, one.no)
+                one
+                for one in self.connections.values()
+                if one.is_open and fault.client in (None, one.no) and _concerns(fault, one.session)
             ]
+            if fault.kind == FaultKind.RESTARTING and self.exchange.trading is not None:
+                self.exchange.trading.desks[self.venue].restarted_ns = now_ns
             for connection in targets:
                 self._strike_connection(fault, connection, now_ns)
             self._injector.report(scheduled, now_ns, self.venue, clients=[one.no for one in targets])
@@ -169,7 +173,10 @@ class VenueServer:
     def _strike_connection(self, fault: Fault, connection: Connection, now_ns: int) -> None:
         if fault.kind == FaultKind.HALF_OPEN:
             connection.muted_until_ns = now_ns + round(fault.duration_s * SECOND) if fault.duration_s else 0
-        elif fault.kind == FaultKind.SHUTDOWN:
+        elif fault.kind == FaultKind.KEY_EXPIRED:
+            connection.session.expire_user_data(now_ns)
+        elif fault.kind in (FaultKind.SHUTDOWN, FaultKind.RESTARTING):
+            connection.session.is_restarting = fault.kind == FaultKind.RESTARTING
             connection.notify_shutdown(self._timeline.frame_ms(now_ns))
             self.hub.dirty.add(connection)
             self._ending.append((now_ns + round(fault.notice_s * SECOND), connection))
@@ -360,6 +367,15 @@ class VenueServer:
             for name in outcome.added:
                 self.hub.subscribe(connection, name, now_ms)
             self._plan()
+
+
+def _concerns(fault: Fault, session: Session) -> bool:
+    """Whether a fault of connections is about one with this protocol."""
+    if fault.kind == FaultKind.RESTARTING:
+        return session.carries("orders") or session.carries("user")
+    if fault.kind == FaultKind.TRADE_LOST:
+        return session.carries("orders")
+    return fault.kind not in ACCOUNT_LINE_KINDS or session.carries("user")
 
 
 async def _raw(request: web.Request) -> RawRequest:

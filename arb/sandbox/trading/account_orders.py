@@ -61,13 +61,6 @@ class AccountOrders:
             if self._last_by_client.get(oldest.client_id) is oldest:
                 del self._last_by_client[oldest.client_id]
 
-    def forget_closed(self) -> None:
-        """Forgets all closed orders, as a venue's cache does at a restart."""
-        for order in self._closed.values():
-            if self._last_by_client.get(order.client_id) is order:
-                del self._last_by_client[order.client_id]
-        self._closed.clear()
-
     def find_open(self, named: Named) -> VenueOrder:
         """An open order. Raises RefusalError; its reason says what became of an order that is closed."""
         order = self.find(named)

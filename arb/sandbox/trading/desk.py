@@ -90,6 +90,8 @@ class Desk:
         #: Both may be replaced by faults: what matches new orders, and which ones queries do not find.
         self.match: Match = _match
         self.is_hidden: Callable[[VenueOrder], bool] = lambda order: False
+        #: When the venue last restarted: Bybit's cache of closed orders is empty then.
+        self.restarted_ns = 0
         self.modes = ModeChanges(venue, accounts, self._orders, self.instruments, emit)
 
     # requests
@@ -198,11 +200,6 @@ class Desk:
         if instrument is None:
             raise RefusalError(Reason.UNKNOWN_SYMBOL)
         return instrument
-
-    def forget_closed(self) -> None:
-        """Forgets closed orders of all accounts, as a restart of the venue does."""
-        for orders in self._orders.values():
-            orders.forget_closed()
 
     # placing
 

@@ -69,7 +69,7 @@ def test_a_file_becomes_faults_and_limits(tmp_path: Path) -> None:
         ('[faults.a]\nkind = "reject"\nat_s = 1', r"\[faults\.a\] code is missing; a fault of kind reject"),
         (
             '[faults.a]\nkind = "reject"\ncode = -2010\nat_s = 1\nrequest = "balance"',
-            r'request is "balance"; it must be one of "place"',
+            r'request is "balance"; it must be one of "amend"',
         ),
         (
             '[faults.a]\nkind = "pruned"\nat_s = 1\nshare = 0.5',
@@ -94,7 +94,8 @@ def test_a_file_becomes_faults_and_limits(tmp_path: Path) -> None:
             r'value is "x"; for leverage it must be a leverage such as "10"',
         ),
         (
-            '[faults.a]\nkind = "mode_switched"\nvenue = "bybit_linear"\nfield = "multi_assets"\nvalue = "on"\nat_s = 1',
+            '[faults.a]\nkind = "mode_switched"\nvenue = "bybit_linear"\nat_s = 1\n'
+            'field = "multi_assets"\nvalue = "on"',
             r'field is "multi_assets", which bybit_linear does not have',
         ),
         ('[faults."a b"]\nkind = "gap"\nat_s = 1', r"not a name that fits"),

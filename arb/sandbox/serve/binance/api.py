@@ -15,12 +15,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arb.sandbox.accounts.keys import ApiKey
+from arb.sandbox.faults import FaultKind
 from arb.sandbox.serve.binance import signatures
-from arb.sandbox.serve.binance.errors import ApiError, Verb, error_of
+from arb.sandbox.serve.binance.errors import ApiError, Verb, error_by, error_of
 from arb.sandbox.serve.binance.parameters import Parameters
 from arb.sandbox.serve.binance.signatures import Proof, TimeWindow
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import Limits, Weights
+from arb.sandbox.trading.order_faults import Request
 from arb.sandbox.trading.requests import RefusalError
 from connectors.units import MILLISECOND, SECOND
 
@@ -123,8 +125,11 @@ class Api:
         proof: Proof,
         order_key: object,
         send: Callable[[Result], None],
+        cut: Callable[[], None],
     ) -> None:
         """Does a request and sends its result, now or later; results with the same `order_key` in order.
+
+        A fault may lose the request or its result; `cut` ends the connection then.
 
         call.key: of a websocket that logged on, whose requests need no signature.
         """
@@ -138,11 +143,39 @@ class Api:
             self._delivery.answer(call.now_ns, order_key, lambda _: send(result))
             return
 
+        fault = self.trading.faults.meet(self._request(operation, call), call.now_ns)
+        if fault is not None and fault.kind is FaultKind.LOST_REQUEST:
+            if fault.then == "cut":
+                cut()
+            return
+
         def arrive(at_ns: int) -> None:
-            result = self._done(operation, call, window, act, at_ns)
+            if fault is not None and fault.kind is FaultKind.REJECT:
+                result = self._failed(operation, error_by(fault, self.venue, self.assumed), call, at_ns)
+            else:
+                result = self._done(operation, call, window, act, at_ns)
+            if fault is not None and fault.kind is FaultKind.ACCEPTED_NO_ANSWER:
+                if fault.then == "cut":
+                    self._delivery.answer(at_ns, order_key, lambda _: cut())
+                return
+            if fault is not None and fault.kind is FaultKind.ACCEPTED_5XX:
+                error = error_by(fault, self.venue, self.assumed)
+                result = Result(error.status, error.body, server_ms=call.now_ms)
             self._delivery.answer(at_ns, order_key, lambda _: send(result))
 
         self._delivery.arrive(call.now_ns, order_key, arrive)
+
+    def _request(self, operation: Operation, call: Call) -> Request:
+        """A request as faults see it."""
+        values = call.parameters.values
+        client_id = values.get("newClientOrderId") if operation.verb == Verb.PLACE else None
+        return Request(
+            self.venue,
+            call.account,
+            Verb.WORDS[operation.verb],
+            values.get("symbol", ""),
+            client_id or values.get("origClientOrderId", ""),
+        )
 
     def rate_limits(self, counts: Mapping[str, int]) -> list[dict[str, Any]]:
         """What is used of the limits, as websocket answers show it; with counts of orders, if there are any."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from arb.sandbox.faults import Fault
 from arb.sandbox.trading.requests import Reason, RefusalError
+from arb.sandbox.trading.undocumented import Undocumented
 
 
 class ApiError(Exception):
@@ -35,6 +37,8 @@ class Verb:
     """What a refused request was about: some codes depend on it."""
 
     PLACE, CANCEL, AMEND, QUERY, MODE = range(5)
+    #: As faults name them.
+    WORDS = ("place", "cancel", "amend", "query", "mode")
 
 
 class _Text(NamedTuple):
@@ -182,3 +186,34 @@ def error_of(venue: str, refusal: RefusalError, verb: int) -> ApiError:
     else:
         found = (_SPOT if is_spot else _USDM).get(reason, _Text(-1020, "This operation is not supported."))
     return ApiError(found.code, found.msg.replace("%s", refusal.detail), found.status)
+
+
+#: Errors of no `Reason` that faults may give.
+_BY_FAULT = {
+    one.code: one
+    for one in (
+        _Text(-1003, "Too many requests.", 429),
+        _Text(-1006, "An unexpected response was received from the message bus. Execution status unknown."),
+        _Text(
+            -1007,
+            "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+        ),
+        _Text(-1015, "Too many new orders.", 429),
+        _Text(-1021, "Timestamp for this request is outside of the recvWindow."),
+        _Text(-1022, "Signature for this request is not valid."),
+        _Text(-2014, "API-key format invalid.", 401),
+        _Text(-2015, "Invalid API-key, IP, or permissions for action.", 401),
+    )
+}
+_TIMEOUTS = (-1006, -1007)
+
+
+def error_by(fault: Fault, venue: str, assumed: Undocumented) -> ApiError:
+    """The error that a fault gives: its code, by default a timeout, with the venue's text and status."""
+    code = -1007 if fault.code is None else fault.code
+    table = (_SPOT if venue == "binance_spot" else _USDM).values()
+    found = _BY_FAULT.get(code) or next(
+        (one for one in table if one.code == code), _Text(code, "Unknown error.")
+    )
+    status = assumed.timeout_status if code in _TIMEOUTS else found.status
+    return ApiError(code, fault.message or found.msg, fault.status or status)

@@ -73,7 +73,14 @@ class BinanceRest(Rest):
         payload = rest_payload(raw.query, raw.body) if signature is not None else b""
         proof = Proof(raw.headers.get("x-mbx-apikey"), signature, payload, raw.client_ip)
         call = Call(api, parameters, now_ns, now_ms)
-        api.answer(operation, call, proof, object(), lambda result: reply(self._result(result)))
+        api.answer(
+            operation,
+            call,
+            proof,
+            object(),
+            lambda result: reply(self._result(result)),
+            lambda: reply(None),
+        )
 
     def _result(self, result: Result) -> Response:
         headers = self._headers()

@@ -16,7 +16,7 @@ from arb.sandbox.serve.binance.api import Act, Api, Call, Operation, Result, Sec
 from arb.sandbox.serve.binance.errors import ApiError
 from arb.sandbox.serve.binance.parameters import of_message
 from arb.sandbox.serve.binance.signatures import Proof, may, message_payload
-from arb.sandbox.serve.session import Opening, Outcome, Session
+from arb.sandbox.serve.session import Opening, Outcome, Session, Traffic
 
 _NULL = msgspec.Raw(b"null")
 
@@ -97,9 +97,23 @@ class WsApi(Session):
             shows_limits = values["returnRateLimits"].lower() == "true"
         request_id = message.id
         self.api.answer(
-            operation, call, proof, self, lambda result: self._answer(request_id, result, shows_limits)
+            operation,
+            call,
+            proof,
+            self,
+            lambda result: self._answer(request_id, result, shows_limits),
+            lambda: self.close(0, ""),
         )
         return Outcome()
+
+    def carries(self, what: Traffic) -> bool:
+        """See `Session`."""
+        return what == "orders" or bool(self.subscriptions)
+
+    def expire_user_data(self, now_ns: int) -> None:
+        """See `Session`."""
+        for number in list(self.subscriptions):
+            self.unsubscribe_user(number, now_ns)
 
     def closed(self) -> None:
         for end in self.subscriptions.values():

@@ -6,6 +6,7 @@ several causes, the cause follows the text. Clients should not compare texts.
 
 from __future__ import annotations
 
+from arb.sandbox.faults import Fault
 from arb.sandbox.trading.requests import Reason, RefusalError
 
 PARAMETER = 10001
@@ -18,6 +19,10 @@ ADDRESS = 10010
 SERVER = 10016
 RESTARTING = 10019
 TOO_MANY_OF_ADDRESS = 10403
+RESTARTING_TEXT = (
+    "ws trade service is restarting, do not accept new request, but the request in the process is not affected. "
+    "You can build new connection to be routed to normal service"
+)
 UNKNOWN_OPERATION = 10404
 REPEATED_AUTH = 20001
 REPEATED_REQUEST = 20006
@@ -182,3 +187,21 @@ def refused(refusal: RefusalError, category: str) -> RequestError:
     if "%s" in text:
         text = text.replace("%s", refusal.detail or "the limit")
     return RequestError(code, text)
+
+
+_BY_FAULT = {
+    WINDOW: "invalid request, please check your server timestamp or recv_window param",
+    KEY: "API key is invalid.",
+    SIGN: "error sign! please check your signature generation algorithm.",
+    PERMISSION: "Permission denied, please check your API key permissions.",
+    TOO_MANY: "Too many visits. Exceeded the API Rate Limit.",
+    SERVER: "Server error.",
+    RESTARTING: RESTARTING_TEXT,
+}
+
+
+def error_by(fault: Fault, category: str) -> RequestError:
+    """The error that a fault gives: its code, by default that of the server, with the venue's text."""
+    code = SERVER if fault.code is None else fault.code
+    known = dict(pair[category == "spot"] for pair in reversed(_CODES.values())) | _BY_FAULT
+    return RequestError(code, fault.message or known.get(code, "Unknown error"))

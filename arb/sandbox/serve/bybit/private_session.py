@@ -18,7 +18,7 @@ from arb.sandbox.serve.bybit.events import BY_CATEGORY, PLAIN, messages
 from arb.sandbox.serve.bybit.side import Side
 from arb.sandbox.serve.bybit.signatures import authenticate_socket
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.session import Outcome, Session
+from arb.sandbox.serve.session import Outcome, Session, Traffic
 from arb.sandbox.trading.events import Event
 from connectors.units import MILLISECOND
 
@@ -47,6 +47,10 @@ class PrivateSession(Session):
         #: Difference of the venue's clock from the sandbox's, as of the last message, and the time of that.
         self._offset_ms = 0
         self._now_ns = 0
+
+    def carries(self, what: Traffic) -> bool:
+        """See `Session`."""
+        return what == "user"
 
     def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
         self._offset_ms, self._now_ns = now_ms - now_ns // MILLISECOND, now_ns

@@ -50,7 +50,7 @@ def realtime(call: Call) -> Run:
             found = call.side.find(category, call.account, order_id, link_id)
             orders = [found] if found is not None and (found.is_open or _is_recent(desk, found)) else []
         elif is_closed:
-            orders = desk.closed_orders(call.account, last=_RECENT_MAX)
+            orders = _recent(desk, call.account)
         else:
             orders = desk.open_orders(call.account)
         if not (order_id or link_id):
@@ -204,7 +204,13 @@ def _span(fields: Fields) -> Callable[[int], tuple[int, int]]:
 
 def _is_recent(desk: Desk, order: VenueOrder) -> bool:
     """Whether a closed order is one of the last ones of its category."""
-    return any(one.no == order.no for one in desk.closed_orders(order.account, last=_RECENT_MAX))
+    return any(one.no == order.no for one in _recent(desk, order.account))
+
+
+def _recent(desk: Desk, account: str) -> list[VenueOrder]:
+    """The last closed orders, of those since the venue's last restart."""
+    closed = desk.closed_orders(account, last=_RECENT_MAX)
+    return [one for one in closed if one.updated_ns >= desk.restarted_ns]
 
 
 def _newest_first(orders: Sequence[VenueOrder]) -> list[VenueOrder]:

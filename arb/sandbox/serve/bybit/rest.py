@@ -79,7 +79,7 @@ class BybitRest(Rest):
                 text = _envelope(0, outcome.text, result, sent_ms, extra)
             reply(Response(200, text, allowance.headers()))
 
-        perform(side, endpoint, key, fields, reply, now_ns, done)
+        perform(side, endpoint, key, fields, reply, now_ns, done, lambda: reply(None))
 
     def _public(self, raw: RawRequest, now_ms: int) -> Response:
         path = raw.path

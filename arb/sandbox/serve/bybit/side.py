@@ -10,18 +10,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.keys import ApiKey
+from arb.sandbox.faults import FaultKind
 from arb.sandbox.serve.bybit import errors
 from arb.sandbox.serve.bybit.errors import RequestError, refused
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
 from arb.sandbox.serve.bybit.uid_limits import Allowance, UidLimits
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import Limits, Weights, Window
+from arb.sandbox.trading.order_faults import Request
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Named, RefusalError
 
 if TYPE_CHECKING:
     from arb.sandbox.trading.desk import Desk
 
+#: What requests that change something are about, as faults name them; settings otherwise.
+_WORDS = {
+    "order/create": "place",
+    "order/amend": "amend",
+    "order/cancel": "cancel",
+    "order/cancel-all": "cancel",
+}
 #: Permissions of a key that change something.
 WRITES = frozenset({"Order", "Position", "SpotTrade", "AccountTransfer", "SubMemberTransfer", "Withdraw"})
 
@@ -129,9 +138,19 @@ Done = Callable[[Answer | RequestError, Allowance, int], None]
 
 
 def perform(
-    side: Side, endpoint: Endpoint, key: ApiKey, fields: Fields, connection: Hashable, now_ns: int, done: Done
+    side: Side,
+    endpoint: Endpoint,
+    key: ApiKey,
+    fields: Fields,
+    connection: Hashable,
+    now_ns: int,
+    done: Done,
+    cut: Callable[[], None],
 ) -> None:
-    """Counts and checks a request, does it when it arrives, and sends the outcome: with delays, later."""
+    """Counts and checks a request, does it when it arrives, and sends the outcome: with delays, later.
+
+    A fault may lose the request or its outcome; `cut` ends the connection then.
+    """
     category = fields.values.get("category")
     if category not in CATEGORIES:
         category = "linear"
@@ -149,11 +168,35 @@ def perform(
         run = error
     delivery = side.trading.delivery[f"bybit_{category}"]
 
+    fault = None
+    if not isinstance(run, RequestError):
+        fault = side.trading.faults.meet(_request(endpoint, key, fields, category), now_ns)
+    if fault is not None and fault.kind is FaultKind.LOST_REQUEST:
+        if fault.then == "cut":
+            cut()
+        return
+
     def arrived(at_ns: int) -> None:
-        outcome = run if isinstance(run, RequestError) else outcome_of(run, category, at_ns)
+        if fault is not None and fault.kind is FaultKind.REJECT:
+            outcome: Answer | RequestError = errors.error_by(fault, category)
+        else:
+            outcome = run if isinstance(run, RequestError) else outcome_of(run, category, at_ns)
+        if fault is not None and fault.kind is FaultKind.ACCEPTED_NO_ANSWER:
+            if fault.then == "cut":
+                delivery.answer(at_ns, connection, lambda _: cut())
+            return
+        if fault is not None and fault.kind is FaultKind.ACCEPTED_5XX:
+            outcome = errors.error_by(fault, category)
         delivery.answer(at_ns, connection, lambda sent_ns: done(outcome, allowance, sent_ns))
 
     delivery.arrive(now_ns, connection, arrived)
+
+
+def _request(endpoint: Endpoint, key: ApiKey, fields: Fields, category: str) -> Request:
+    """A request as faults see it."""
+    what = "query" if endpoint.method == "GET" else _WORDS.get(endpoint.limit.removesuffix("-batch"), "mode")
+    symbol, link_id = fields.values.get("symbol", ""), fields.values.get("orderLinkId", "")
+    return Request(f"bybit_{category}", key.account, what, str(symbol), str(link_id))
 
 
 def outcome_of(run: Run, category: str, at_ns: int) -> Answer | RequestError:

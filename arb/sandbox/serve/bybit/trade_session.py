@@ -19,7 +19,7 @@ from arb.sandbox.serve.bybit.side import Answer, Side, perform
 from arb.sandbox.serve.bybit.signatures import authenticate_socket, check_window
 from arb.sandbox.serve.bybit.uid_limits import Allowance
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.session import Outcome, Session
+from arb.sandbox.serve.session import Outcome, Session, Traffic
 from connectors.units import MILLISECOND
 
 _REQUEST_ID_CHARS_MAX = 36
@@ -39,6 +39,10 @@ class TradeSession(Session):
         self._key: ApiKey | None = None
         self._request_ids: dict[str, None] = {}
         self._no = 0
+
+    def carries(self, what: Traffic) -> bool:
+        """See `Session`."""
+        return what == "orders"
 
     def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
         request: Any = None
@@ -66,6 +70,8 @@ class TradeSession(Session):
             raise RequestError(errors.UNKNOWN_OPERATION, "op type is not found")
         if not self._side.operations.admits(now_ns):
             raise RequestError(errors.TOO_MANY_OF_ADDRESS, "exceed IP rate limit")
+        if self.is_restarting:
+            raise RequestError(errors.RESTARTING, errors.RESTARTING_TEXT)
         key = self._key
         if key is None:
             raise RequestError(errors.SIGN, "the connection is not authenticated")
@@ -87,7 +93,7 @@ class TradeSession(Session):
             sent_ms = now_ms + (sent_ns - now_ns) // MILLISECOND
             self.send(self._answer(request, outcome, allowance, sent_ms))
 
-        perform(self._side, endpoint, key, fields, self, now_ns, done)
+        perform(self._side, endpoint, key, fields, self, now_ns, done, lambda: self.close(0, ""))
         return Outcome()
 
     def _check_request_id(self, request_id: object) -> None:

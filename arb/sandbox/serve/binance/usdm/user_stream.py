@@ -16,7 +16,7 @@ from arb.sandbox.serve.binance.api import Api
 from arb.sandbox.serve.binance.session import BinanceSession
 from arb.sandbox.serve.binance.usdm import events
 from arb.sandbox.serve.binance.usdm.listen_keys import ListenKey, ListenKeys
-from arb.sandbox.serve.session import Opening
+from arb.sandbox.serve.session import Opening, Traffic
 from arb.sandbox.trading.events import AccountEvent, ConfigEvent, Event, MarginCallEvent, OrderEvent
 
 #: The prefix of the paths.
@@ -43,6 +43,16 @@ class UserStream(BinanceSession):
     def delivers(self, name: str) -> bool:
         """See `Session`: no streams of the market."""
         return False
+
+    def carries(self, what: Traffic) -> bool:
+        """See `Session`."""
+        return what == "user"
+
+    def expire_user_data(self, now_ns: int) -> None:
+        """See `Session`: the keys of this connection expire, also for others."""
+        for key in [self._keys.find(name) for name in self._ends]:
+            if key is not None:
+                self._keys.expire(key.account, now_ns)
 
     def subscribe(self, names: Iterable[str]) -> list[str]:
         added = super().subscribe(names)
