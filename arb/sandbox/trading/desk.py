@@ -21,7 +21,7 @@ from arb.sandbox.trading.account_orders import AccountOrders
 from arb.sandbox.trading.checks import check_order, check_price, check_quantity, check_value
 from arb.sandbox.trading.events import Change, Event, OrderEvent
 from arb.sandbox.trading.ids import Ids
-from arb.sandbox.trading.instrument import Instrument
+from arb.sandbox.trading.instrument import Instrument, Match, match_new
 from arb.sandbox.trading.margin_checks import check_margin, margin_at
 from arb.sandbox.trading.mode_changes import ModeChanges
 from arb.sandbox.trading.order_counts import OrderCounts
@@ -57,10 +57,6 @@ class Replaced(NamedTuple):
     place_refusal: RefusalError | None
 
 
-#: Matches a new order: (its instrument, the order, the matcher's own form of it, now, bound).
-Match = Callable[[Instrument, VenueOrder, Order, int, int | None], list[Result]]
-
-
 class Desk:
     """See the module. Orders that it returns are copies."""
 
@@ -88,7 +84,7 @@ class Desk:
             venue, accounts, self._orders, self._counts, self.instruments, policy, emit
         )
         #: Both may be replaced by faults: what matches new orders, and which ones queries do not find.
-        self.match: Match = _match
+        self.match: Match = match_new
         self.is_hidden: Callable[[VenueOrder], bool] = lambda order: False
         #: When the venue last restarted: Bybit's cache of closed orders is empty then.
         self.restarted_ns = 0
@@ -443,9 +439,3 @@ class Desk:
         more = needed - wallet.locked_by(order.no)
         if more > 0:
             self._lock(order, asset, more)
-
-
-def _match(
-    instrument: Instrument, order: VenueOrder, taking: Order, now_ns: int, bound: int | None
-) -> list[Result]:
-    return instrument.matcher.place(taking, now_ns, bound)

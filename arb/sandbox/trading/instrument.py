@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.matching.matcher import Matcher
-from arb.sandbox.matching.orders import Order
+from arb.sandbox.matching.orders import Order, Result
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.price_rules import ReferencePrice
 
@@ -62,3 +63,14 @@ class Instrument:
         self.last_price = price
         if self.rules.execution_range is not None:
             self.reference.add(price, at_ns)
+
+
+#: Matches a new order: (its instrument, the order, the matcher's own form of it, now, bound).
+Match = Callable[[Instrument, VenueOrder, Order, int, int | None], list[Result]]
+
+
+def match_new(
+    instrument: Instrument, order: VenueOrder, taking: Order, now_ns: int, bound: int | None
+) -> list[Result]:
+    """Matches a new order by the instrument's matcher."""
+    return instrument.matcher.place(taking, now_ns, bound)
