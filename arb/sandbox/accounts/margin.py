@@ -15,7 +15,7 @@ from typing import NamedTuple
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import PLACES, ZERO, divided, rounded
 from arb.sandbox.accounts.fees import PriceOf
-from arb.sandbox.accounts.positions import Position, PositionSide
+from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY
 
@@ -168,11 +168,6 @@ def order_margin(
     present = list(others)
     added = _exposure(notional, [*present, order]) - _exposure(notional, present)
     return divided(max(ZERO, added), Decimal(leverage), PLACES, ROUND_DOWN)
-
-
-def max_reduce(position: Position, open_reduce_orders: Iterable[Decimal] = ()) -> Decimal:
-    """The largest quantity of one more reduce-only order, beside those with these unfilled quantities."""
-    return max(ZERO, abs(position.quantity) - sum(open_reduce_orders, ZERO))
 
 
 def _position_margin(

@@ -37,8 +37,10 @@ _COMMON = frozenset(("timestamp", "recvWindow", "signature", "apiKey", "returnRa
 class Parameters:
     """Names and values. Every reading method raises ApiError for a value that the venue refuses."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], numbers: frozenset[str] = frozenset()) -> None:
+        """numbers: names of values that cannot be decimals, since they were no JSON texts."""
         self.values = values
+        self._numbers = numbers
 
     def expect(self, names: frozenset[str]) -> None:
         """Refuses parameters that the request does not have."""
@@ -93,6 +95,8 @@ class Parameters:
 
     def decimal(self, name: str) -> Decimal | None:
         """A price or quantity."""
+        if name in self._numbers:
+            raise ApiError(-1130, f"Data sent for parameter '{name}' is not valid.")
         value = self.text(name, _DECIMAL)
         if value is None:
             return None
@@ -128,10 +132,14 @@ def of_request(raw: RawRequest) -> Parameters:
     return Parameters(_unique(decoded(body)) | _unique(decoded(raw.query)))
 
 
-def of_message(params: Mapping[str, msgspec.Raw]) -> Parameters:
-    """The parameters of a websocket request; null is a parameter that was not sent."""
+def of_message(params: Mapping[str, msgspec.Raw], *, is_strict: bool = False) -> Parameters:
+    """The parameters of a websocket request; null is a parameter that was not sent.
+
+    is_strict: prices and quantities have to be JSON texts.
+    """
     texts = {name: text_of(value) for name, value in params.items()}
-    return Parameters({name: text for name, text in texts.items() if text is not None})
+    numbers = (name for name, value in params.items() if is_strict and not bytes(value).startswith(b'"'))
+    return Parameters({name: text for name, text in texts.items() if text is not None}, frozenset(numbers))
 
 
 def text_of(value: msgspec.Raw) -> str | None:

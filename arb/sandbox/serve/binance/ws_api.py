@@ -86,7 +86,7 @@ class WsApi(Session):
             self._refuse(_NULL, ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401))
             return Outcome()
         params = message.params or {}
-        parameters = of_message(params)
+        parameters = of_message(params, is_strict=self.api.assumed.strict_decimals)
         call = Call(self.api, parameters, now_ns, now_ms, key, session=self)
         values = parameters.values
         proof = Proof(values.get("apiKey"), values.get("signature"), b"", self._client_ip)

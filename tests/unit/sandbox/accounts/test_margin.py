@@ -13,7 +13,7 @@ from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.funding_payments import payment
 from arb.sandbox.accounts.liquidation import Forced, closings, due, liquidation_price
-from arb.sandbox.accounts.margin import Margin, OpenOrder, margin_of, max_reduce, order_margin
+from arb.sandbox.accounts.margin import Margin, OpenOrder, margin_of, order_margin
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import InstrumentRules
@@ -111,13 +111,6 @@ def test_an_order_adds_what_its_margin_is(held: int, orders: list[tuple[bool, in
                 margin(one, "100", *placed, placed[0]._replace(reduce_only=True)).order_margin
                 == before + needed
             )
-
-
-def test_reduce_only_orders_share_the_position() -> None:
-    position = trader((BOTH, "-0.3", "40000")).positions.get("BTCUSDT", BOTH)
-    assert max_reduce(position) == D("0.3")
-    assert max_reduce(position, [D("0.1"), D("0.15")]) == D("0.05")
-    assert max_reduce(position, [D("0.1"), D("0.25")]) == 0
 
 
 def test_isolated_margin_is_not_available_to_others() -> None:

@@ -21,6 +21,7 @@ from arb.sandbox.serve.binance.usdm.words import (
     Clock,
     Formats,
     force_of,
+    good_till_of,
     money,
     status_of,
     type_of,
@@ -232,7 +233,7 @@ def _constants(order: VenueOrder, formats: Formats) -> Row:
         "origType": kind,
         "priceMatch": "NONE",
         "selfTradePreventionMode": PREVENTIONS[order.prevention],
-        "goodTillDate": 0,
+        "goodTillDate": good_till_of(order),
     }
 
 

@@ -14,12 +14,14 @@ from arb.sandbox.accounts.positions import PositionView
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY
 from arb.sandbox.serve.binance.usdm.words import (
+    MODIFY_ID,
     PREVENTIONS,
     SIDES,
     Clock,
     Formats,
     expiry_of,
     force_of,
+    good_till_of,
     money,
     short_money,
     status_of,
@@ -139,8 +141,8 @@ def _order_trade_update(event: OrderEvent, rules: InstrumentRules, clock: Clock)
         "X": status_of(order),
         "i": int(order.order_id),
     }
-    if event.change is Change.AMENDED and "modifyId" in order.extra:
-        row["M"] = order.extra["modifyId"]
+    if event.change is Change.AMENDED and MODIFY_ID in order.extra:
+        row["M"] = order.extra[MODIFY_ID]
     row |= {
         "l": formats.quantity(execution.quantity) if execution else "0",
         "z": formats.quantity(order.filled) if order.filled else "0",
@@ -166,7 +168,7 @@ def _order_trade_update(event: OrderEvent, rules: InstrumentRules, clock: Clock)
         "rp": short_money(execution.realized) if execution else "0",
         "V": PREVENTIONS[order.prevention],
         "pm": "NONE",
-        "gtd": 0,
+        "gtd": good_till_of(order),
         "er": expiry_of(order),
     }
     return {"e": "ORDER_TRADE_UPDATE", "E": clock(event.at_ns), "T": clock(event.at_ns), "o": row}

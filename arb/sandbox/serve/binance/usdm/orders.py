@@ -1,12 +1,12 @@
 """Order requests of USD-M: parameters in, requests to the desk, answers out. Pure.
 
 Sources: the saved pages of "Trade" (openxapi e2791e4, read 2025-11); codes from ccxt 4.5.90 (`binance.py`, comments of
-its exceptions). Conditional orders, price matching, GTD and RPI are refused.
+its exceptions). Conditional orders, price matching and RPI are refused.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
+from contextlib import suppress
 from typing import Any
 
 from arb.sandbox.accounts.amounts import ZERO, exact
@@ -18,17 +18,14 @@ from arb.sandbox.serve.binance.api import Act, Call, Operation, Security
 from arb.sandbox.serve.binance.errors import ApiError, Verb, not_required
 from arb.sandbox.serve.binance.parameters import USDM_CLIENT_ID, Parameters
 from arb.sandbox.serve.binance.usdm import answers
-from arb.sandbox.serve.binance.usdm.words import FORCES, PREVENTIONS
+from arb.sandbox.serve.binance.usdm.words import FORCES, GOOD_TILL, MODIFY_ID, PREVENTIONS, good_till_of
 from arb.sandbox.trading.order_state import VenueOrder
-from arb.sandbox.trading.requests import Amend, Cancel, Named, OrderKind, Place
+from arb.sandbox.trading.requests import Amend, Cancel, Named, OrderKind, Place, RefusalError
 from connectors.units import MILLISECOND
 
 _SIDES = {"BUY": BUY, "SELL": SELL}
 _POSITION_SIDES = {side.name: side for side in PositionSide}
-_FORCES: dict[str, Force | None] = {name: force for force, name in FORCES.items()} | {
-    "GTD": None,
-    "RPI": None,
-}
+_FORCES = {name: force for force, name in FORCES.items()} | {"GTD": Force.GTC}
 _PREVENTIONS = {name: prevention for prevention, name in PREVENTIONS.items()}
 _TYPES = {
     "LIMIT": OrderKind.LIMIT,
@@ -46,6 +43,8 @@ ORDER = (
     "activationPrice callbackRate workingType priceProtect newOrderRespType priceMatch selfTradePreventionMode "
     "goodTillDate"
 )
+#: Bounds of the end of a GTD order: from now on, and in all.
+_GOOD_TILL_MIN_MS, _GOOD_TILL_MAX_MS = 600_000, 253_402_300_799_000
 #: Orders whose answer can be their result: others rest.
 _IMMEDIATE = (Force.IOC, Force.FOK)
 
@@ -85,7 +84,7 @@ def _placement(call: Call) -> tuple[Place, bool]:
     is_result = parameters.choice("newOrderRespType", {"ACK": False, "RESULT": True})
     reduce_only = parameters.flag("reduceOnly")
     symbol = parameters.symbol(call.api.desk.instruments)
-    _check_kind(parameters, kind, force)
+    _check_kind(parameters, kind)
     place = Place(
         account=call.account,
         symbol=symbol,
@@ -98,12 +97,40 @@ def _placement(call: Call) -> tuple[Place, bool]:
         reduce_only=reduce_only,
         position_side=position_side,
         prevention=prevention,
+        extra=_good_till(call),
     )
     is_immediate = kind is OrderKind.MARKET or place.force in _IMMEDIATE
     return place, bool(is_result) and is_immediate
 
 
-def _check_kind(parameters: Parameters, kind: OrderKind | None, force: Force | None) -> None:
+def _good_till(call: Call) -> dict[str, str]:
+    """The end of a GTD order, to the second; without one nothing."""
+    if call.parameters.values.get("timeInForce") != "GTD":
+        return {}
+    call.parameters.required(GOOD_TILL)
+    end_ms = (call.parameters.integer(GOOD_TILL) or 0) // 1000 * 1000
+    if not call.now_ms + _GOOD_TILL_MIN_MS < end_ms < _GOOD_TILL_MAX_MS:
+        raise ApiError(
+            -5040,
+            "The goodTillDate timestamp must be greater than the current time plus 600 seconds and smaller than "
+            f"{_GOOD_TILL_MAX_MS}",
+        )
+    return {GOOD_TILL: str(end_ms)}
+
+
+def _end_later(call: Call, order: VenueOrder, at_ns: int) -> None:
+    """Cancels a GTD order when its time is over."""
+    cancel = Cancel(order.account, order.symbol, order.order_id)
+
+    def end(now_ns: int) -> None:
+        with suppress(RefusalError):  # it ended before
+            call.api.desk.cancel(cancel, now_ns)
+
+    left_ms = good_till_of(order) - call.api.exchange.venue_ms(at_ns)
+    call.api.trading.at(at_ns + left_ms * MILLISECOND, end)
+
+
+def _check_kind(parameters: Parameters, kind: OrderKind | None) -> None:
     """What is not served, and parameters that a type needs or must not have."""
     if kind is None:
         raise ApiError(
@@ -114,15 +141,15 @@ def _check_kind(parameters: Parameters, kind: OrderKind | None, force: Force | N
         raise ApiError(-5037, "Invalid price match")
     if parameters.flag("closePosition"):
         raise ApiError(-4136, f"Target strategy invalid for orderType {kind.name},closePosition true")
-    if "timeInForce" in parameters and force is None:
-        raise ApiError(-1115, "Invalid timeInForce.")
     if kind is OrderKind.MARKET:
         parameters.required("quantity")
         unwanted = ["timeInForce", "price"]
     else:
         parameters.required("timeInForce", "quantity", "price")
         unwanted = []
-    for name in (*unwanted, "goodTillDate", *_CONDITIONAL):
+    if parameters.values.get("timeInForce") != "GTD":
+        unwanted.append(GOOD_TILL)
+    for name in (*unwanted, *_CONDITIONAL):
         if parameters.values.get(name, "0") not in ("0", ""):
             raise not_required(name)
 
@@ -133,6 +160,8 @@ def _place(call: Call) -> Act:
 
     def act(at_ns: int) -> Any:
         order = call.api.desk.place(place, at_ns)
+        if order.is_open and good_till_of(order):
+            _end_later(call, order, at_ns)
         with exact():
             return answer(order, rules_of(call, order.symbol), call.api.exchange.venue_ms)
 
@@ -163,7 +192,7 @@ def _test(call: Call) -> Act:
             prevention=rules.default_prevention if place.prevention is None else place.prevention,
             created_ns=at_ns,
             updated_ns=at_ns,
-            extra={},
+            extra=place.extra,
         )
         with exact():
             return answers.acknowledged_order(order, rules, call.api.exchange.venue_ms)
@@ -184,32 +213,34 @@ def _modify(call: Call) -> Act:
     )
     quantity, price = parameters.decimal("quantity"), parameters.decimal("price")
     side = parameters.choice("side", _SIDES, ApiError(-1117, "Invalid side."))
-    modify_id = parameters.integer("modifyId")
+    modify_id = parameters.integer(MODIFY_ID)
 
     def act(at_ns: int) -> Any:
-        if desk.order(name).side != side:
+        before = desk.order(name)
+        if before.side != side:
             raise ApiError(-1117, "Invalid side.")
+        extra = {key: value for key, value in before.extra.items() if key != MODIFY_ID}
+        if modify_id is not None:
+            extra[MODIFY_ID] = str(modify_id)
         desk.count_order(call.account, at_ns)
-        order = desk.amend(_amendment(name, price, quantity, modify_id), at_ns)
+        order = desk.amend(
+            Amend(
+                name.account,
+                name.symbol,
+                name.order_id,
+                name.client_id,
+                price=price,
+                quantity=quantity,
+                extra=extra,
+            ),
+            at_ns,
+        )
         with exact():
             return answers.modified_order(
                 order, rules_of(call, order.symbol), call.api.exchange.venue_ms, modify_id
             )
 
     return act
-
-
-def _amendment(name: Named, price: Decimal | None, quantity: Decimal | None, modify_id: int | None) -> Amend:
-    extra = {} if modify_id is None else {"modifyId": str(modify_id)}
-    return Amend(
-        name.account,
-        name.symbol,
-        name.order_id,
-        name.client_id,
-        price=price,
-        quantity=quantity,
-        extra=extra,
-    )
 
 
 def _cancel(call: Call) -> Act:

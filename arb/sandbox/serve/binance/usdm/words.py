@@ -19,6 +19,9 @@ from arb.sandbox.trading.requests import OrderKind
 #: The venue's time in ms, of a time in ns.
 Clock = Callable[[int], int]
 
+#: Parameters that an order keeps: the end of its time, and the client's id of its last change.
+GOOD_TILL, MODIFY_ID = "goodTillDate", "modifyId"
+
 SIDES = {BUY: "BUY", SELL: "SELL"}
 FORCES = {Force.GTC: "GTC", Force.IOC: "IOC", Force.FOK: "FOK", Force.POST_ONLY: "GTX"}
 PREVENTIONS = {
@@ -62,7 +65,14 @@ def type_of(order: VenueOrder) -> str:
 
 def force_of(order: VenueOrder) -> str:
     """Time in force; market orders have GTC."""
+    if good_till_of(order):
+        return "GTD"
     return "GTC" if order.kind is OrderKind.MARKET else FORCES[order.force]
+
+
+def good_till_of(order: VenueOrder) -> int:
+    """When a GTD order ends, in ms; 0 of others."""
+    return int(order.extra.get(GOOD_TILL, 0))
 
 
 def money(value: Decimal) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.serve.binance.usdm.listen_keys import VALID_NS
 from arb.sandbox.serve.session import RouteError
 from arb.sandbox.trading.events import MarginCallEvent
+from arb.sandbox.trading.setup import TradingSetup, usual_account
+from arb.sandbox.trading.undocumented import DEFAULTS
 from connectors.units import SECOND
 
 ORDER = {
@@ -127,7 +130,10 @@ CHANGE = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.02", "price": "4190
     [
         ("POST", "v1/order", ORDER | {"type": "STOP_MARKET"}, -4120),
         ("POST", "v1/order", ORDER | {"type": "LIMIT_MAKER"}, -1116),
-        ("POST", "v1/order", ORDER | {"timeInForce": "GTD"}, -1115),
+        ("POST", "v1/order", ORDER | {"timeInForce": "RPI"}, -1115),
+        ("POST", "v1/order", ORDER | {"timeInForce": "GTD"}, -1102),
+        ("POST", "v1/order", ORDER | {"timeInForce": "GTD", "goodTillDate": "1704067260000"}, -5040),
+        ("POST", "v1/order", ORDER | {"goodTillDate": "1704080000000"}, -1106),
         ("POST", "v1/order", ORDER | {"side": "LONG"}, -1117),
         ("POST", "v1/order", ORDER | {"priceMatch": "QUEUE"}, -5037),
         ("POST", "v1/order", ORDER | {"closePosition": "true"}, -4136),
@@ -354,6 +360,51 @@ def test_the_dead_mans_switch_cancels_all_orders_of_the_symbol(venue: BinanceMar
     assert len(ask(venue, "GET", "v1/openOrders")) == 1
     venue.advance(0.2)
     assert ask(venue, "GET", "v1/openOrders") == []
+
+
+def test_an_order_is_good_until_its_date(venue: BinanceMarket) -> None:
+    key = ask(venue, "POST", "v1/listenKey")["listenKey"]
+    socket = stream(venue, listenKey=key)
+    end_ms = venue.now_ns // 10**6 + 700_000
+    placed = ask(venue, "POST", "v1/order", **ORDER | {"timeInForce": "GTD"}, goodTillDate=end_ms + 7)
+    assert (placed["timeInForce"], placed["goodTillDate"]) == ("GTD", end_ms)
+    move(venue, (end_ms - 1) * 10**6)
+    assert len(ask(venue, "GET", "v1/openOrders")) == 1
+    move(venue, (end_ms + 1) * 10**6)
+    assert ask(venue, "GET", "v1/openOrders") == []
+    assert [(row["o"]["x"], row["o"]["f"], row["o"]["gtd"]) for row in events(socket)] == [
+        ("NEW", "GTD", end_ms), ("CANCELED", "GTD", end_ms)
+    ]  # fmt: skip
+
+
+def test_a_change_keeps_the_date_of_an_order(venue: BinanceMarket) -> None:
+    end_ms = venue.now_ns // 10**6 + 700_000
+    placed = ask(venue, "POST", "v1/order", **ORDER | {"timeInForce": "GTD"}, goodTillDate=end_ms)
+    changed = ask(venue, "PUT", "v1/order", **CHANGE, orderId=placed["orderId"], modifyId=3)
+    assert (changed["goodTillDate"], changed["modifyId"]) == (placed["goodTillDate"], 3)
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_decimals_of_websocket_requests_are_texts_if_the_venue_is_assumed_to_be_strict(
+    is_strict: bool,
+) -> None:
+    accounts, keys = (usual_account(),), (HMAC.key,)
+    assumed = {"binance_usdm": replace(DEFAULTS["binance_usdm"], strict_decimals=is_strict)}
+    socket = BinanceMarket("binance_usdm", TradingSetup(accounts, keys, undocumented=assumed)).connect(
+        "/ws-fapi/v1"
+    )
+    answers = [socket.ask("order.place", **ORDER | {"quantity": quantity}) for quantity in ("0.01", 0.01)]
+    assert [answer["status"] for answer in answers] == [200, 400 if is_strict else 200]
+    name = {"symbol": "BTCUSDT", "orderId": answers[0]["result"]["orderId"]}
+    assert socket.ask("order.status", **name)["status"] == 200
+
+
+def test_the_websocket_api_may_have_no_logon() -> None:
+    assumed = {"binance_usdm": replace(DEFAULTS["binance_usdm"], session_logon=False)}
+    setup = TradingSetup((usual_account(),), (ED25519.key,), undocumented=assumed)
+    socket = BinanceMarket("binance_usdm", setup).connect("/ws-fapi/v1")
+    assert socket.ask("session.logon", ED25519)["status"] == 400
+    assert socket.ask("order.place", ED25519, **ORDER)["status"] == 200
 
 
 def test_past_funding_is_listed_by_the_schedule(venue: BinanceMarket) -> None:
