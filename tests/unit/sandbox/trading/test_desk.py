@@ -148,6 +148,15 @@ def test_filters_of_spot(side: int, quantity: str, price: str | None, reason: Re
     assert refused(world, "binance_spot", side, quantity, price) is reason
 
 
+def test_price_bounds_of_usdm_are_one_sided() -> None:
+    world = World()
+    world.show("binance_usdm", trade(BUY, 100, 1))
+    assert refused(world, "binance_usdm", BUY, "1", "106") is Reason.BUY_PRICE_TOO_HIGH
+    assert refused(world, "binance_usdm", SELL, "1", "94") is Reason.SELL_PRICE_TOO_LOW
+    world.place("binance_usdm", BUY, "1", "50")
+    world.place("binance_usdm", SELL, "1", "200")
+
+
 def test_client_ids() -> None:
     world = World()
     for venue in VENUES:

@@ -1,0 +1,51 @@
+"""The programs of docs/sandbox-clients.md trade in a sandbox, with the keys of its default seed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clients.harness import RunningSandbox
+
+from arb.commands.sandbox_choice import SANDBOX_SEED
+from arb.commands.serve import keys_of
+from arb.sandbox.trading.setup import TradingSetup, usual_account
+
+pytestmark = pytest.mark.slow
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sandbox-clients.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^## (.+?)$|```python\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
+PORTS = {"binance_spot": 8900, "binance_usdm": 8901, "bybit_spot": 8902, "bybit_linear": 8903}
+
+
+def programs() -> list[tuple[str, str]]:
+    """(heading, code) of every program of the page."""
+    found, heading = [], ""
+    for title, code in BLOCKS:
+        heading = title or heading
+        if code:
+            found.append((heading, code))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("heading", "code"), [pytest.param(*one, id=f"{no} {one[0]}") for no, one in enumerate(programs())]
+)
+def test_a_program_of_the_page_trades(heading: str, code: str, tmp_path: Path) -> None:
+    setup = TradingSetup((usual_account(),), tuple(one.key for one in keys_of(SANDBOX_SEED)))
+    with RunningSandbox(setup) as sandbox:
+        for venue, port in PORTS.items():
+            code = code.replace(f"127.0.0.1:{port}", sandbox.addresses[venue].rpartition("/")[2])
+        path = tmp_path / "program.py"
+        path.write_text(code)
+        done = subprocess.run(
+            [sys.executable, str(path)], capture_output=True, text=True, timeout=90, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        orders = sandbox.ask(
+            lambda trading: sum(len(desk.closed_orders("main")) for desk in trading.desks.values())
+        )
+        assert orders
