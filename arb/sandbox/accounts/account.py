@@ -55,11 +55,13 @@ def open_account(
     fee_rules: Mapping[str, FeeRule],
     modes: Modes | None = None,
     group: int = -1,
+    opened_ns: int = 0,
 ) -> Account:
     """An account with its first balances, by wallet: "spot", "usdm", "unified". No positions."""
     names = dict.fromkeys(_WALLETS[house].values())
     wallets = {
-        name: Wallet(name, balances.get(name, {}), is_margin=name in _MARGIN_WALLETS) for name in names
+        name: Wallet(name, balances.get(name, {}), is_margin=name in _MARGIN_WALLETS, opened_ns=opened_ns)
+        for name in names
     }
     modes = modes or Modes()
     return Account(

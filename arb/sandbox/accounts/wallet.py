@@ -41,13 +41,15 @@ class Wallet:
     name: "spot" and "usdm" at Binance, "unified" at Bybit. is_margin: totals may be negative, after losses.
     """
 
-    def __init__(self, name: str, balances: Mapping[str, Decimal], *, is_margin: bool = False) -> None:
+    def __init__(
+        self, name: str, balances: Mapping[str, Decimal], *, is_margin: bool = False, opened_ns: int = 0
+    ) -> None:
         self.name = name
         self.is_margin = is_margin
         self._totals = dict(balances)
         self._locked: dict[str, Decimal] = {}
         self._locks: dict[int, tuple[str, Decimal]] = {}
-        self._updated_ns: dict[str, int] = {}
+        self._updated_ns = dict.fromkeys(balances, opened_ns)
 
     def assets(self) -> list[str]:
         """All assets that it holds or ever held, in order of their first appearance."""

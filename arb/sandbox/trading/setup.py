@@ -86,7 +86,7 @@ def usual_account(id: str = "main") -> AccountSetup:
     return AccountSetup(id, 1, balances={name: BALANCES for wallets in WALLETS.values() for name in wallets})
 
 
-def open_accounts(setup: TradingSetup) -> dict[str, dict[str, Account]]:
+def open_accounts(setup: TradingSetup, start_ns: int = 0) -> dict[str, dict[str, Account]]:
     """The accounts by house and id."""
     opened: dict[str, dict[str, Account]] = {house: {} for house in WALLETS}
     no = 0
@@ -104,6 +104,7 @@ def open_accounts(setup: TradingSetup) -> dict[str, dict[str, Account]]:
                 fee_rules=rules,
                 modes=modes,
                 group=one.trade_group,
+                opened_ns=start_ns,
             )
             for held in one.positions.get(house, ()):
                 account.positions.apply(held.symbol, held.side, held.quantity, held.entry, 0)

@@ -60,7 +60,7 @@ class Trading:
         self.now_ns = start_ns
         self.keys = KeyRing(setup.keys)
         #: By house ("binance", "bybit") and id.
-        self.accounts: dict[str, dict[str, Account]] = open_accounts(setup)
+        self.accounts: dict[str, dict[str, Account]] = open_accounts(setup, start_ns)
         self._ids = Ids(seed)
         self._outbox = Outbox()
         self._countdowns = Countdowns()
