@@ -13,7 +13,7 @@ from arb.sandbox.accounts.amounts import ZERO, plain
 from arb.sandbox.accounts.wallet import Wallet
 
 #: Entries that are kept; older ones remain in the sums.
-ENTRIES_MAX = 50_000
+ENTRIES_MAX = 20_000
 
 
 class EntryCause(Enum):

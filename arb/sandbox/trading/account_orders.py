@@ -8,8 +8,8 @@ from arb.sandbox.trading.order_state import Execution, VenueOrder
 from arb.sandbox.trading.requests import Named, Reason, RefusalError
 
 #: Closed orders and executions that are kept; older ones are forgotten, also where a venue would keep them longer.
-CLOSED_MAX = 20_000
-EXECUTIONS_MAX = 50_000
+CLOSED_MAX = 10_000
+EXECUTIONS_MAX = 10_000
 
 
 class AccountOrders:
