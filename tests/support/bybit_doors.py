@@ -10,6 +10,7 @@ from numpy.random import default_rng
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind
 from arb.sandbox.accounts.rules import Facts
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.bybit import BybitFamily
 from arb.sandbox.serve.bybit.rest import BybitRest
 from arb.sandbox.serve.bybit.signatures import sign
@@ -38,7 +39,13 @@ class Doors:
     """A market of BTC on spot and linear, two seconds old."""
 
     def __init__(
-        self, *, delays: Delays | None = None, seed: int = 7, limits: Limits | None = None, **assumed: Any
+        self,
+        *,
+        delays: Delays | None = None,
+        seed: int = 7,
+        limits: Limits | None = None,
+        funding: Funding = USUAL_FUNDING,
+        **assumed: Any,
     ):
         """assumed: what is assumed of both venues instead of the defaults."""
         setup = TradingSetup(
@@ -53,9 +60,12 @@ class Doors:
         facts = {
             (venue, "BTCUSDT"): Facts("0.001" if "linear" in venue else "0.000011", "5") for venue in VENUES
         }
-        self.trading = Trading(setup, self.tape, facts, NOW_NS, seed=seed, chance=default_rng(seed))
+        self.trading = Trading(
+            setup, self.tape, facts, NOW_NS, seed=seed, chance=default_rng(seed), funding=funding
+        )
         self.exchanges = {
-            venue: Exchange(BybitFamily(venue), self.tape, trading=self.trading) for venue in VENUES
+            venue: Exchange(BybitFamily(venue), self.tape, funding=funding, trading=self.trading)
+            for venue in VENUES
         }
         self.limits = limits or LIMITS["bybit_spot"]
         self.rests = {}

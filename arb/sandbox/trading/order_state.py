@@ -63,6 +63,8 @@ class Execution:
     realized: Decimal = ZERO
     #: Left of the order after it.
     left: Decimal = ZERO
+    #: The part of its quantity that reduced a position.
+    closed: Decimal = ZERO
 
 
 @dataclass(slots=True, eq=False)

@@ -235,7 +235,7 @@ class Settlement:
             self.update_lock(instrument, order)
         fee, asset, rate = fee_of(account, rules, order.side, quantity, value, fill.is_maker, self._price_of)
         sign = 1 if order.side == BUY else -1
-        realized = ZERO
+        realized = closed = ZERO
         changes = [(asset, -fee, EntryCause.FEE)] if fee else []
         if rules.is_spot:
             changes = [
@@ -245,6 +245,8 @@ class Settlement:
             ]
         else:
             positions = account.positions
+            held = positions.get(order.symbol, order.position_side).quantity
+            closed = min(quantity, abs(held)) if held * sign < 0 else ZERO
             realized = positions.apply(order.symbol, order.position_side, sign * quantity, price, fill.at_ns)
             if realized:
                 changes = [(rules.settle, realized, EntryCause.REALIZED), *changes]
@@ -271,6 +273,7 @@ class Settlement:
             fee_rate=rate,
             realized=realized,
             left=order.left,
+            closed=closed,
         )
         order.executions.append(execution)
         orders = self._orders[order.account]

@@ -188,20 +188,34 @@ def _log(call: Call) -> Iterator[Row]:
     """Rows of the ledger, newest first, with the balance after each."""
     account = call.side.account(call.account)
     executions: dict[tuple[str, int], Execution] = {}
+    #: Payments by symbol and time, in order.
+    payments: dict[tuple[str, int], list[Execution]] = {}
     for category in CATEGORIES:
         for one in call.side.desk(category).executions(call.account):
-            executions[one.order_id, one.trade_id] = one
+            if one.kind is ExecutionKind.FUNDING:
+                payments.setdefault((one.symbol, one.at_ns), []).append(one)
+            else:
+                executions[one.order_id, one.trade_id] = one
     held = account.wallet(VENUE)
     balances = {asset: held.total(asset) for asset in held.assets()}
     entries = list(reversed(account.ledger.entries))
-    for _, together in groupby(entries, lambda one: (one.at_ns, one.venue, one.order_id, one.trade_id)):
+    for _, together in groupby(entries, _together):
         by_asset: dict[str, list[Entry]] = {}
         for entry in together:
             by_asset.setdefault(entry.asset, []).append(entry)
         for asset, group in by_asset.items():
             first = group[-1]
-            yield _log_row(group, executions.get((first.order_id, first.trade_id)), balances[asset])
+            found = executions.get((first.order_id, first.trade_id))
+            if first.cause is EntryCause.FUNDING and (paid := payments.get((first.symbol, first.at_ns))):
+                found = paid.pop()
+            yield _log_row(group, found, balances[asset])
             balances[asset] -= sum((entry.amount for entry in group), ZERO)
+
+
+def _together(entry: Entry) -> tuple[object, ...]:
+    """What entries of one execution have in common; each payment of funding is apart."""
+    payment = entry.no if entry.cause is EntryCause.FUNDING else 0
+    return entry.at_ns, entry.venue, entry.order_id, entry.trade_id, payment
 
 
 def _log_row(entries: list[Entry], execution: Execution | None, balance: Decimal) -> Row:

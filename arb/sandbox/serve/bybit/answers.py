@@ -46,6 +46,9 @@ _REJECT_REASONS: dict[EndReason | None, str] = {
     EndReason.WOULD_TAKE: "EC_PostOnlyWillTakeLiquidity",
 }
 
+#: By `venue_order` of orders that the venue itself places.
+_CREATE_TYPES = {"liquidation": "CreateByLiq", "adl": "CreateByAdl_PassThrough"}
+
 
 def ms(at_ns: int) -> str:
     """A time in ms, as text."""
@@ -130,11 +133,15 @@ def _order(order: VenueOrder, category: str) -> Row:
     if is_spot:
         return row | {"marketUnit": order.extra.get("marketUnit", ""), "ocoTriggerBy": "", "basePrice": ""}
     return row | {
-        "createType": order.extra.get("createType", "CreateByUser"),
+        "createType": _create_type(order),
         "parentOrderLinkId": "",
         "lastPriceOnCreated": "",
         "tpslMode": "",
     }
+
+
+def _create_type(order: VenueOrder) -> str:
+    return _CREATE_TYPES.get(order.extra.get("venue_order", ""), "CreateByUser")
 
 
 def open_order(order: VenueOrder, category: str) -> Row:
@@ -202,12 +209,12 @@ def execution(execution: Execution, order: VenueOrder | None, category: str) -> 
         "execValue": plain(execution.value),
         "execType": EXECUTION_TYPES[execution.kind],
         "execQty": plain(execution.quantity),
-        "closedSize": "",
+        "closedSize": plain(execution.closed) if category == "linear" and not is_funding else "",
         "extraFees": "",
         "seq": sequence(execution.at_ns),
     }
     if category == "linear":
-        row["createType"] = order.extra.get("createType", "CreateByUser") if order else ""
+        row["createType"] = _create_type(order) if order else ""
     return row
 
 
@@ -223,8 +230,11 @@ def streamed_execution(execution_: Execution, order: VenueOrder | None, category
     }
 
 
-def fast_execution(execution: Execution, category: str) -> Row:
-    """An execution of the topic `execution.fast`, where a maker's `orderLinkId` is always empty."""
+def fast_execution(execution: Execution, order: VenueOrder, category: str) -> Row:
+    """An execution of the topic `execution.fast`.
+
+    `orderLinkId` is always empty for a maker, and for an order in the book that an amendment made a taker.
+    """
     return {
         "category": category,
         "symbol": execution.symbol,
@@ -233,7 +243,7 @@ def fast_execution(execution: Execution, category: str) -> Row:
         "execQty": plain(execution.quantity),
         "orderId": execution.order_id,
         "isMaker": execution.is_maker,
-        "orderLinkId": "" if execution.is_maker else execution.client_id,
+        "orderLinkId": "" if execution.is_maker or order.amendments else execution.client_id,
         "side": SIDE_NAMES[execution.side],
         "execTime": ms(execution.at_ns),
         "seq": sequence(execution.at_ns),

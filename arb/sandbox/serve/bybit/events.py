@@ -14,6 +14,7 @@ from arb.sandbox.serve.bybit.answers import Row
 from arb.sandbox.serve.bybit.side import Side
 from arb.sandbox.serve.bybit.wallet import VENUE, wallet
 from arb.sandbox.trading.events import AccountEvent, Event, OrderEvent, TransferEvent
+from arb.sandbox.trading.order_state import VenueOrder
 
 #: Topics that exist with and without a category.
 BY_CATEGORY = {
@@ -40,7 +41,7 @@ def messages(event: Event, side: Side, topics: Container[str]) -> Iterator[tuple
         if one is not None:
             if answers.EXECUTION_TYPES[one.kind] == "Trade":
                 for topic in wanted("execution.fast"):
-                    yield topic, answers.fast_execution(one, category)
+                    yield topic, answers.fast_execution(one, event.order, category)
             for topic in wanted("execution"):
                 yield topic, answers.streamed_execution(one, event.order, category)
     elif isinstance(event, AccountEvent):
@@ -60,3 +61,12 @@ def messages(event: Event, side: Side, topics: Container[str]) -> Iterator[tuple
             yield "wallet", wallet(side, event.account, known, known)
     elif isinstance(event, TransferEvent) and "wallet" in topics:
         yield "wallet", wallet(side, event.account, [event.asset])
+
+
+def lost_cancel(order: VenueOrder, topics: Container[str]) -> Iterator[tuple[str, Row]]:
+    """The second message `Filled` of an order whose cancellation was accepted and came too late."""
+    category = order.venue.removeprefix("bybit_")
+    words = {"cancelType": "CancelByUser", "rejectReason": "EC_OrigClOrdIDDoesNotExist"}
+    for topic in ("order", f"order.{category}"):
+        if topic in topics:
+            yield topic, answers.streamed_order(order, category) | words

@@ -152,7 +152,21 @@ def _amend(call: Call, fields: Fields, category: str) -> Callable[[int], Ids]:
 def _cancel(call: Call, fields: Fields, category: str) -> Callable[[int], Ids]:
     request = cancel_request(fields, call.account)
     desk = call.side.desk(category)
-    return lambda now_ns: _ids(desk.cancel(request, now_ns))
+    sent = call.side.find(category, call.account, request.order_id or "", request.client_id or "")
+    was_open = sent is not None and sent.is_open
+
+    def run(now_ns: int) -> Ids:
+        try:
+            return _ids(desk.cancel(request, now_ns))
+        except RefusalError as refusal:
+            if refusal.reason is not Reason.ORDER_FILLED or not was_open:
+                raise
+            # It was filled while the request was on its way: accepted, then reported as filled once more.
+            order = desk.order(request)
+            call.side.report_lost_cancel(order, now_ns)
+            return _ids(order)
+
+    return run
 
 
 def _batch(call: Call, leg: _Leg, *, has_time: bool = False) -> Run:

@@ -14,12 +14,13 @@ import msgspec
 from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.keys import ApiKey
 from arb.sandbox.serve.bybit.errors import RequestError
-from arb.sandbox.serve.bybit.events import BY_CATEGORY, PLAIN, messages
+from arb.sandbox.serve.bybit.events import BY_CATEGORY, PLAIN, lost_cancel, messages
 from arb.sandbox.serve.bybit.side import Side
 from arb.sandbox.serve.bybit.signatures import authenticate_socket
 from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.session import Outcome, Session, Traffic
 from arb.sandbox.trading.events import Event
+from arb.sandbox.trading.order_state import VenueOrder
 from connectors.units import MILLISECOND
 
 _VENUES = ("bybit_spot", "bybit_linear")
@@ -92,6 +93,9 @@ class PrivateSession(Session):
         self._key = key
         for venue in _VENUES:
             self._ends.append(self._side.trading.listen(venue, key.account, self._on_event))
+        listeners = self._side.lost_cancels.setdefault(key.account, [])
+        listeners.append(self._on_lost_cancel)
+        self._ends.append(lambda: listeners.remove(self._on_lost_cancel))
         return Outcome([self._reply(True, "", request_id, "auth")])
 
     def _change(self, operation: str, topics: object, request_id: str, now_ns: int) -> Outcome:
@@ -131,6 +135,11 @@ class PrivateSession(Session):
         with exact():
             for topic, row in messages(event, self._side, self._topics):
                 self._send(topic, row, event.at_ns)
+
+    def _on_lost_cancel(self, order: VenueOrder, at_ns: int) -> None:
+        with exact():
+            for topic, row in lost_cancel(order, self._topics):
+                self._send(topic, row, at_ns)
 
     def _send(self, topic: str, row: dict[str, Any], at_ns: int) -> None:
         self._no += 1

@@ -45,6 +45,8 @@ class Side:
         """uid_factor: of the limits of a UID; 0: none."""
         self.trading = trading
         self.limits = UidLimits(uid_factor)
+        #: The streams of each account that report cancellations which came too late.
+        self.lost_cancels: dict[str, list[Callable[[VenueOrder, int], None]]] = {}
         #: Of both addresses, if they share a limit.
         self.weights: Weights | None = None
         #: Requests by websocket. Source: `websocket/trade/guideline.mdx`, 10403.
@@ -68,6 +70,12 @@ class Side:
             if instrument is not None and instrument.mark is not None:
                 return instrument.mark
         return None
+
+    def report_lost_cancel(self, order: VenueOrder, now_ns: int) -> None:
+        """Reports an order, which was filled before its cancellation arrived, to the account's streams."""
+        for listener in list(self.lost_cancels.get(order.account, ())):
+            delivery = self.trading.delivery[order.venue]
+            delivery.event(now_ns, listener, lambda at_ns, listener=listener: listener(order, at_ns))
 
     def find(self, category: str, account: str, order_id: str, link_id: str = "") -> VenueOrder | None:
         """An order of any symbol by the venue's id, or else the client's."""

@@ -83,8 +83,8 @@ def _coin(view: AssetView, price: Decimal | None, margin: Margin, realized: Deci
     return {
         "coin": view.asset,
         "equity": plain(equity),
-        # Without an instrument that has a price of it: not known.
-        "usdValue": "" if price is None else plain(rounded(equity * price)),
+        # An asset that no instrument here has a price of is no collateral, and has the value 0 by the document.
+        "usdValue": "0" if price is None else plain(rounded(equity * price)),
         "walletBalance": plain(view.total),
         "locked": plain(view.locked),
         "spotHedgingQty": "0",
@@ -96,8 +96,8 @@ def _coin(view: AssetView, price: Decimal | None, margin: Margin, realized: Deci
         "unrealisedPnl": plain(unrealized),
         "cumRealisedPnl": plain(realized),
         "bonus": "0",
-        "collateralSwitch": True,
-        "marginCollateral": True,
+        "collateralSwitch": price is not None,
+        "marginCollateral": price is not None,
         "spotBorrow": "0",
         # Empty at the venue since 2025-01-09.
         "availableToWithdraw": "",

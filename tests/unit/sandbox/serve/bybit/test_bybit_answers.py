@@ -56,7 +56,7 @@ def test_all_forms_of_an_order_and_an_execution_decode(category):
         for of in (order, None):
             decoded(answers.execution(one, of, category), bybit.EXECUTION)
             decoded(answers.streamed_execution(one, of, category), bybit.STREAMED_EXECUTION)
-        decoded(answers.fast_execution(one, category), bybit.FAST_EXECUTION)
+        decoded(answers.fast_execution(one, order, category), bybit.FAST_EXECUTION)
 
 
 def test_fields_that_are_of_one_category_only():
@@ -147,8 +147,8 @@ def test_fees_in_two_assets_are_in_the_detail_only():
 
 def test_a_makers_id_is_not_in_the_fast_topic():
     with exact():
-        assert answers.fast_execution(an_execution(), "linear")["orderLinkId"] == ""
-        taker = answers.fast_execution(an_execution(is_maker=False), "linear")
+        assert answers.fast_execution(an_execution(), an_order(), "linear")["orderLinkId"] == ""
+        taker = answers.fast_execution(an_execution(is_maker=False), an_order(), "linear")
         slow = answers.streamed_execution(an_execution(), an_order(), "linear")
     assert taker["orderLinkId"] == "arb-1"
     assert (taker["execId"], taker["seq"]) == (slow["execId"], slow["seq"])
