@@ -117,8 +117,10 @@ class BinanceRest(Rest):
                 return self._depth(query)
         if not path.startswith(("/api/", "/fapi/", "/sapi/")):
             return _Answer("<html><body>404 Not Found</body></html>", status=404)
-        what = f"{method} {path} is not in this sandbox yet; it has market data only."
-        return _refused(-1020, f"This operation is not supported: {what}")
+        what = f"{method} {path} is not in this sandbox"
+        if self.market is None:
+            what += " yet; it has market data only"
+        return _refused(-1020, f"This operation is not supported: {what}.")
 
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
         after_s = self.weights.retry_after_s(now_ns) if retry_after_s is None else retry_after_s

@@ -12,6 +12,10 @@ from support.binance_api import ED25519, HMAC, OTHER, BinanceMarket, Socket
 from support.paths import GOLDEN
 from support.venue_messages.binance_spot import DECODERS
 
+from arb.sandbox.trading.delivery import Delays
+from arb.sandbox.trading.setup import TradingSetup, usual_account
+from connectors.units import MILLISECOND as MS
+
 PATHS = sorted((GOLDEN / "binance_spot" / "messages").glob("*.toml"))
 LIMIT = {
     "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "40000",
@@ -324,3 +328,36 @@ def test_self_trade_prevention_is_reported_as_documented(
             assert (report["A"], report["pl"], report["pL"]) == (quantity, "0.01000000", found["price"])
             assert report["U"] == (own if order is taken else taken)["orderId"]
             assert status != "EXPIRED_IN_MATCH" or report["X"] == status
+
+
+@pytest.mark.parametrize(
+    ("answer_ms", "event_ms", "first"), [(20, 0, "event"), (0, 20, "answer"), (20, 20, "answer")]
+)
+def test_an_event_may_come_before_its_answer(answer_ms: int, event_ms: int, first: str) -> None:
+    delays = Delays((5 * MS, 5 * MS), (answer_ms * MS, answer_ms * MS), (event_ms * MS, event_ms * MS))
+    setup = TradingSetup((usual_account(),), (HMAC.key,), delays={"binance_spot": delays})
+    market = BinanceMarket(setup=setup)
+    socket = market.connect()
+    socket.send("userDataStream.subscribe.signature", **socket.signed(HMAC, {}))
+    market.advance(0.1)
+    socket.texts.clear()
+    sent_ns = market.now_ns
+    socket.send("order.place", **socket.signed(HMAC, LIMIT))
+    assert not socket.texts
+    market.advance(0.1)
+    found = ["event" if "event" in json.loads(text) else "answer" for text in socket.texts]
+    assert sorted(found) == ["answer", "event", "event"]
+    assert found[0] == first
+    answer = next(one for text in socket.texts if "result" in (one := json.loads(text)))
+    assert answer["result"]["transactTime"] == sent_ns // MS + 5
+
+
+def test_a_short_window_ends_before_the_matching_engine() -> None:
+    delays = Delays(arrival_ns=(20 * MS, 20 * MS))
+    market = BinanceMarket(
+        setup=TradingSetup((usual_account(),), (HMAC.key,), delays={"binance_spot": delays})
+    )
+    late = market.ask("POST", "/api/v3/order", **LIMIT, recvWindow="10")
+    assert (late.status, late.body["code"]) == (400, -1021)
+    assert market.ask("POST", "/api/v3/order", **LIMIT, recvWindow="20").status == 200
+    assert len(market.trading.desks["binance_spot"].open_orders("main")) == 1
