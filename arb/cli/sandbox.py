@@ -238,6 +238,10 @@ def serve(
 
     if times == "recorded" and recording is None:
         raise InputError("--times recorded: only for a recording; give --recording as well")
+    if times == "recorded" and (accounts or ledger or matching != "levels"):
+        raise InputError(
+            "--times recorded: market data only, without --accounts, --ledger and --matching; orders need --times now"
+        )
     seed = SANDBOX_SEED if seed is None else seed
     built = sandbox_of(
         known_venues(config_path, overrides),
@@ -255,7 +259,7 @@ def serve(
         matching=matching,
         ledger=ledger,
     )
-    keys = keys_of(seed) if accounts is None else []
+    keys = keys_of(seed) if accounts is None and times == "now" else []
     # Failed output must not affect the connected clients.
     with bounded_end() as only_words_left, Display(lambda error: None) as display:
         logging.basicConfig(

@@ -48,8 +48,8 @@ def sandbox_of(
 ) -> Sandbox:
     """The sandbox that the options describe. Ticks and lots are those of `known`. Raises InputError.
 
-    venues, symbols: empty for all. port_base: 0 for free ports. funding: of perpetuals, if it is chosen. accounts: a
-    file; None: one account, with the keys of `keys_of`.
+    venues, symbols: empty for all. keeps_times: market data only, orders are refused. port_base: 0 for free ports.
+    funding: of perpetuals, if it is chosen. accounts: a file; None: one account, with the keys of `keys_of`.
     """
     if not SPEED_MIN <= speed <= SPEED_MAX:
         raise InputError(f"--speed {speed:g}: it must be from {SPEED_MIN} to {SPEED_MAX:g}")
@@ -80,7 +80,8 @@ def sandbox_of(
         fault_seed=seed,
         ports=ports_from(port_base) if port_base else {},
         funding=funding or USUAL_FUNDING,
-        trading=trading_of(setup, seed, default_rng(seed), funding or USUAL_FUNDING),
+        # The clock of orders is the sandbox's, so the frames must have its times.
+        trading=None if keeps_times else trading_of(setup, seed, default_rng(seed), funding or USUAL_FUNDING),
         ledger=ledger,
     )
 

@@ -42,7 +42,10 @@ CONFLICTS = [
         for command in WITH_SANDBOX
     ),
     (["sandbox", "serve", "--times", "recorded"], "--times recorded: only for a recording; give --recording"),
-    (["sandbox", "serve", "--recording", "data", "--seed", "3"], "--recording and --seed exclude each other without"),
+    (
+        ["sandbox", "serve", "--times", "recorded", "--recording", "data", "--matching", "whole"],
+        "--times recorded: market data only, without --accounts, --ledger and --matching; orders need --times now",
+    ),
     # Where symbols are looked up.
     *(
         ([*command, "--recordings", "data", "--simulated"], "--recordings and --simulated exclude each other")
