@@ -49,6 +49,9 @@ class FakeDelivery:
 class FakeTrading:
     """Makes itself: `Sandbox(..., trading=FakeTrading(keys).open)`."""
 
+    looks_ahead = False
+    rows_late = 0
+
     def __init__(self, keys: Sequence[ApiKey] = (), delay_ns: int = 0) -> None:
         self.keys = KeyRing(keys)
         venues = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")

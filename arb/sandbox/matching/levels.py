@@ -39,6 +39,7 @@ from arb.sandbox.matching.orders import (
     Order,
     Prevention,
     Result,
+    is_beyond,
 )
 from arb.sandbox.matching.prevention import effective, prevent
 from arb.sandbox.matching.resting import RestingOrders
@@ -169,7 +170,7 @@ class LevelMatcher:
         sum_lots = sum_value = 0
         worst: int | None = None
         for tick in self._prices(1 - side):
-            if bound is not None and _is_beyond(side, tick, bound):
+            if bound is not None and is_beyond(side, tick, bound):
                 break
             offered = self._book.free(1 - side, tick) + sum(
                 order.left for order in self._resting.at(1 - side, tick)
@@ -189,7 +190,7 @@ class LevelMatcher:
         """Ticks of a side with free displayed lots or resting orders, best first."""
         ticks = self._resting.ticks(side)
         for tick in self._book.walk(side):
-            while ticks and _is_beyond(1 - side, tick, ticks[0]):
+            while ticks and is_beyond(1 - side, tick, ticks[0]):
                 yield ticks.pop(0)
             if ticks and ticks[0] == tick:
                 del ticks[0]
@@ -198,13 +199,13 @@ class LevelMatcher:
 
     def _would_take(self, order: Order) -> bool:
         best = next(self._prices(1 - order.side), None)
-        return best is not None and (order.tick is None or not _is_beyond(order.side, best, order.tick))
+        return best is not None and (order.tick is None or not is_beyond(order.side, best, order.tick))
 
     def _is_fillable(self, order: Order, bound: int | None) -> bool:
         """Whether an order could be filled completely at once."""
         left, other = order.left, 1 - order.side
         for tick in self._prices(other):
-            if _is_beyond(order.side, tick, order.tick) or _is_beyond(order.side, tick, bound):
+            if is_beyond(order.side, tick, order.tick) or is_beyond(order.side, tick, bound):
                 return False
             left -= self._book.free(other, tick)
             for maker in self._resting.at(other, tick):
@@ -223,9 +224,9 @@ class LevelMatcher:
         """Executes an order at once as far as possible; returns whether only `bound` ended that."""
         side, other = order.side, 1 - order.side
         for tick in self._prices(other):
-            if not order.left or _is_beyond(side, tick, order.tick):
+            if not order.left or is_beyond(side, tick, order.tick):
                 return False
-            if _is_beyond(side, tick, bound):
+            if is_beyond(side, tick, bound):
                 return True
             lots = min(order.left, self._book.free(other, tick))
             if lots > 0:
@@ -298,11 +299,6 @@ class LevelMatcher:
         """Fills an order by the displayed market."""
         order.filled += lots
         results.append(Fill(order, tick, lots, is_maker, at_ns, self.next_match_no()))
-
-
-def _is_beyond(side: int, tick: int, limit: int | None) -> bool:
-    """Whether a tick is a worse price for an order of `side` than its limit."""
-    return limit is not None and (tick > limit if side == BUY else tick < limit)
 
 
 def _ends(result: Result, order: Order) -> bool:

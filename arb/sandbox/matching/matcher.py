@@ -14,7 +14,11 @@ Rows = NDArray[np.void]
 
 
 class Matcher(Protocol):
-    """Matches the orders of all accounts at one instrument. Times never decrease; results are in order of execution."""
+    """Matches the orders of all accounts at one instrument. Times never decrease; results are in order of execution.
+
+    Call `advance` with the time of a request before it: with `whole`, what has no time (`touch`, `estimate`,
+    `is_ready`) is of the last call with one.
+    """
 
     @property
     def is_ready(self) -> bool:

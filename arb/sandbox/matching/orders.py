@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from arb.sandbox.events import BUY
+
 
 class Force(IntEnum):
     """Time in force, with post-only as one of them."""
@@ -133,3 +135,8 @@ class Estimate(NamedTuple):
     value: int
     #: The worst price; None if there is nothing to take.
     tick: int | None
+
+
+def is_beyond(side: int, tick: int, limit: int | None) -> bool:
+    """Whether a tick is a worse price for an order of `side` than its limit."""
+    return limit is not None and (tick > limit if side == BUY else tick < limit)

@@ -27,13 +27,14 @@ from arb.sandbox.events import Listing
 from arb.sandbox.faults import TRADING_KINDS, Fault, Scheduled
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.profiles import MODEST, Dislocations
+from arb.sandbox.serve.ahead import AheadTape
 from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Injector
 from arb.sandbox.serve.ledger_file import LedgerFile
 from arb.sandbox.serve.limits import LIMITS, Limits
 from arb.sandbox.serve.seeded import SeededTape
-from arb.sandbox.serve.tape import Tape
+from arb.sandbox.serve.tape import Line, Tape
 from arb.sandbox.serve.timeline import Timeline
 from arb.sandbox.serve.trading import OpenTrading, load_trading
 from arb.sandbox.serve.urls import SIMULATED, VENUES, VenueUrls, venue_urls
@@ -216,6 +217,8 @@ class Sandbox:
         }
         if self._open_trading is not None:
             self.trading = self._open_trading(self._tape, facts, start_ns, self._limits)
+            if self.trading.looks_ahead:
+                self._tape = AheadTape(self._tape, self._look_ahead)
             if self._ledger_path is not None:
                 self._ledger = LedgerFile(self._ledger_path)
                 self._ledger.follow(self.trading)
@@ -299,6 +302,11 @@ class Sandbox:
         if trading is not None:
             trading.advance(to_ns)
         self._done_ns = to_ns
+
+    def _look_ahead(self, line: Line) -> None:
+        """A frame that will be sent."""
+        if self.trading is not None:
+            self.trading.look_ahead(line, self._timeline.wall_ns(line.send_ns))
 
     def _plan(self) -> None:
         """Sets the alarm to what is due next: the steps of the clock are too coarse for answers."""

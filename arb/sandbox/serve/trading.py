@@ -28,7 +28,14 @@ OpenTrading: TypeAlias = (
 def trading_of(
     setup: TradingSetup, seed: int, chance: Generator, funding: Funding = USUAL_FUNDING
 ) -> OpenTrading:
-    """Trading with these accounts. seed: of ids. chance: of delays. funding: of perpetuals whose frames carry none."""
+    """Trading with these accounts. seed: of ids. chance: of delays. funding: of perpetuals whose frames carry none.
+
+    With matching "whole" it loads the compiled exchange, before the sandbox's clock starts.
+    """
+    if setup.matching == "whole":
+        from arb.sandbox.matching.whole import load_exchange
+
+        load_exchange()
 
     def open_trading(
         tape: Tape, facts: Mapping[tuple[str, str], Facts], start_ns: int, limits: Mapping[str, Limits]

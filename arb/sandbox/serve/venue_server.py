@@ -211,6 +211,7 @@ class VenueServer:
 
     def _status(self) -> dict[str, Any]:
         """Status of this server, at a path that no venue has."""
+        trading = self.exchange.trading
         return {
             "sandbox": True,
             "source": self._source,
@@ -219,6 +220,7 @@ class VenueServer:
             "time_ms": self._venue_ms(self._clock.now_ns()),
             "connections": len(self.connections),
             "frames_sent": self.hub.frames_sent,
+            **({} if trading is None else {"rows_late": trading.rows_late}),
         }
 
     def _ledger(self, request: web.Request) -> web.Response:

@@ -197,11 +197,18 @@ class Desk:
             raise RefusalError(Reason.UNKNOWN_SYMBOL)
         return instrument
 
+    def _brought_to(self, symbol: str, now_ns: int) -> Instrument:
+        """An instrument with its book at the time of a request. Raises RefusalError."""
+        instrument = self.instrument(symbol)
+        if results := instrument.matcher.advance(now_ns):
+            self.settlement.settle(instrument, results, now_ns)
+        return instrument
+
     # placing
 
     def _check(self, request: Place, now_ns: int) -> tuple[Instrument, Decimal, Decimal]:
         """All checks of a new order without funds; its quantity, and how much of it can be executed."""
-        instrument = self.instrument(request.symbol)
+        instrument = self._brought_to(request.symbol, now_ns)
         rules = instrument.rules
         reference = instrument.reference_price(now_ns)
         if request.is_venues:
@@ -352,7 +359,7 @@ class Desk:
     # ending and changing
 
     def _cancel(self, request: Cancel, now_ns: int) -> VenueOrder:
-        self.instrument(request.symbol)
+        self._brought_to(request.symbol, now_ns)
         order = self._orders[request.account].find_open(request)
         if request.only_unfilled is not None and request.only_unfilled == bool(order.filled):
             raise RefusalError(Reason.CANCEL_RESTRICTION)
@@ -371,7 +378,7 @@ class Desk:
         self.settlement.end(instrument, order, reason, now_ns)
 
     def _amend(self, request: Amend, now_ns: int) -> VenueOrder:
-        instrument = self.instrument(request.symbol)
+        instrument = self._brought_to(request.symbol, now_ns)
         rules = instrument.rules
         order = self._orders[request.account].find_open(request)
         _, resting = instrument.resting[order.no]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -55,9 +56,11 @@ class MarketSide:
         self._listings = listings = source.listings
         self._funding = funding
         self._rows = [VenueRows(one, _keys_of(source, no)) for no, one in enumerate(listings)]
-        self._matchers: list[Matcher] = [
-            LevelMatcher(float(listing.tick_size), float(listing.lot_size)) for listing in listings
-        ]
+        self._matchers = [_matcher(listing, matching) for listing in listings]
+        #: Whether frames must be looked at before they are sent.
+        self.looks_ahead = matching == "whole"
+        #: Of each listing, the rows of its frames that were looked at and not yet sent.
+        self._ahead: list[deque[Rows]] = [deque() for _ in listings]
         #: Desk and instrument of every listing; set by `join`.
         self._places: list[tuple[Desk, Instrument]] = []
         self._perpetuals: list[tuple[Desk, Instrument]] = []
@@ -75,23 +78,42 @@ class MarketSide:
         for _, instrument in self._perpetuals:
             self._schedule(instrument, now_ns)
 
+    @property
+    def rows_late(self) -> int:
+        """Rows that were known only after an order whose time they precede; 0 with `levels`."""
+        return sum(getattr(matcher, "rows_late", 0) for matcher in self._matchers)
+
+    def look_ahead(self, frame: Frame, sent_ns: int, now_ns: int) -> None:
+        """A frame that will be sent at `sent_ns`: matching needs it now, prices follow when it is sent."""
+        rows = self._decode(frame, sent_ns).copy()
+        self._ahead[frame.no].append(rows)
+        self._match(frame.no, rows, now_ns)
+
     def receive(self, frame: Frame, now_ns: int) -> None:
         """A frame that is sent now."""
-        decoder = self._rows[frame.no]
-        if frame.key == _SNAPSHOT:
-            self._apply(frame.no, decoder.snapshot(frame.text, now_ns), now_ns)
+        if self.looks_ahead:
+            self.follow(self._places[frame.no][1], self._ahead[frame.no].popleft())
             return
-        self._apply(frame.no, decoder.receive(frame.key, frame.text, now_ns), now_ns)
-        if decoder.needs_snapshot:
+        self._apply(frame.no, self._decode(frame, now_ns), now_ns)
+        decoder = self._rows[frame.no]
+        if frame.key != _SNAPSHOT and decoder.needs_snapshot:
             text = self._source.snapshot(frame.no)
             if text is not None:
                 self._apply(frame.no, decoder.snapshot(text, now_ns), now_ns)
 
+    def _decode(self, frame: Frame, sent_ns: int) -> Rows:
+        decoder = self._rows[frame.no]
+        if frame.key == _SNAPSHOT:
+            return decoder.snapshot(frame.text, sent_ns)
+        return decoder.receive(frame.key, frame.text, sent_ns)
+
     def _apply(self, no: int, rows: Rows, now_ns: int) -> None:
-        if not len(rows):
-            return
+        if len(rows):
+            self.follow(self._places[no][1], rows)
+            self._match(no, rows, now_ns)
+
+    def _match(self, no: int, rows: Rows, now_ns: int) -> None:
         desk, instrument = self._places[no]
-        self.follow(instrument, rows)
         results = instrument.matcher.receive(rows, now_ns)
         if results:
             desk.settlement.settle(instrument, results, now_ns)
@@ -116,6 +138,8 @@ class MarketSide:
 
     def follow(self, instrument: Instrument, rows: Rows) -> None:
         """Prices and funding of a frame's rows."""
+        if not len(rows):
+            return
         rules = instrument.rules
         kinds = rows["ev"] & 0xFF
         trades = rows[kinds == TRADE_EVENT]
@@ -142,3 +166,12 @@ class MarketSide:
 
 def _keys_of(source: Source, no: int) -> Callable[[str], str | None]:
     return lambda key: source.source_of(no, key)
+
+
+def _matcher(listing: Listing, matching: Literal["levels", "whole"]) -> Matcher:
+    if matching == "levels":
+        return LevelMatcher(float(listing.tick_size), float(listing.lot_size))
+    # It loads the compiled simulated exchange, which `levels` does not need.
+    from arb.sandbox.matching.whole import WholeMatcher
+
+    return WholeMatcher(listing)

@@ -143,6 +143,22 @@ class Trading:
         self._closings.check(now_ns)
         self._flush(now_ns)
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether `look_ahead` must be called, for every frame."""
+        return self.market.looks_ahead
+
+    @property
+    def rows_late(self) -> int:
+        """See `MarketSide.rows_late`."""
+        return self.market.rows_late
+
+    def look_ahead(self, frame: Frame, sent_ns: int) -> None:
+        """A frame that `receive` gets later, when it is sent."""
+        with exact():
+            self.market.look_ahead(frame, sent_ns, self.now_ns)
+        self._flush(self.now_ns)
+
     def advance(self, to_ns: int) -> None:
         """Runs everything that is due up to `to_ns`, in order of time."""
         self.now_ns = max(self.now_ns, to_ns)
