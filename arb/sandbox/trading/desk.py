@@ -6,7 +6,7 @@ settlement. A refusal at any step leaves nothing behind but counts. Pure; times 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -157,18 +157,20 @@ class Desk:
     def open_orders(self, account: str, symbol: str | None = None) -> list[VenueOrder]:
         """Open orders, in the order in which they were placed."""
         with exact():
-            return self._views(self._orders[account].open.values(), symbol)
+            orders = self._orders[account].open.values()
+            return [one.view() for one in orders if self._is_shown(one, symbol)]
 
     def closed_orders(
         self, account: str, symbol: str | None = None, last: int | None = None
     ) -> list[VenueOrder]:
         """Closed orders that are kept, in the order in which they ended; of the `last` ones of all symbols."""
         with exact():
+            # No copies: a closed order does not change.
             closed = self._orders[account].closed[-last if last else None :]
-            return self._views(closed, symbol)
+            return [one for one in closed if self._is_shown(one, symbol)]
 
-    def _views(self, orders: Iterable[VenueOrder], symbol: str | None) -> list[VenueOrder]:
-        return [one.view() for one in orders if symbol in (None, one.symbol) and not self.is_hidden(one)]
+    def _is_shown(self, order: VenueOrder, symbol: str | None) -> bool:
+        return symbol in (None, order.symbol) and not self.is_hidden(order)
 
     def executions(self, account: str, symbol: str | None = None) -> list[Execution]:
         """Executions that are kept, in order."""
