@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES
 
+from arb.sandbox.faults import Fault
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.trading import trading_of
 from arb.sandbox.trading.setup import TradingSetup
@@ -68,6 +69,14 @@ class RunningSandbox:
             return question(self.sandbox.trading)
 
         return asyncio.run_coroutine_threadsafe(answer(), self._loop).result(30)
+
+    def begin(self, fault: Fault) -> None:
+        """Begins a fault, on the sandbox's thread."""
+
+        async def begin() -> None:
+            self.sandbox.begin(fault)
+
+        asyncio.run_coroutine_threadsafe(begin(), self._loop).result(30)
 
 
 class Reported(NamedTuple):

@@ -201,6 +201,7 @@ _BY_FAULT = {
         _Text(-1015, "Too many new orders.", 429),
         _Text(-1021, "Timestamp for this request is outside of the recvWindow."),
         _Text(-1022, "Signature for this request is not valid."),
+        _Text(-2010, "Account has insufficient balance for requested action."),
         _Text(-2014, "API-key format invalid.", 401),
         _Text(-2015, "Invalid API-key, IP, or permissions for action.", 401),
     )

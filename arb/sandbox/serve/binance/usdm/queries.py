@@ -6,6 +6,7 @@ Sources: the saved pages of "Trade" and "Account" (openxapi e2791e4, read 2025-1
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -39,7 +40,9 @@ def state_of(call: Call) -> State:
         return desk.instruments[symbol].mark or ZERO
 
     account = call.api.trading.account(VENUE, call.account)
-    return State(account, desk.margin(call.account), rules, mark, call.api.exchange.venue_ms)
+    margin = desk.margin(call.account)
+    margin = replace(margin, wallet=account.wallet(VENUE).total(margin.asset))  # it may lag, by a fault
+    return State(account, margin, rules, mark, call.api.exchange.venue_ms)
 
 
 def _of_account(answer: Callable[[State], Any]) -> Callable[[Call], Act]:

@@ -1,0 +1,178 @@
+"""ccxt's REST client at one market, while faults happen. Arguments: market, spot, usdm, bybit (addresses), key, secret."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import ccxt
+from faulting import begin, error_of
+from reporting import arguments, report
+from usdm_views import options_of_ccxt, wallet_of_ccxt
+
+ARGUMENTS = arguments()
+MARKET = ARGUMENTS["market"]
+IS_SPOT = MARKET.endswith("spot")
+IS_BYBIT = MARKET.startswith("bybit")
+SYMBOL = "BTC/USDT" if IS_SPOT else "BTC/USDT:USDT"
+#: A code by which the market refuses orders for want of funds.
+NO_FUNDS = {"binance_spot": -2010, "binance_usdm": -2019, "bybit_spot": 170131, "bybit_linear": 110007}[
+    MARKET
+]
+
+
+def a_client() -> Any:
+    if IS_BYBIT:
+        urls = dict.fromkeys(("public", "private", "spot", "futures", "v2"), ARGUMENTS["bybit"])
+        return ccxt.bybit(
+            {
+                "apiKey": ARGUMENTS["key"],
+                "secret": ARGUMENTS["secret"],
+                "enableRateLimit": False,
+                "urls": {"api": urls},
+            }
+        )
+    options = options_of_ccxt(ARGUMENTS)
+    if not IS_SPOT:
+        return ccxt.binanceusdm(options)
+    spot = ARGUMENTS["spot"]
+    options["urls"]["api"] |= {"public": f"{spot}/api/v3", "private": f"{spot}/api/v3"}
+    options["options"] = {"fetchMarkets": {"types": ["spot"]}, "defaultType": "spot"}
+    return ccxt.binance(options)
+
+
+CLIENT = a_client()
+CLIENT.timeout = 1500
+
+
+def touch() -> tuple[float, float]:
+    book = CLIENT.fetch_order_book(SYMBOL, 5)
+    return book["bids"][0][0], book["asks"][0][0]
+
+
+def place(side: str = "buy", amount: float = 0.01, price: float | None = None, **more: Any) -> Any:
+    """A market order without a price."""
+    kind = "market" if price is None else "limit"
+    return CLIENT.create_order(SYMBOL, kind, side, amount, price, more)["id"]
+
+
+def resting(**more: Any) -> Any:
+    return place(price=float(CLIENT.price_to_precision(SYMBOL, touch()[0] * 0.995)), **more)
+
+
+def taking(side: str = "buy", amount: float = 0.02) -> Any:
+    bid, ask = touch()
+    price = ask * 1.002 if side == "buy" else bid * 0.998
+    return place(side, amount, float(CLIENT.price_to_precision(SYMBOL, price)), timeInForce="IOC")
+
+
+def fetched(order_id: str) -> dict:
+    return CLIENT.fetch_order(order_id, SYMBOL, {"acknowledged": True} if IS_BYBIT else {})
+
+
+def client_ids() -> list[str]:
+    return [one["clientOrderId"] for one in CLIENT.fetch_open_orders(SYMBOL)]
+
+
+def usdt() -> float:
+    balance = CLIENT.fetch_balance()
+    return float(wallet_of_ccxt(balance)) if MARKET == "binance_usdm" else balance["USDT"]["total"]
+
+
+def requests() -> None:
+    begin("reject", request="place", code=NO_FUNDS)
+    report("reject", error_of(resting))
+    begin("lost_request", request="place", then="cut")
+    error = error_of(lambda: resting(clientOrderId="lost"))
+    report("lost_request", [error, "lost" in client_ids()])
+    for kind in ("accepted_no_answer", "accepted_5xx"):
+        begin(kind, request="place", order="unsure-*")
+        error = error_of(lambda kind=kind: resting(clientOrderId=f"unsure-{kind}"))
+        report(kind, [error, f"unsure-{kind}" in client_ids()])
+
+
+def orders() -> None:
+    begin("partial_then_expire", share=0.25)
+    order = fetched(taking(amount=0.04))
+    report("partial_then_expire", [order["status"], order["filled"]])
+    begin("not_visible", delay_s=1.5)
+    order_id = resting()
+    hidden = error_of(lambda: fetched(order_id))
+    time.sleep(1.6)
+    report("not_visible", [hidden, fetched(order_id)["status"]])
+    begin("pruned")
+    order_id = taking()
+    traded = [one["order"] for one in CLIENT.fetch_my_trades(SYMBOL)]
+    report("pruned", [error_of(lambda: fetched(order_id)), order_id in traded])
+
+
+def owner() -> None:
+    CLIENT.cancel_all_orders(SYMBOL)
+    order_id = resting()
+    begin("self_trade", share=1.0)
+    order = fetched(order_id)
+    report("self_trade", [order["status"], order["filled"]])
+    begin("foreign_order", quantity="0.02", side="buy", price_bps=-20.0)
+    (order,) = CLIENT.fetch_open_orders(SYMBOL)
+    report("foreign_order", [order["amount"], order["clientOrderId"]])
+    before = usdt()
+    begin("transfer", venue=MARKET, asset="USDT", quantity="-1000.5")
+    report("transfer", round(usdt() - before, 8))
+    if not IS_SPOT:
+        begin("mode_switched", field="leverage", value="3")
+        report("mode_switched", CLIENT.fetch_leverage(SYMBOL)["longLeverage"])
+
+
+def venue() -> None:
+    order_id = resting()
+    begin("filter_changed", field="min_qty", value="0.5", duration_s=2.0)
+    minimum = CLIENT.load_markets(True)[SYMBOL]["limits"]["amount"]["min"]
+    report("filter_changed", [minimum, error_of(resting)])
+    begin("cancel_only", duration_s=2.0)
+    report("cancel_only", [error_of(resting), error_of(lambda: CLIENT.cancel_order(order_id, SYMBOL))])
+    time.sleep(2.1)
+    CLIENT.load_markets(True)
+    begin("key_revoked", duration_s=1.0)
+    revoked = error_of(CLIENT.fetch_balance)
+    time.sleep(1.1)
+    report("key_revoked", [revoked, error_of(CLIENT.fetch_balance)])
+    before = usdt()
+    begin("balance_lag", delay_s=1.5, duration_s=4.0)
+    taking()
+    lagging = usdt() == before
+    time.sleep(1.6)
+    report("balance_lag", [lagging, usdt() == before])
+
+
+def positions() -> None:
+    def held() -> float:
+        return sum(one["contracts"] for one in CLIENT.fetch_positions([SYMBOL]))
+
+    begin("liquidate", share=1.0)  # of what is left of before
+    place("buy", 0.04)
+    begin("adl", share=0.5)
+    report("adl", [held(), kind_of_last()])
+    begin("liquidate")
+    report("liquidate", [held(), kind_of_last()])
+
+
+def kind_of_last() -> str:
+    """How the venue names the last execution, or its order."""
+    if IS_BYBIT:
+        forced = [
+            CLIENT.fetch_my_trades(SYMBOL, None, None, {"execType": one}) for one in ("AdlTrade", "BustTrade")
+        ]
+        return max((one for trades in forced for one in trades), key=lambda one: one["timestamp"])["info"][
+            "execType"
+        ]
+    last = CLIENT.fetch_orders(SYMBOL)[-1]
+    return last["clientOrderId"].rstrip("0123456789")
+
+
+CLIENT.load_markets()
+requests()
+orders()
+owner()
+venue()
+if not IS_SPOT:
+    positions()
