@@ -1,4 +1,7 @@
-"""ccxt's REST client at one market, while faults happen. Arguments: market, spot, usdm, bybit (addresses), key, secret."""
+"""ccxt's REST client at one market, while faults happen.
+
+Arguments: market, spot, usdm, bybit (addresses), key, secret.
+"""
 
 from __future__ import annotations
 
