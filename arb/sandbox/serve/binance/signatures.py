@@ -17,13 +17,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind, KeyRing
 from arb.sandbox.serve.binance.errors import ApiError, mandatory
-from arb.sandbox.serve.binance.parameters import Parameters, text_of
+from arb.sandbox.serve.binance.parameters import Parameters
 
 _KEY = re.compile("[A-Za-z0-9-]{1,128}")
 _WINDOW = re.compile(r"[0-9]{1,8}(\.[0-9]{1,3})?")
@@ -63,10 +62,9 @@ def rest_payload(query: str, body: bytes) -> bytes:
     return _unsigned(query.encode("utf-8", "surrogateescape")) + _unsigned(body)
 
 
-def message_payload(params: Mapping[str, msgspec.Raw]) -> bytes:
+def message_payload(values: Mapping[str, str]) -> bytes:
     """The parameters of a websocket request, sorted by name, without `signature`."""
-    pairs = ((name, text_of(value)) for name, value in sorted(params.items()) if name != "signature")
-    return "&".join(f"{name}={value}" for name, value in pairs if value is not None).encode()
+    return "&".join([f"{name}={values[name]}" for name in sorted(values) if name != "signature"]).encode()
 
 
 def is_signed(key: ApiKey, payload: bytes, signature: str) -> bool:

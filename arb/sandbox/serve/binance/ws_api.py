@@ -85,13 +85,16 @@ class WsApi(Session):
             self.end_session(now_ns)
             self._refuse(_NULL, ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401))
             return Outcome()
-        params = message.params or {}
-        parameters = of_message(params, is_strict=self.api.assumed.strict_decimals)
+        try:
+            parameters = of_message(message.params or {}, is_strict=self.api.assumed.strict_decimals)
+        except (msgspec.DecodeError, UnicodeError):
+            self._refuse(message.id, ApiError(-1135, "Invalid JSON Request"))
+            return Outcome()
         call = Call(self.api, parameters, now_ns, now_ms, key, session=self)
         values = parameters.values
         proof = Proof(values.get("apiKey"), values.get("signature"), b"", self._client_ip)
         if proof.signature is not None:
-            proof = proof._replace(payload=message_payload(params))
+            proof = proof._replace(payload=message_payload(values))
         shows_limits = self._returns_limits
         if "returnRateLimits" in parameters:
             shows_limits = values["returnRateLimits"].lower() == "true"

@@ -9,6 +9,7 @@ import pytest
 from support.binance_api import ED25519, HMAC, signature
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind, test_keys
+from arb.sandbox.serve.binance.parameters import of_message
 from arb.sandbox.serve.binance.signatures import is_signed, message_payload, rest_payload
 
 #: Keys and signatures of rest-api.md and web-socket-api.md of binance-spot-api-docs a5e0bc3 (read 2026-07-21), and own
@@ -49,6 +50,10 @@ def hmac_key(secret: str = SECRET) -> ApiKey:
     return ApiKey("k", "binance", KeyKind.HMAC, "main", secret=secret.encode())
 
 
+def payload_of(text: str) -> bytes:
+    return message_payload(of_message(msgspec.json.decode(text, type=dict[str, msgspec.Raw])).values)
+
+
 @pytest.mark.parametrize(("query", "digest"), REST)
 def test_the_documents_rest_vectors(query: str, digest: str) -> None:
     for text in (f"{query}&signature={digest}", f"signature={digest}&{query}"):
@@ -64,10 +69,9 @@ def test_the_documents_rest_vectors(query: str, digest: str) -> None:
 @pytest.mark.parametrize(("params", "digest"), MESSAGES)
 def test_the_documents_websocket_vectors(params: dict[str, object], digest: str) -> None:
     text = json.dumps(params | {"signature": digest}, ensure_ascii=False)
-    payload = message_payload(msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
+    payload = payload_of(text)
     assert is_signed(hmac_key(), payload, digest)
-    escaped = message_payload(msgspec.json.decode(json.dumps(params), type=dict[str, msgspec.Raw]))
-    assert escaped == payload  # escapes of JSON are not part of what is signed
+    assert payload_of(json.dumps(params)) == payload  # escapes of JSON are not part of what is signed
 
 
 def test_own_vector_of_the_websocket_api() -> None:
