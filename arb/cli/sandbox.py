@@ -202,7 +202,7 @@ def record(
 @_funding_interval
 @_funding_rate
 @set_option
-@click.option("--json", "as_json", is_flag=True, help="Print the addresses as a JSON line.")
+@click.option("--json", "as_json", is_flag=True, help="Print addresses and keys as two JSON lines.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every connection.")
 def serve(
     config_path: Path,
@@ -285,6 +285,7 @@ def _show_start(urls: dict[str, Any], keys: Sequence[TestKey], *, as_json: bool)
     shown = [
         {"house": one.key.house, "kind": one.key.kind.name.lower(), "id": one.key.id, "private": one.private}
         for one in keys
+        if any(venue.startswith(one.key.house) for venue in urls)
     ]
     if as_json:
         echo_json({venue: one._asdict() for venue, one in urls.items()})
