@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from support.bybit_doors import Doors
+
+from arb.sandbox.serve.limits import LIMITS
 
 CATEGORIES = ("linear", "spot")
 
@@ -81,3 +84,25 @@ def test_public_endpoints_serve_both_categories_at_either_door(shared):
                 "GET", "/v5/market/instruments-info", {"category": category}, key=None, venue=venue
             )
             assert info["result"]["list"] == []
+
+
+def test_the_last_500_closed_orders_are_found_in_real_time():
+    doors = Doors(limits=replace(LIMITS["bybit_spot"], uid_factor=0, weight_max=0))
+    ids = []
+    for _ in range(501):
+        ids.append(doors.place(qty="0.001")["result"]["orderId"])
+        doors.ask("POST", "/v5/order/cancel", {"category": "linear", "symbol": "BTCUSDT", "orderId": ids[-1]})
+    query = {"category": "linear", "symbol": "BTCUSDT"}
+    pages = [
+        doors.right(
+            "order_realtime",
+            "GET",
+            "/v5/order/realtime",
+            query | {"openOnly": "1", "limit": "50", "cursor": no},
+        )["list"]
+        for no in range(0, 500, 50)
+    ]
+    assert [one["orderId"] for page in pages for one in page] == ids[:0:-1]
+    oldest = {"category": "linear", "orderId": ids[0]}
+    assert doors.right("order_realtime", "GET", "/v5/order/realtime", oldest)["list"] == []
+    assert len(doors.right("order_history", "GET", "/v5/order/history", oldest)["list"]) == 1
