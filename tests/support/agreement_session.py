@@ -26,8 +26,9 @@ from arb.sandbox.events import Listing
 from arb.sandbox.funding import Funding
 from arb.sandbox.matching.matcher import Rows
 from arb.sandbox.matching.rows import VenueRows
+from arb.sandbox.serve.ahead import AheadTape
 from arb.sandbox.serve.seeded import SeededTape
-from arb.sandbox.serve.tape import Line
+from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 from arb.sandbox.trading.events import AccountEvent, Cause, Event, OrderEvent
 from arb.sandbox.trading.order_state import Execution, VenueOrder
 from arb.sandbox.trading.requests import Amend, Cancel, Place, Reason, RefusalError, Replace
@@ -75,12 +76,12 @@ class Session:
         self.now_ns = START_NS
         self.tie_rate = 0.003
         facts = {(one.venue, one.symbol): Facts(one.lot_size, "5") for one in LISTINGS}
-        self.tape = SeededTape(LISTINGS, PRICES, default_rng(seed), START_NS)
+        tape = SeededTape(LISTINGS, PRICES, default_rng(seed), START_NS)
         setup = TradingSetup(tuple(self._accounts()), (), matching=matching)  # type: ignore[arg-type]  # a literal
         self.trading = Trading(
-            setup, self.tape, facts, START_NS, seed=seed, chance=default_rng(seed), funding=FUNDING
+            setup, tape, facts, START_NS, seed=seed, chance=default_rng(seed), funding=FUNDING
         )
-        self.rows = [VenueRows(one, self._source_of(no)) for no, one in enumerate(LISTINGS)]
+        self.rows = [VenueRows(one, _source_of(tape, no)) for no, one in enumerate(LISTINGS)]
         accounts = self._reference_accounts(setup)
         self.references = {}
         for venue, desk in self.trading.desks.items():
@@ -94,6 +95,9 @@ class Session:
         self.executions: list[Execution] = []
         self.funding: list[tuple[str, str, int, Decimal]] = []
         self.maker = RequestMaker(self.chance, self.references)
+        #: Rows of frames that were looked at and not yet sent, by listing (`whole`).
+        self.ahead: list[deque[list[Row]]] = [deque() for _ in LISTINGS]
+        self.tape: Tape = AheadTape(tape, self._look_ahead) if self.trading.looks_ahead else tape
         #: By venue: numbers of the sandbox's orders to those of the reference.
         self.numbers: dict[str, dict[int, int]] = {venue: {} for venue in self.references}
 
@@ -162,9 +166,6 @@ class Session:
 
     # time and rows
 
-    def _source_of(self, no: int) -> Callable[[str], str | None]:
-        return lambda key: self.tape.source_of(no, key)
-
     def _pass_time(self) -> None:
         to_ns = self.now_ns + int(self.chance.expovariate(1 / (40 * MILLISECOND))) + 1
         if self.chance.random() < self.tie_rate:
@@ -186,24 +187,40 @@ class Session:
         for reference in self.references.values():
             reference.advance(to_ns)
 
-    def _receive_reference(self, line: Line) -> None:
-        decoder = self.rows[line.no]
-        self._give_rows(line.no, decoder.receive(line.key, line.text, line.send_ns))
-        if decoder.needs_snapshot:
-            text = self.tape.snapshot(line.no)
-            if text is not None:
-                self._give_rows(line.no, decoder.snapshot(text, line.send_ns))
+    def _look_ahead(self, line: Line) -> None:
+        """A frame that will be sent: its rows have their effect at their own time."""
+        self.trading.look_ahead(line, line.send_ns)
+        rows = self._decode(line)
+        self.ahead[line.no].append(rows)
+        listing = LISTINGS[line.no]
+        for row in rows:
+            self.references[listing.venue].expect(listing.symbol, row)
 
-    def _give_rows(self, no: int, rows: Rows) -> None:
-        listing = LISTINGS[no]
+    def _receive_reference(self, line: Line) -> None:
+        listing = LISTINGS[line.no]
+        if self.trading.looks_ahead:
+            self._see(listing, self.ahead[line.no].popleft())
+            return
+        rows = self._decode(line)
+        decoder = self.rows[line.no]
+        if decoder.needs_snapshot and (text := self.tape.snapshot(line.no)) is not None:
+            rows += _rows_of(listing, decoder.snapshot(text, line.send_ns))
+        self._see(listing, rows)
+        for row in rows:
+            self.references[listing.venue].receive(listing.symbol, row)
+
+    def _decode(self, line: Line) -> list[Row]:
+        decoder = self.rows[line.no]
+        if line.key == SNAPSHOT:
+            return _rows_of(LISTINGS[line.no], decoder.snapshot(line.text, line.send_ns))
+        return _rows_of(LISTINGS[line.no], decoder.receive(line.key, line.text, line.send_ns))
+
+    def _see(self, listing: Listing, rows: list[Row]) -> None:
         reference = self.references[listing.venue]
-        converted = [row for row in (_row_of(listing, one) for one in rows) if row is not None]
-        for row in converted:
+        for row in rows:
             reference.see(listing.symbol, row)
         if listing.symbol == "BNBUSDT":
             reference.bnb_price = reference.last_prices.get(listing.symbol)
-        for row in converted:
-            reference.receive(listing.symbol, row, self.now_ns)
 
     # requests
 
@@ -381,6 +398,10 @@ class Session:
         return DifferenceError(kind, f"{venue} {text}\nat {self.now_ns - START_NS} ns, after\n  {lines}")
 
 
+def _source_of(tape: Tape, no: int) -> Callable[[str], str | None]:
+    return lambda key: tape.source_of(no, key)
+
+
 def _shown(outcome: VenueOrder | Record | str | None) -> str:
     if isinstance(outcome, VenueOrder):
         return f"accepts {outcome.client_id} ({outcome.status.name})"
@@ -404,6 +425,10 @@ def _key_of(pair: tuple[str, Deal]) -> tuple[str, ...]:
         "maker" if one.is_maker else "taker",
         fee,
     )
+
+
+def _rows_of(listing: Listing, rows: Rows) -> list[Row]:
+    return [row for row in (_row_of(listing, one) for one in rows) if row is not None]
 
 
 def _row_of(listing: Listing, row: Rows) -> Row | None:

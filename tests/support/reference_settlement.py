@@ -40,6 +40,7 @@ class ReferenceSettlement:
             for symbol, one in rules.items()
         }
         self.reference = {symbol: ReferencePrice() for symbol in rules}
+        self.expected: dict[str, list[Row]] = {symbol: [] for symbol in rules}
         self.marks: dict[str, Decimal] = {}
         self.last_prices: dict[str, Decimal] = {}
         self.rates: dict[str, Decimal] = {}
@@ -66,7 +67,18 @@ class ReferenceSettlement:
             self.reference[symbol].add(row.at_ns, row.price)
             self.last_prices[symbol] = row.price
 
-    def receive(self, symbol: str, row: Row, now_ns: int) -> None:
+    def expect(self, symbol: str, row: Row) -> None:
+        """A row that is matched at its own time (`whole`)."""
+        self.expected[symbol].append(row)
+
+    def _match_until(self, to_ns: int) -> None:
+        for symbol, rows in self.expected.items():
+            due = sorted((row for row in rows if row.at_ns <= to_ns), key=lambda row: row.at_ns)
+            self.expected[symbol] = [row for row in rows if row.at_ns > to_ns]
+            for row in due:
+                self.receive(symbol, row)
+
+    def receive(self, symbol: str, row: Row) -> None:
         """Matches a row."""
         self.settle(self.matchers[symbol].receive(row))
 
@@ -95,10 +107,10 @@ class ReferenceSettlement:
         return self.marks.get(symbol, self.last_prices.get(symbol))
 
     def advance(self, to_ns: int) -> None:
-        """Makes funding payments whose time has passed."""
-        for symbol, at_ns in list(self.funding_ns.items()):
-            if at_ns >= to_ns:
-                continue
+        """Matches expected rows, and makes funding payments whose time has passed."""
+        due = sorted((at_ns, symbol) for symbol, at_ns in self.funding_ns.items() if at_ns < to_ns)
+        for at_ns, symbol in due:
+            self._match_until(at_ns)
             mark, rate = self.mark(symbol), self.rates.get(symbol)
             del self.funding_ns[symbol]
             self.funded_ns[symbol] = at_ns
@@ -111,6 +123,7 @@ class ReferenceSettlement:
                         amount = funding_payment(position, mark, rate)
                         account.wallets[self.venue].add(self.rules[symbol].settle, amount)
                         self.payments.append((account.name, symbol, at_ns, amount))
+        self._match_until(to_ns)
 
     def transfer(self, account: str, asset: str, amount: Decimal) -> None:
         self.accounts[account].wallets[self.venue].add(asset, amount)
