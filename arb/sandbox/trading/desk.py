@@ -343,7 +343,7 @@ class Desk:
             asset, amount = self.settlement.lock_of(rules, order)
         else:
             estimate = instrument.matcher.estimate(order.side, bound, lots=rules.lots(order.quantity))
-            value = estimate.value * rules.tick * rules.lot
+            value = order.quote_quantity or estimate.value * rules.tick * rules.lot
             quantity = rules.quantity(estimate.lots)
             account = self._accounts[order.account]
             asset, amount = rules.quote, value + fee_lock(account, rules, quantity, value)

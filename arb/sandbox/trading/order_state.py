@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 from arb.sandbox.accounts.amounts import PLACES, ZERO, divided
 from arb.sandbox.accounts.positions import PositionSide
+from arb.sandbox.events import BUY
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
 from arb.sandbox.trading.requests import OrderKind
 
@@ -115,6 +116,14 @@ class VenueOrder:
     @property
     def is_open(self) -> bool:
         return self.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+    @property
+    def only_reduces(self) -> bool:
+        """Whether it must not open a position: reduce-only, or against its side of hedge mode."""
+        is_short = self.position_side is PositionSide.SHORT
+        return self.reduce_only or (
+            self.position_side is not PositionSide.BOTH and (self.side == BUY) == is_short
+        )
 
     @property
     def left(self) -> Decimal:

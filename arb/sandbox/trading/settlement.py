@@ -59,10 +59,13 @@ class Settlement:
         """Applies the results in their order, then limits reduce-only orders to the positions that are left."""
         changed: set[str] = set()
         for result in results:
-            if isinstance(result, Fill):
-                changed.add(self._fill(instrument, result, now_ns).account)
-            elif isinstance(result, Prevented):
+            orders = (result.taker, result.maker) if isinstance(result, Prevented) else (result.order,)
+            if any(one.no not in instrument.resting for one in orders):
+                continue  # ended before, with its position
+            if isinstance(result, Prevented):
                 self._prevented(instrument, result, now_ns)
+            elif isinstance(result, Fill):
+                changed.add(self._fill_to_position(instrument, result, now_ns))
             else:
                 self._end(instrument, result, now_ns)
         if not instrument.rules.is_spot:
@@ -132,13 +135,11 @@ class Settlement:
         return one.positions.view(symbol, order.position_side, mark)
 
     def limit_reduce_only(self, instrument: Instrument, account: str, now_ns: int) -> None:
-        """Cuts the resting reduce-only orders of an account to its position; ends those without one."""
-        positions = self._accounts[account].positions
+        """Cuts the resting orders of an account that only reduce to its position; ends those without one."""
         for order, resting in list(instrument.resting.values()):
-            if order.account != account or not order.reduce_only:
+            if order.account != account or not order.only_reduces:
                 continue
-            held = positions.get(order.symbol, order.position_side).quantity
-            most = instrument.rules.lots(max(ZERO, -held if order.side == BUY else held))
+            most = instrument.rules.lots(self._reducible(order))
             if most == 0:
                 instrument.matcher.cancel(resting, now_ns)
                 self.end(instrument, order, EndReason.REDUCED, now_ns)
@@ -210,7 +211,26 @@ class Settlement:
         isolated = one.positions.isolated_margin()
         self._emit(AccountEvent(self._venue, account, now_ns, Cause.TRANSFER, views, isolated=isolated))
 
-    def _fill(self, instrument: Instrument, fill: Fill, now_ns: int) -> VenueOrder:
+    def _reducible(self, order: VenueOrder) -> Decimal:
+        """How much of its position an order can close."""
+        held = self._accounts[order.account].positions.get(order.symbol, order.position_side).quantity
+        return max(ZERO, -held if order.side == BUY else held)
+
+    def _fill_to_position(self, instrument: Instrument, fill: Fill, now_ns: int) -> str:
+        """A fill, but of an order that only reduces no more than its position: one row can fill several of them.
+
+        Returns the account.
+        """
+        order, resting = instrument.resting[fill.order.no]
+        most = instrument.rules.lots(self._reducible(order)) if order.only_reduces else fill.lots
+        if most:
+            self._fill(instrument, fill._replace(lots=min(fill.lots, most)), now_ns)
+        if most < fill.lots:
+            instrument.matcher.cancel(resting, now_ns)
+            self.end(instrument, order, EndReason.REDUCED, now_ns)
+        return order.account
+
+    def _fill(self, instrument: Instrument, fill: Fill, now_ns: int) -> None:
         rules = instrument.rules
         order = instrument.resting[fill.order.no][0]
         price, quantity = rules.price(fill.tick), rules.quantity(fill.lots)
@@ -224,15 +244,7 @@ class Settlement:
         is_filled = order.filled + order.prevented >= order.quantity
         order.status = OrderStatus.FILLED if is_filled else OrderStatus.PARTIALLY_FILLED
         wallet = account.wallet(self._venue)
-        if is_filled:
-            wallet.release(order.no)
-        elif order.kind is OrderKind.MARKET and rules.is_spot:
-            share = quantity
-            if order.side == BUY:
-                share = value + fee_lock(account, rules, quantity, value)
-            wallet.release(order.no, share)
-        else:
-            self.update_lock(instrument, order)
+        self._release(instrument, order, quantity, value)
         fee, asset, rate = fee_of(account, rules, order.side, quantity, value, fill.is_maker, self._price_of)
         sign = 1 if order.side == BUY else -1
         realized = closed = ZERO
@@ -282,7 +294,20 @@ class Settlement:
             instrument.resting.pop(order.no)
             orders.close(order)
         self._report_fill(instrument, order, execution, now_ns, [name for name, _, _ in changes])
-        return order
+
+    def _release(self, instrument: Instrument, order: VenueOrder, quantity: Decimal, value: Decimal) -> None:
+        """Releases what an order no longer needs, after a quantity of it was executed or prevented."""
+        rules, account = instrument.rules, self._accounts[order.account]
+        wallet = account.wallet(self._venue)
+        if not order.left:
+            wallet.release(order.no)
+        elif order.kind is OrderKind.MARKET and rules.is_spot:
+            share = quantity
+            if order.side == BUY:
+                share = value + fee_lock(account, rules, quantity, value)
+            wallet.release(order.no, share)
+        else:
+            self.update_lock(instrument, order)
 
     def _report_fill(
         self,
@@ -310,9 +335,26 @@ class Settlement:
             order.prevented = instrument.rules.quantity(moved.prevented)
             order.prevented_match = (result.maker.no, other.order_id, other.account, lots)
             order.updated_ns = now_ns
+            if result.is_transfer or (moved.prevented and moved.left):
+                self._release(instrument, order, lots, instrument.rules.price(result.tick) * lots)
+            if result.is_transfer:
+                self._transfer_prevented(instrument, order, result, now_ns)
             if moved.prevented and moved.left:
-                self.update_lock(instrument, order)
                 self._emit(OrderEvent(self._venue, order.account, now_ns, Change.PREVENTED, order.view()))
+
+    def _transfer_prevented(
+        self, instrument: Instrument, order: VenueOrder, result: Prevented, now_ns: int
+    ) -> None:
+        """One account's part of what TRANSFER moves between two: the prevented quantity for its value, without fees."""
+        rules, account = instrument.rules, self._accounts[order.account]
+        quantity, sign = rules.quantity(result.lots), 1 if order.side == BUY else -1
+        changes = [
+            (rules.base, sign * quantity, EntryCause.TRANSFER),
+            (rules.quote, -sign * rules.price(result.tick) * quantity, EntryCause.TRANSFER),
+        ]
+        wallet = account.wallet(self._venue)
+        account.ledger.post(wallet, now_ns, self._venue, changes, order.symbol, order.order_id)
+        self.report_account(order, rules, now_ns)
 
     def _end(self, instrument: Instrument, result: End, now_ns: int) -> None:
         self.end(instrument, instrument.resting[result.order.no][0], result.reason, now_ns)
