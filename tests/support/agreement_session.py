@@ -51,7 +51,7 @@ LISTINGS = (
     Listing("bybit_linear", "ETHUSDT", "0.01", "0.01"),
 )
 PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0, "BNBUSDT": 312.0}
-FUNDING = Funding(7_000, ("0.00010000", "-0.00037500"))
+FUNDING = Funding(3_000, ("0.00010000", "-0.00037500"))
 ACCOUNTS = ("first", "second", "third")
 WALLETS = {"binance_spot": "spot", "binance_usdm": "usdm", "bybit_spot": "unified", "bybit_linear": "unified"}
 #: Refusals for margin are a model of the sandbox; the reference does not predict them.
@@ -167,7 +167,7 @@ class Session:
     # time and rows
 
     def _pass_time(self) -> None:
-        to_ns = self.now_ns + int(self.chance.expovariate(1 / (40 * MILLISECOND))) + 1
+        to_ns = self.now_ns + int(self.chance.expovariate(1 / (16 * MILLISECOND))) + 1
         if self.chance.random() < self.tie_rate:
             # Exactly at a funding time.
             to_ns = max(to_ns, FUNDING.next_ms(self.now_ns // MILLISECOND) * MILLISECOND)

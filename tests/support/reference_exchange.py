@@ -11,10 +11,11 @@ and `reference_prices`):
 2. A market order by value has the quantity that a walk over the book finds for it, level by level, in whole lots.
 3. Refused at a post-only cross: Binance keeps no order (-2010, -5022); Bybit accepts and ends it. The same holds for
    FOK at USD-M (-5021). Other ends leave an order.
-4. A reduce-only order needs a position of the other side, beside what older ones still want of it. Of a larger order
-   the excess cannot be executed: Bybit cuts the quantity, at USD-M the order ends (REDUCED) when the rest is filled.
-5. When a position shrinks, reduce-only orders are cut to it, the oldest first; those without a part end (REDUCED).
-6. In hedge mode LONG is closed by sells, SHORT by buys; such an order must not exceed what is left of the position.
+4. A reduce-only order needs a position of the other side; several may want the same position. Of a larger order the
+   excess cannot be executed: Bybit cuts the quantity, at USD-M the order ends (REDUCED) when the rest is filled.
+5. When a position shrinks, each reduce-only order is cut to it; those without one end (REDUCED). A row that would fill
+   several of them fills them in turn, no more than the position.
+6. In hedge mode LONG is closed by sells, SHORT by buys; such an order only reduces too, but a larger one is refused.
 7. Client ids are unique among open orders at Binance, and for ever at Bybit.
 8. An amendment of spot (keep priority) must make the quantity smaller; USD-M always loses its place, and prevention
    becomes NONE (Modify-Order); Bybit keeps the place for a smaller quantity at the same price.
@@ -197,7 +198,7 @@ class ReferenceExchange(ReferenceSettlement):
         value = request.quote_quantity
         if price is not None and request.quantity is not None:
             value = price * request.quantity
-        if value is not None and not self._is_reducing(request):
+        if value is not None and not request.reduce_only:
             if value < rules.min_notional:
                 raise RefusedError("NOTIONAL_TOO_SMALL")
             if request.price is not None and rules.max_notional and value > rules.max_notional:
@@ -276,7 +277,6 @@ class ReferenceExchange(ReferenceSettlement):
         """How much of a new order may be executed."""
         side = request.position_side.name
         left = self.held(request.account, request.symbol, side, request.side)
-        left -= sum((one.resting.left for one in self.reducing(request.account, request.symbol, side)), ZERO)
         if left <= 0 or (quantity > left and not request.reduce_only):
             raise RefusedError("REDUCE_ONLY")
         return min(quantity, left)

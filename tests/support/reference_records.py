@@ -25,6 +25,8 @@ class Record:
     #: As the venue shows it; of a reduce-only order more than `resting` can execute.
     quantity: Decimal
     value: Decimal = ZERO
+    #: Executed quantity that was booked; `resting.filled` is ahead of it within one request or row.
+    settled: Decimal = ZERO
     fees: dict[str, Decimal] = field(default_factory=dict)
     end: str = ""
 

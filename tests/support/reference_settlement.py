@@ -14,7 +14,6 @@ from support.reference_matcher import (
     BUY,
     SELL,
     ZERO,
-    Ended,
     Filled,
     Outcome,
     ReferenceLevels,
@@ -151,34 +150,48 @@ class ReferenceSettlement:
         ]
 
     def _fit(self, account: str, symbol: str, position_side: str) -> None:
-        """Cuts reduce-only orders to their position, the oldest first; ends those for which nothing is left."""
-        taken = ZERO
+        """Cuts each order that only reduces to its position; ends those without one."""
         for record in self.reducing(account, symbol, position_side):
             order = record.resting
-            room = self.held(account, symbol, position_side, order.side) - taken
+            room = self.held(account, symbol, position_side, order.side)
+            excess = order.left - room
             if room <= 0:
                 self.matchers[symbol].cancel(order, 0)
                 self.end(record, "REDUCED")
-                continue
-            excess = order.left - room
-            if excess > 0:
+            elif excess > 0:
                 order.quantity -= excess
                 if self.venue == "bybit_linear":
                     record.quantity -= excess
-            taken += order.left
 
     # results
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            if isinstance(outcome, Filled):
-                self._fill(outcome)
-            elif isinstance(outcome, Ended):
-                self.end(self.orders[outcome.order.no], outcome.reason)
-            else:
+            if isinstance(outcome, Stopped):
                 self._stop(outcome)
-        for account, symbol, side in {self._place_of(one) for one in outcomes if isinstance(one, Filled)}:
+            elif self.orders[outcome.order.no].end:
+                continue
+            elif isinstance(outcome, Filled):
+                self._fill_to_position(outcome)
+            else:
+                self.end(self.orders[outcome.order.no], outcome.reason)
+        for account, symbol, side in sorted(
+            {self._place_of(one) for one in outcomes if isinstance(one, Filled)}
+        ):
             self._fit(account, symbol, side)
+
+    def _fill_to_position(self, fill: Filled) -> None:
+        """A fill, cut to the position that is left for an order that only reduces; the order then ends."""
+        record = self.orders[fill.order.no]
+        quantity = fill.quantity
+        if record.reduces:
+            quantity = min(quantity, self.held(*self._place_of(fill), fill.order.side))
+        if quantity:
+            self._fill(fill._replace(quantity=quantity))
+        if quantity < fill.quantity:
+            fill.order.filled -= fill.quantity - quantity
+            self.matchers[record.symbol].cancel(fill.order, 0)
+            self.end(record, "REDUCED")
 
     def _place_of(self, fill: Filled) -> tuple[str, str, str]:
         record = self.orders[fill.order.no]
@@ -230,7 +243,9 @@ class ReferenceSettlement:
                 realized,
             )
         )
-        if not fill.order.left and record.quantity > fill.order.filled + fill.order.prevented:
+        record.settled += fill.quantity
+        is_last = not fill.order.left and record.settled == fill.order.filled
+        if is_last and record.quantity > fill.order.filled + fill.order.prevented:
             record.end = "REDUCED"
         self.update_lock(record)
 
