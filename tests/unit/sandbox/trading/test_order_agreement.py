@@ -9,7 +9,10 @@ import pytest
 from support.agreement_session import Session
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_every_fill_fee_lock_and_balance_equals_the_reference(seed: int) -> None:
-    counts = Session(seed, "levels").run(60)
+@pytest.mark.parametrize("matching", ["levels", "whole"])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_fill_fee_lock_and_balance_equals_the_reference(matching: str, seed: int) -> None:
+    session = Session(seed, matching)
+    counts = session.run(60)
     assert counts["fills"] > 10
+    assert session.trading.market.rows_late == 0
