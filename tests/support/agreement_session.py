@@ -11,20 +11,12 @@ from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
 
-from hftbacktest.types import (
-    BUY_EVENT,
-    DEPTH_CLEAR_EVENT,
-    DEPTH_EVENT,
-    DEPTH_SNAPSHOT_EVENT,
-    TRADE_EVENT,
-)
 from numpy.random import default_rng
 
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.funding import Funding
-from arb.sandbox.matching.matcher import Rows
 from arb.sandbox.matching.rows import VenueRows
 from arb.sandbox.serve.ahead import AheadTape
 from arb.sandbox.serve.seeded import SeededTape
@@ -40,6 +32,7 @@ from support.random_orders import Request, RequestMaker
 from support.reference_exchange import ReferenceExchange
 from support.reference_matcher import ZERO, Row
 from support.reference_records import Deal, Record, RefusedError
+from support.reference_rows import reference_rows
 
 START_NS = 1_704_067_200 * SECOND
 LISTINGS = (
@@ -204,7 +197,7 @@ class Session:
         rows = self._decode(line)
         decoder = self.rows[line.no]
         if decoder.needs_snapshot and (text := self.tape.snapshot(line.no)) is not None:
-            rows += _rows_of(listing, decoder.snapshot(text, line.send_ns))
+            rows += reference_rows(listing, decoder.snapshot(text, line.send_ns))
         self._see(listing, rows)
         for row in rows:
             self.references[listing.venue].receive(listing.symbol, row)
@@ -212,8 +205,8 @@ class Session:
     def _decode(self, line: Line) -> list[Row]:
         decoder = self.rows[line.no]
         if line.key == SNAPSHOT:
-            return _rows_of(LISTINGS[line.no], decoder.snapshot(line.text, line.send_ns))
-        return _rows_of(LISTINGS[line.no], decoder.receive(line.key, line.text, line.send_ns))
+            return reference_rows(LISTINGS[line.no], decoder.snapshot(line.text, line.send_ns))
+        return reference_rows(LISTINGS[line.no], decoder.receive(line.key, line.text, line.send_ns))
 
     def _see(self, listing: Listing, rows: list[Row]) -> None:
         reference = self.references[listing.venue]
@@ -425,27 +418,3 @@ def _key_of(pair: tuple[str, Deal]) -> tuple[str, ...]:
         "maker" if one.is_maker else "taker",
         fee,
     )
-
-
-def _rows_of(listing: Listing, rows: Rows) -> list[Row]:
-    return [row for row in (_row_of(listing, one) for one in rows) if row is not None]
-
-
-def _row_of(listing: Listing, row: Rows) -> Row | None:
-    """A row as decimals; None for what the matching does not use."""
-    event = int(row["ev"])
-    kind = {
-        DEPTH_EVENT: "level",
-        DEPTH_SNAPSHOT_EVENT: "level",
-        TRADE_EVENT: "trade",
-        DEPTH_CLEAR_EVENT: "clear",
-    }
-    if event & 0xFF not in kind:
-        return None
-    side = 0 if event & BUY_EVENT == BUY_EVENT else 1
-    if row["px"] != row["px"]:
-        return Row("clear", side, None, ZERO, int(row["exch_ts"]))
-    tick, lot = Decimal(listing.tick_size), Decimal(listing.lot_size)
-    price = round(float(row["px"]) / float(tick)) * tick
-    quantity = round(float(row["qty"]) / float(lot)) * lot
-    return Row(kind[event & 0xFF], side, price, quantity, int(row["exch_ts"]))

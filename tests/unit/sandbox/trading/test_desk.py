@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from support.sandbox_accounts import D
 from support.trading_world import SYMBOL, World
 from support.venue_rows import level, trade
 
-from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import ASK, BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
@@ -283,33 +281,6 @@ def test_reduce_only_orders_never_open(venue: str) -> None:
     assert world.desk(venue).open_orders("main") == []
 
 
-@pytest.mark.parametrize("venue", PERPETUALS)
-@pytest.mark.parametrize("first_reduces", [True, False])
-def test_a_row_that_passes_several_orders_does_not_turn_the_position(venue: str, first_reduces: bool) -> None:
-    world = World()
-    world.place(venue, BUY, "3", "101")
-    world.place(venue, SELL, "2", "103", reduce_only=first_reduces)
-    world.place(venue, SELL, "2", "104", reduce_only=True)
-    world.place(venue, SELL, "3", "105", reduce_only=True)
-    world.show(venue, trade(BUY, 110, 1))
-    assert world.account(venue).positions.get(SYMBOL, PositionSide.BOTH).quantity == 0
-    ended = [(one.filled, one.end_reason) for one in world.desk(venue).closed_orders("main")[1:]]
-    assert ended == [(2, None), (1, EndReason.REDUCED), (0, EndReason.REDUCED)]
-
-
-@pytest.mark.parametrize("venue", PERPETUALS)
-def test_orders_against_a_side_of_hedge_mode_only_close_it(venue: str) -> None:
-    modes = {"binance": Modes(is_hedge=True), "bybit": Modes(is_hedge=True, margin="REGULAR_MARGIN")}
-    world = World(setup=TradingSetup((replace(usual_account(), modes=modes),), ()))
-    for _ in range(2):
-        world.place(venue, BUY, "1", "102", position_side=PositionSide.LONG)
-    world.place(venue, SELL, "2", "103", position_side=PositionSide.LONG)
-    world.place(venue, SELL, "1", "104", position_side=PositionSide.LONG)
-    world.show(venue, trade(BUY, 110, 1))
-    assert world.account(venue).positions.get(SYMBOL, PositionSide.LONG).quantity == 0
-    assert not world.desk(venue).open_orders("main")
-
-
 def test_hedge_mode_has_two_positions() -> None:
     world = World()
     desk = world.desk("binance_usdm")
@@ -350,20 +321,6 @@ def test_orders_of_one_trade_group_do_not_meet() -> None:
     ended = world.desk("binance_spot").order(Named("other", SYMBOL, maker.order_id))
     assert (ended.end_reason, ended.prevented) == (EndReason.PREVENTED, 1)
     assert world.funds("binance_spot", "BTC", "other") == (10, 0)
-
-
-def test_a_transfer_moves_what_was_prevented_between_two_accounts() -> None:
-    # Scenario H of stp_faq.md.
-    world = World(names=("main", "other"))
-    maker = world.place("binance_spot", BUY, "0.6", "100", prevention=Prevention.TRANSFER)
-    taker = world.place("binance_spot", SELL, "0.2", "100", account="other", prevention=Prevention.TRANSFER)
-    assert (taker.end_reason, taker.prevented, taker.filled) == (EndReason.PREVENTED, D("0.2"), 0)
-    rest = world.desk("binance_spot").order(Named("main", SYMBOL, maker.order_id))
-    assert (rest.status, rest.prevented, rest.left) == (OrderStatus.NEW, D("0.2"), D("0.4"))
-    assert world.funds("binance_spot", "BTC") == (D("10.2"), 0)
-    assert world.funds("binance_spot", "USDT") == (D(499_980), 40)
-    assert world.funds("binance_spot", "BTC", "other") == (D("9.8"), 0)
-    assert world.funds("binance_spot", "USDT", "other") == (D(500_020), 0)
 
 
 def test_an_order_may_ask_for_no_prevention_where_that_is_not_the_default() -> None:
