@@ -71,7 +71,7 @@ class Rehearsal:
 def rehearsal(client: str, category: str) -> Rehearsal:
     """Runs a client once, in a sandbox of its own."""
     # pybit's WebSocketTrading registers the callback of a request after it was sent: an answer must not be sooner.
-    late = Delays(answer_ns=(20 * MILLISECOND,) * 2) if client == "bybit_pybit_sockets" else Delays()
+    late = Delays(answer_ns=(50 * MILLISECOND,) * 2) if client == "bybit_pybit_sockets" else Delays()
     setup = TradingSetup(
         (usual_account(),), (KEY,), delays=dict.fromkeys(("bybit_spot", "bybit_linear"), late)
     )

@@ -5,8 +5,10 @@ Arguments: address, category, key, secret.
 
 from __future__ import annotations
 
+import os
 import queue
 import time
+import traceback
 from decimal import Decimal
 from typing import Any
 
@@ -100,8 +102,12 @@ def main() -> None:
     if IS_LINEAR:
         stream["position"] = sizes[-1]
     report("stream", stream)
-    trading.exit()
-    private.exit()
 
 
-main()
+try:
+    main()
+except Exception:
+    traceback.print_exc()
+    os._exit(1)
+# pybit's `exit` waits for its threads, without a limit.
+os._exit(0)
