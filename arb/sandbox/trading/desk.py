@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import NamedTuple
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO, exact
@@ -25,7 +24,7 @@ from arb.sandbox.trading.instrument import Instrument, Match, match_new
 from arb.sandbox.trading.margin_checks import check_margin, margin_at
 from arb.sandbox.trading.mode_changes import ModeChanges
 from arb.sandbox.trading.order_counts import OrderCounts
-from arb.sandbox.trading.order_state import Execution, VenueOrder
+from arb.sandbox.trading.order_state import Execution, OrderStatus, Replaced, VenueOrder, new_order
 from arb.sandbox.trading.policy import Policy
 from arb.sandbox.trading.position_checks import check_position
 from arb.sandbox.trading.price_rules import execution_bound, price_refusal
@@ -46,15 +45,6 @@ _COUNT_REASONS = {
     "1M": Reason.TOO_MANY_ORDERS_1M,
     "1D": Reason.TOO_MANY_ORDERS_1D,
 }
-
-
-class Replaced(NamedTuple):
-    """The outcome of a replacement: each part has an order or a refusal; the second one neither if not attempted."""
-
-    cancelled: VenueOrder | None
-    cancel_refusal: RefusalError | None
-    placed: VenueOrder | None
-    place_refusal: RefusalError | None
 
 
 class Desk:
@@ -142,6 +132,13 @@ class Desk:
                 except RefusalError as refusal:
                     place_refusal = refusal
             return Replaced(cancelled, cancel_refusal, placed, place_refusal)
+
+    def report_rejection(self, request: Place, reason: Reason, now_ns: int) -> None:
+        """Reports a new order that was refused after another one was cancelled for it (Binance spot)."""
+        no, quantity = self._ids.next_no(), request.quantity or ZERO
+        order = self._new_order(request, no, quantity, now_ns)
+        order.status, order.working_ns = OrderStatus.REJECTED, 0
+        self._emit(OrderEvent(self.venue, order.account, now_ns, Change.REJECTED, order, reason=reason))
 
     # queries
 
@@ -260,27 +257,7 @@ class Desk:
         rules = instrument.rules
         account = self._accounts[request.account]
         no = self._ids.next_no()
-        order = VenueOrder(
-            account=request.account,
-            venue=self.venue,
-            symbol=request.symbol,
-            no=no,
-            order_id=self._ids.order_id(self.venue, no),
-            client_id=request.client_id or self._ids.client_id(self.venue, no),
-            side=request.side,
-            kind=request.kind,
-            force=request.force,
-            price=request.price,
-            quantity=quantity,
-            quote_quantity=request.quote_quantity,
-            reduce_only=request.reduce_only or request.closes_all,
-            position_side=request.position_side,
-            prevention=rules.default_prevention if request.prevention is None else request.prevention,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-            working_ns=now_ns,
-            extra=request.extra,
-        )
+        order = self._new_order(request, no, quantity, now_ns)
         bound = self._bound(request, instrument, instrument.reference_price(now_ns))
         if not request.is_venues:
             self._reserve(order, instrument, bound, now_ns)
@@ -312,6 +289,11 @@ class Desk:
             if self.policy.reports_locks and not order.filled:
                 self.settlement.report_account(order, rules, now_ns)
         return order
+
+    def _new_order(self, request: Place, no: int, quantity: Decimal, now_ns: int) -> VenueOrder:
+        usual = self.instruments[request.symbol].rules.default_prevention
+        order_id, client_id = self._ids.order_id(self.venue, no), self._ids.client_id(self.venue, no)
+        return new_order(request, self.venue, no, order_id, client_id, usual, quantity, now_ns)
 
     def _refusal_of(self, results: list[Result]) -> Reason | None:
         """The reason if the venue refuses, instead of ending, an order with these results."""

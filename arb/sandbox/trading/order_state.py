@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
+from typing import NamedTuple
 
 from arb.sandbox.accounts.amounts import PLACES, ZERO, divided
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import BUY
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
-from arb.sandbox.trading.requests import OrderKind
+from arb.sandbox.trading.requests import OrderKind, Place, RefusalError
 
 
 class OrderStatus(Enum):
@@ -141,3 +142,46 @@ class VenueOrder:
         one.fees = dict(self.fees)
         one.executions = list(self.executions)
         return one
+
+
+class Replaced(NamedTuple):
+    """The outcome of a replacement: each part has an order or a refusal; the second one neither if not attempted."""
+
+    cancelled: VenueOrder | None
+    cancel_refusal: RefusalError | None
+    placed: VenueOrder | None
+    place_refusal: RefusalError | None
+
+
+def new_order(
+    request: Place,
+    venue: str,
+    no: int,
+    order_id: str,
+    client_id: str,
+    prevention: Prevention,
+    quantity: Decimal,
+    now_ns: int,
+) -> VenueOrder:
+    """The order of a request. client_id, prevention: where the request names none."""
+    return VenueOrder(
+        account=request.account,
+        venue=venue,
+        symbol=request.symbol,
+        no=no,
+        order_id=order_id,
+        client_id=request.client_id or client_id,
+        side=request.side,
+        kind=request.kind,
+        force=request.force,
+        price=request.price,
+        quantity=quantity,
+        quote_quantity=request.quote_quantity,
+        reduce_only=request.reduce_only or request.closes_all,
+        position_side=request.position_side,
+        prevention=prevention if request.prevention is None else request.prevention,
+        created_ns=now_ns,
+        updated_ns=now_ns,
+        working_ns=now_ns,
+        extra=request.extra,
+    )

@@ -107,9 +107,15 @@ SESSION = struct(
 )  # fmt: skip
 SUBSCRIPTION = struct("Subscription", "", subscriptionId=int)
 NOTHING = struct("Nothing")
-_SOCKET_ERROR = struct(
-    "SocketError", "msg", "", {"data": struct("Retry", "", serverTime=int, retryAfter=int)}, code=int
-)
+#: Of too many requests, or of a replacement.
+_ERROR_DATA = struct(
+    "ErrorData", "", "cancelResult newOrderResult",
+    {
+        "serverTime": int, "retryAfter": int, "cancelResponse": dict[str, Any],
+        "newOrderResponse": dict[str, Any] | None,
+    },
+)  # fmt: skip
+_SOCKET_ERROR = struct("SocketError", "msg", "", {"data": _ERROR_DATA}, code=int)
 SOCKET_ANSWER = struct(
     "SocketAnswer", "", options={"result": Any, "error": _SOCKET_ERROR, "rateLimits": list[_LIMIT]},
     id=int | str | None, status=int,

@@ -10,11 +10,12 @@ from typing import Any
 
 from arb.sandbox.accounts.amounts import padded
 from arb.sandbox.matching.orders import Force
-from arb.sandbox.serve.binance.api import Act, Call, Operation, Security
+from arb.sandbox.serve.binance.api import Act, Api, Call, Operation, Security
 from arb.sandbox.serve.binance.errors import ApiError, Verb, not_required, unsupported
 from arb.sandbox.serve.binance.parameters import CLIENT_ID, Parameters
 from arb.sandbox.serve.binance.spot import answers
 from arb.sandbox.serve.binance.spot.words import FORCES, PREVENTIONS, SIDES
+from arb.sandbox.trading.order_state import Replaced
 from arb.sandbox.trading.requests import (
     Amend,
     Cancel,
@@ -216,46 +217,50 @@ def _replace(call: Call) -> Act:
     )
     place, form = placement(call)
     cancel = _cancellation(call, "cancelOrderId", "cancelOrigClientOrderId", "cancelNewClientOrderId")
-    clock = api.exchange.venue_ms
 
     def act(at_ns: int) -> Any:
-        # Filters and order counts are evaluated before anything is done.
-        try:
+        is_over = False
+        try:  # filters and order counts are evaluated before anything is done
             api.desk.test(place, at_ns)
         except RefusalError as refusal:
-            if refusal.reason in _COUNTS:
-                if not cancels_always:
-                    raise
-            elif refusal.reason in _FILTERS:
+            is_over = refusal.reason in _COUNTS
+            if refusal.reason in _FILTERS or (is_over and not cancels_always):
                 raise
         done = api.desk.replace(Replace(cancel, place, stops_on_failure=bool(stops)), at_ns)
-        is_cancelled, is_placed = done.cancelled is not None, done.placed is not None
-        data: dict[str, Any] = {
-            "cancelResult": "SUCCESS" if is_cancelled else "FAILURE",
-            "newOrderResult": "SUCCESS" if is_placed else "FAILURE",
-        }
-        if done.cancelled is not None:
-            data["cancelResponse"] = answers.cancelled(done.cancelled, clock)
-        elif done.cancel_refusal is not None:
-            data["cancelResponse"] = api.error(done.cancel_refusal, Verb.CANCEL).body
-        status = 409 if is_cancelled or is_placed else 400
-        if done.placed is not None:
-            data["newOrderResponse"] = answers.FORMS[form](done.placed, clock)
-        elif done.place_refusal is not None:
-            error = api.error(done.place_refusal, Verb.PLACE)
-            data["newOrderResponse"] = error.body
-            status = 429 if error.status == 429 else status
-        else:
-            data["newOrderResult"], data["newOrderResponse"] = "NOT_ATTEMPTED", None
-        if is_cancelled and is_placed:
-            return data
-        if is_cancelled or is_placed:
-            raise ApiError(-2021, "Order cancel-replace partially failed.", status, data)
-        raise ApiError(-2022, "Order cancel-replace failed.", status, data)
+        if done.placed is None and done.place_refusal is None and not is_over:
+            api.desk.count_order(call.account, at_ns)  # also if it was not attempted
+        if done.cancelled is not None and done.place_refusal is not None:
+            if done.place_refusal.reason in _OF_ENGINE:
+                api.desk.report_rejection(place, done.place_refusal.reason, at_ns)
+        return _replaced(api, done, form, 429 if is_over and stops else None)
 
     return act
 
 
+def _replaced(api: Api, done: Replaced, form: str, status: int | None) -> dict[str, Any]:
+    """The answer if both parts succeeded. Raises ApiError otherwise. status: of that error; None: by the outcome."""
+    data: dict[str, Any] = {"cancelResult": "FAILURE", "newOrderResult": "FAILURE"}
+    clock = api.exchange.venue_ms
+    if done.cancelled is not None:
+        data |= {"cancelResult": "SUCCESS", "cancelResponse": answers.cancelled(done.cancelled, clock)}
+    elif done.cancel_refusal is not None:
+        data["cancelResponse"] = api.error(done.cancel_refusal, Verb.CANCEL).body
+    if done.placed is not None:
+        data |= {"newOrderResult": "SUCCESS", "newOrderResponse": answers.FORMS[form](done.placed, clock)}
+    elif done.place_refusal is not None:
+        data["newOrderResponse"] = api.error(done.place_refusal, Verb.PLACE).body
+    else:
+        data |= {"newOrderResult": "NOT_ATTEMPTED", "newOrderResponse": None}
+    successes = (done.cancelled is not None) + (done.placed is not None)
+    if successes == 2:
+        return data
+    if successes:
+        raise ApiError(-2021, "Order cancel-replace partially failed.", status or 409, data)
+    raise ApiError(-2022, "Order cancel-replace failed.", status or 400, data)
+
+
+#: Refusals of the matching engine.
+_OF_ENGINE = (Reason.INSUFFICIENT_BALANCE, Reason.WOULD_TAKE)
 _COUNTS = (Reason.TOO_MANY_ORDERS_10S, Reason.TOO_MANY_ORDERS_1M, Reason.TOO_MANY_ORDERS_1D)
 #: Refusals by filters, before the matching engine.
 _FILTERS = frozenset(
@@ -264,7 +269,7 @@ _FILTERS = frozenset(
         Reason.QUANTITY_STEP, Reason.QUANTITY_TOO_SMALL, Reason.QUANTITY_TOO_LARGE,
         Reason.MARKET_QUANTITY_TOO_LARGE, Reason.NOTIONAL_TOO_SMALL, Reason.NOTIONAL_TOO_LARGE,
         Reason.BUY_PRICE_TOO_HIGH, Reason.BUY_PRICE_TOO_LOW, Reason.SELL_PRICE_TOO_HIGH,
-        Reason.SELL_PRICE_TOO_LOW, Reason.BOOK_NOT_READY, Reason.PREVENTION_MODE,
+        Reason.SELL_PRICE_TOO_LOW, Reason.BOOK_NOT_READY, Reason.PREVENTION_MODE, Reason.TOO_MANY_OPEN_ORDERS,
     )
 )  # fmt: skip
 

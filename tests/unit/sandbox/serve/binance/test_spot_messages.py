@@ -159,6 +159,10 @@ def test_every_answer_and_event_of_the_sandbox_decodes() -> None:
         )  # fmt: skip
         assert (answer.status, answer.body["code"]) == (status, code)
         client.decode("cancel_replace_error", answer.body)
+    one = client.ask("order.place", **LIMIT)
+    crossing = new | {"type": "LIMIT_MAKER", "price": str(ask + 100), "cancelOrderId": one["orderId"]}
+    del crossing["timeInForce"]
+    assert client.ask("order.cancelReplace", **crossing)["code"] == -2021
     # a self-trade
     resting = LIMIT | {"side": "SELL", "price": str(ask - (ask - bid) / 2 if ask - bid > 1 else ask + 1)}
     client.ask("order.place", **resting, selfTradePreventionMode="EXPIRE_MAKER")
@@ -193,7 +197,7 @@ def test_every_answer_and_event_of_the_sandbox_decodes() -> None:
     client.socket.texts.append(client.socket.session.shutdown_notice(market.now_ns) or "")
     events = client.events()
     kinds = {event["x"] for event in events if event["e"] == "executionReport"}
-    assert kinds == {"NEW", "TRADE", "CANCELED", "EXPIRED", "REPLACED", "TRADE_PREVENTION"}
+    assert kinds == {"NEW", "TRADE", "CANCELED", "EXPIRED", "REPLACED", "TRADE_PREVENTION", "REJECTED"}
     assert {event["e"] for event in events} >= {"balanceUpdate", "eventStreamTerminated", "serverShutdown"}
     assert client.names == DECODERS.keys()
     market.trading.account("binance_spot", "main").ledger.check()
@@ -361,3 +365,49 @@ def test_a_short_window_ends_before_the_matching_engine() -> None:
     assert (late.status, late.body["code"]) == (400, -1021)
     assert market.ask("POST", "/api/v3/order", **LIMIT, recvWindow="20").status == 200
     assert len(market.trading.desks["binance_spot"].open_orders("main")) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "exceeded", "is_known", "is_over", "status", "code", "results"),
+    [
+        ("STOP_ON_FAILURE", "DO_NOTHING", True, False, 200, None, ("SUCCESS", "SUCCESS")),
+        ("STOP_ON_FAILURE", "DO_NOTHING", False, False, 400, -2022, ("FAILURE", "NOT_ATTEMPTED")),
+        ("STOP_ON_FAILURE", "DO_NOTHING", True, True, 429, -1015, None),
+        ("STOP_ON_FAILURE", "CANCEL_ONLY", False, True, 429, -2022, ("FAILURE", "NOT_ATTEMPTED")),
+        ("STOP_ON_FAILURE", "CANCEL_ONLY", True, True, 429, -2021, ("SUCCESS", "FAILURE")),
+        ("ALLOW_FAILURE", "DO_NOTHING", False, False, 409, -2021, ("FAILURE", "SUCCESS")),
+        ("ALLOW_FAILURE", "DO_NOTHING", False, True, 429, -1015, None),
+        ("ALLOW_FAILURE", "CANCEL_ONLY", False, True, 400, -2022, ("FAILURE", "FAILURE")),
+        ("ALLOW_FAILURE", "CANCEL_ONLY", True, True, 409, -2021, ("SUCCESS", "FAILURE")),
+    ],
+)
+def test_the_documents_table_of_cancel_replace(
+    mode: str, exceeded: str, is_known: bool, is_over: bool, status: int, code: int | None, results: Any
+) -> None:
+    market = BinanceMarket()
+    placed = market.ask("POST", "/api/v3/order", **LIMIT).body["orderId"]
+    while is_over and market.ask("POST", "/api/v3/order", **LIMIT).status == 200:
+        pass
+    before = market.ask("GET", "/api/v3/rateLimit/order").body[0]["count"]
+    request = LIMIT | {"cancelReplaceMode": mode, "orderRateLimitExceededMode": exceeded}
+    answer = market.ask(
+        "POST", "/api/v3/order/cancelReplace", **request, cancelOrderId=placed if is_known else 1
+    )
+    assert (answer.status, answer.body.get("code")) == (status, code)
+    data = answer.body if code is None else answer.body.get("data")
+    assert (data and (data["cancelResult"], data["newOrderResult"])) == results
+    counted = market.ask("GET", "/api/v3/rateLimit/order").body[0]["count"] - before
+    assert counted == (0 if is_over else 1)
+
+
+def test_a_replacement_that_is_refused_is_reported() -> None:
+    market = BinanceMarket()
+    client = Checked(market)
+    client.ask("userDataStream.subscribe.signature")
+    one = client.ask("order.place", **LIMIT)
+    client.events()
+    request = LIMIT | {"cancelReplaceMode": "STOP_ON_FAILURE", "quantity": "100", "newClientOrderId": "large"}
+    client.ask("order.cancelReplace", **request, cancelOrderId=one["orderId"])
+    rejected = next(event for event in client.events() if event.get("x") == "REJECTED")
+    found = (rejected["X"], rejected["r"], rejected["c"], rejected["w"])
+    assert found == ("REJECTED", "INSUFFICIENT_BALANCES", "large", False)
