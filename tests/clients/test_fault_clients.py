@@ -11,6 +11,7 @@ from clients.faulty import run_faulty
 from clients.harness import Reported, RunningSandbox
 
 from arb.sandbox.accounts.keys import test_keys
+from arb.sandbox.faults import ACCOUNT_LINE_KINDS, TRADING_KINDS
 from arb.sandbox.trading.setup import TradingSetup, usual_account
 
 pytestmark = pytest.mark.slow
@@ -40,6 +41,8 @@ def seen(program: str, market: str) -> tuple[Reported, list[dict[str, Any]]]:
             bybit=addresses.get(market),
             key=key.key.id,
             secret=key.private,
+            ed25519_key=ED25519.key.id,
+            ed25519_secret=ED25519.private,
         )
         running.ask(lambda trading: trading.accounts[house]["main"].ledger.check())
         return reported, list(running.sandbox.injected)
@@ -114,3 +117,80 @@ def test_ccxt_sees(kind: str, market: str) -> None:
     expected = values[VENUES.index(market)] if len(values) > 1 else values[0]
     found = cell("faults_ccxt", market, kind)
     assert (found[0] if kind == "foreign_order" else found) == expected
+
+
+#: What pybit's sockets report at Bybit linear; see `programs/faults_pybit.py`.
+BY_PYBIT = {
+    # retCode, and whether the order is open afterwards
+    "lost_request": ["no answer", False],
+    "accepted_no_answer": ["no answer", True],
+    "reject": 110007,
+    "accepted_5xx": [10016, True],
+    "trade_lost": ["no answer", True],
+    # retCode; closed orders in order/realtime before and after; retCode on the connection that pybit opens anew
+    "restarting": [10019, True, 0, 0],
+    # messages of an order and of its position
+    "duplicate_event": ["order New", "order New", "position"],
+    "reorder_event": ["position", "order New"],
+    # within 0.7 s, and later
+    "late_event": [["position"], ["order New"]],
+    # while it lasts, and afterwards
+    "user_silent": [[], ["order New", "position"]],
+    "user_lost": [[], ["order New", "position"]],
+    "key_expired": [[], ["order New", "position"]],
+}
+_NEW = "ExecutionReport NEW"
+_FUNDS = "OutboundAccountPosition"
+#: What Binance's own client reports at spot's websocket API; see `programs/faults_spot_sdk.py`.
+BY_SPOT_CLIENT = {
+    "reject": -2010,
+    # the outcome of the order, and of a query for it
+    "accepted_5xx": [-1006, 0],
+    "accepted_no_answer": ["TimeoutError", 0],
+    "lost_request": ["TimeoutError", -2013],
+    "trade_lost": ["TimeoutError", 0],
+    "duplicate_event": [_NEW, _NEW, _FUNDS],
+    "reorder_event": [_FUNDS, _NEW],
+    "late_event": [[_FUNDS], [_NEW]],
+    "user_silent": [[], [_NEW, _FUNDS]],
+    "transfer": ["BalanceUpdate", _FUNDS],
+    "key_expired": [["EventStreamTerminated"], []],
+    # a request 1 s later: the client has no connection any more
+    "user_lost": "ValueError",
+    # a request 7 s later: after the notice, the client connected anew
+    "restarting": 0,
+    # of a connection that logged on; the error belongs to no request
+    "key_revoked": ["TimeoutError", -2015],
+}
+_TRADE = ["AccountUpdate", "TradeLite", "OrderTradeUpdate"]
+#: What Binance's own connector reports of USD-M's user data; see `programs/faults_usdm_sdk.py`.
+BY_USDM_CONNECTOR = {
+    "duplicate_event": ["OrderTradeUpdate", *_TRADE, *_TRADE[1:]],
+    "margin_call": ["MarginCall", ["0.08"]],
+    "mode_switched": ["AccountConfigUpdate", 4],
+    "transfer": ["AccountUpdate", "WITHDRAW", "-5.00000000"],
+    # client id, execution type and type of the last order event; the position after each update
+    "adl": ["adl_autoclose", "CALCULATED", "MARKET", ["0.04"]],
+    "liquidate": ["autoclose-", "CALCULATED", "LIQUIDATION", ["0.02"]],
+    "key_expired": [["ListenKeyExpired"], []],
+}
+
+
+@pytest.mark.parametrize("kind", BY_PYBIT)
+def test_pybit_sees(kind: str) -> None:
+    assert cell("faults_pybit", "bybit_linear", kind) == BY_PYBIT[kind]
+
+
+@pytest.mark.parametrize("kind", BY_SPOT_CLIENT)
+def test_binances_client_of_spot_sees(kind: str) -> None:
+    assert cell("faults_spot_sdk", "binance_spot", kind) == BY_SPOT_CLIENT[kind]
+
+
+@pytest.mark.parametrize("kind", BY_USDM_CONNECTOR)
+def test_binances_connector_of_usdm_sees(kind: str) -> None:
+    assert cell("faults_usdm_sdk", "binance_usdm", kind) == BY_USDM_CONNECTOR[kind]
+
+
+def test_every_kind_is_seen_by_a_client() -> None:
+    tables = (BY_CCXT, BY_PYBIT, BY_SPOT_CLIENT, BY_USDM_CONNECTOR)
+    assert {kind for table in tables for kind in table} == TRADING_KINDS | ACCOUNT_LINE_KINDS

@@ -67,9 +67,9 @@ class FaultActs:
 
     def accounts_of(self, fault: Fault) -> Iterator[tuple[str, Account]]:
         """The accounts that a fault is about, with their venues."""
-        for venue in self._desks:
+        for venue, desk in self._desks.items():
             for account in self._accounts[venue.partition("_")[0]].values():
-                if fault.concerns(venue, account.id):
+                if desk.instruments and fault.concerns(venue, account.id):
                     yield venue, account
 
     def carry_out(self, fault: Fault, now_ns: int) -> Iterator[tuple[str, Outcome]]:

@@ -161,7 +161,7 @@ class OrderFaults:
             self._hide(order.no)
 
     def _on_new(self, order: VenueOrder, now_ns: int) -> None:
-        for waiting in list(self._lines):
+        for waiting in list(self._lines) if "venue_order" not in order.extra else ():
             if waiting.fault.concerns(order.venue, order.account, order.symbol):
                 self._lines.remove(waiting)
                 self.strike(waiting, order.venue, now_ns)
@@ -183,7 +183,9 @@ class OrderFaults:
             del self._hidden[next(iter(self._hidden))]
 
     def _of_order(self, kind: FaultKind, order: VenueOrder) -> Scheduled | None:
-        """The armed fault of a kind that a new order meets."""
+        """The armed fault of a kind that a new order meets; orders of the venue itself meet none."""
+        if "venue_order" in order.extra:
+            return None
         for one in self._armed(frozenset((kind,))):
             fault = one.fault
             if fault.concerns(order.venue, order.account, order.symbol) and fnmatchcase(
