@@ -6,12 +6,16 @@ Source: binance-spot-api-docs rest-api.md and filters.md (read 2026-07-21); USD-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.matching.orders import Prevention
+from arb.sandbox.serve.binance.errors import ApiError
+from arb.sandbox.serve.binance.parameters import Parameters
 from arb.sandbox.serve.rest import decimals_of
 
 
@@ -30,6 +34,24 @@ def exchange_info(
         "exchangeFilters": [],
         "symbols": [_symbol(one, order_limits is not None) for one in rules],
     }
+
+
+def chosen_symbols(rules: Mapping[str, InstrumentRules], parameters: Parameters) -> list[str]:
+    """The symbols that `symbol`, `symbols` or `symbolStatus` name; all without. Raises ApiError."""
+    if len(parameters.values.keys() & {"symbol", "symbols", "symbolStatus"}) > 1:
+        raise ApiError(-1128, "Combination of optional parameters invalid.")
+    if parameters.values.get("symbol"):
+        return [parameters.symbol(rules)]
+    if "symbols" in parameters:
+        try:
+            names = msgspec.json.decode(parameters.values["symbols"], type=list[str])
+        except msgspec.DecodeError:
+            raise ApiError(-1135, "JSON sent for parameter 'symbols' is not valid") from None
+        if not rules.keys() >= set(names):
+            raise ApiError(-1121, "Invalid symbol.")
+        return names
+    is_open = parameters.choice("symbolStatus", {"TRADING": True, "HALT": False, "BREAK": False})
+    return [] if is_open is False else [name for name, one in rules.items() if one.is_open or is_open is None]
 
 
 def _symbol(rules: InstrumentRules, is_trading: bool) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from arb.sandbox.accounts.rules import Facts, rules_of
 from arb.sandbox.serve.binance.api import Act, Call, Operation, Result, Security, too_much_weight
 from arb.sandbox.serve.binance.errors import ApiError
-from arb.sandbox.serve.binance.exchange_info import exchange_info
+from arb.sandbox.serve.binance.exchange_info import chosen_symbols, exchange_info
 from arb.sandbox.serve.binance.market import Market
 from arb.sandbox.serve.binance.markets import MARKETS
-from arb.sandbox.serve.binance.parameters import of_request
+from arb.sandbox.serve.binance.parameters import Parameters, of_request
 from arb.sandbox.serve.binance.signatures import Proof, rest_payload
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
@@ -25,6 +25,10 @@ from arb.sandbox.serve.rest import Response, json_text
 #: (largest `limit`, weight) of depth requests.
 _SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 _USDM_DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+
+
+#: Parameters of exchangeInfo; permissions have no effect, since every symbol here has those of spot.
+_INFO_TAKES = "symbol symbols symbolStatus permissions showPermissionSets"
 
 
 class _Answer(NamedTuple):
@@ -48,7 +52,7 @@ class BinanceRest(Rest):
             public = {
                 "ping": Operation(lambda _: lambda _: {}, 1, Security.NONE),
                 "time": Operation(lambda call: lambda _: {"serverTime": call.now_ms}, 1, Security.NONE),
-                "exchangeInfo": Operation(self._public_info, 20, Security.NONE, "symbol"),
+                "exchangeInfo": Operation(self._public_info, 20, Security.NONE, _INFO_TAKES),
             }
             self.market = MARKETS[exchange.venue](exchange, limits, self.weights, public)
         self._rules = (
@@ -91,8 +95,7 @@ class BinanceRest(Rest):
         return Response(result.status, json_text(result.body), headers)
 
     def _public_info(self, call: Call) -> Act:
-        symbol = call.parameters.optional_symbol(self._rules)
-        chosen = [one for name, one in self._rules.items() if symbol in (None, name)]
+        chosen = [self._rules[name] for name in chosen_symbols(self._rules, call.parameters)]
         limits = call.api.order_limits()
         return lambda _: exchange_info(chosen, self._weight_max, call.now_ms, limits)
 
@@ -159,10 +162,10 @@ class BinanceRest(Rest):
         return _Answer(text, weight)
 
     def _exchange_info(self, query: Mapping[str, str], now_ms: int) -> _Answer:
-        symbol = query.get("symbol")
-        if symbol and symbol not in self._exchange.instruments:
-            return _refused(-1121, "Invalid symbol.", 20)
-        chosen = [one for name, one in self._rules.items() if symbol in (None, "", name)]
+        try:
+            chosen = [self._rules[name] for name in chosen_symbols(self._rules, Parameters(query))]
+        except ApiError as error:
+            return _refused(error.code, error.msg, 20)
         limits = None if self.market is None else self.market.api.order_limits()
         info = exchange_info(chosen, self._weight_max, now_ms, limits)
         return _Answer(json_text(info), 20 if self._is_spot else 1)

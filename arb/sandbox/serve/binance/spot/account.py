@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
 from arb.sandbox.accounts.amounts import padded
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.serve.binance.api import Act, Call, Operation, Security
 from arb.sandbox.serve.binance.errors import ApiError
+from arb.sandbox.serve.binance.exchange_info import chosen_symbols
 from arb.sandbox.serve.binance.parameters import Parameters
 from arb.sandbox.serve.binance.spot import answers
 from arb.sandbox.serve.binance.spot.orders import commission_rates, discount, ids
@@ -168,22 +167,10 @@ def _order_counts(call: Call) -> Act:
 
 
 def _execution_rules(call: Call) -> Act:
-    parameters, instruments = call.parameters, call.api.desk.instruments
-    if len(parameters.values.keys() & {"symbol", "symbols", "symbolStatus"}) > 1:
-        raise ApiError(-1128, "Combination of optional parameters invalid.")
-    chosen = list(instruments)
-    if "symbol" in parameters:
-        chosen = [parameters.symbol(instruments)]
-    elif "symbols" in parameters:
-        chosen = _symbols(parameters)
-        if not instruments.keys() >= set(chosen):
-            raise ApiError(-1121, "Invalid symbol.")
-    elif parameters.choice("symbolStatus", {"TRADING": 1, "HALT": 0, "BREAK": 0}) == 0:
-        chosen = []
+    rules = {name: one.rules for name, one in call.api.desk.instruments.items()}
+    chosen = chosen_symbols(rules, call.parameters)
     return lambda _: {
-        "symbolRules": [
-            {"symbol": symbol, "rules": _range_of(instruments[symbol].rules)} for symbol in chosen
-        ]
+        "symbolRules": [{"symbol": symbol, "rules": _range_of(rules[symbol])} for symbol in chosen]
     }
 
 
@@ -200,13 +187,6 @@ def _range_of(rules: InstrumentRules) -> list[dict[str, str]]:
             "askLimitMultDown": str(ask_down),
         }
     ]
-
-
-def _symbols(parameters: Parameters) -> list[str]:
-    try:
-        return msgspec.json.decode(parameters.values["symbols"], type=list[str])
-    except msgspec.DecodeError:
-        raise ApiError(-1135, "JSON sent for parameter 'symbols' is not valid") from None
 
 
 def _rules_weight(parameters: Parameters) -> int:

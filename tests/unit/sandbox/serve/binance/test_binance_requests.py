@@ -339,3 +339,37 @@ def test_orders_are_counted_and_limited() -> None:
     assert 0 < int(refused.headers["Retry-After"]) <= 10
     market.advance(10.0)
     assert market.ask("POST", ORDER, **small).status == 200
+
+
+def test_parameters_may_be_in_the_query_and_in_the_body(market: BinanceMarket) -> None:
+    """Both are signed, without a separator; the query wins."""
+    now = f"&timestamp={market.now_ns // MS}"
+    query, body = "symbol=BTCUSDT&side=BUY&type=LIMIT&price=40000", f"timeInForce=GTC&quantity=0.01{now}"
+    for first, second in ((query + "&", body), ("", f"{query}&{body}"), (f"{query}&price=40001&", body)):
+        digest = signature(HMAC, first.rstrip("&") + second)
+        answer = market.send(
+            RawRequest("POST", ORDER, first.rstrip("&"), KEY, f"{second}&signature={digest}".encode())
+        )
+        assert answer.status == (400 if "40001" in first else 200), answer.body
+    text = f"{body}&price=1&{query}"  # the price of the body is not read
+    digest = signature(HMAC, query + text)
+    raw = RawRequest("POST", ORDER, query, KEY, f"{text}&signature={digest}".encode())
+    assert market.send(raw).body["code"] == -1101
+    text = f"{body}&price=1"
+    raw = RawRequest("POST", ORDER, f"{query}&signature={signature(HMAC, query + text)}", KEY, text.encode())
+    assert market.send(raw).body["price"] == "40000.00000000"
+
+
+def test_exchange_info_by_symbols(market: BinanceMarket) -> None:
+    for params, count in (
+        ({"symbols": '["BTCUSDT"]'}, 1), ({"symbol": "BTCUSDT"}, 1), ({"symbolStatus": "HALT"}, 0), ({}, 1),
+        ({"permissions": "SPOT"}, 1),
+    ):  # fmt: skip
+        for found in (
+            market.ask("GET", "/api/v3/exchangeInfo", None, **params).body,
+            market.connect().ask("exchangeInfo", None, **params)["result"],
+        ):
+            assert len(found["symbols"]) == count
+    for params, code in (({"symbols": '["X"]'}, -1121), ({"symbols": "X"}, -1135), ({"symbol": "X"}, -1121)):
+        assert market.ask("GET", "/api/v3/exchangeInfo", None, **params).body["code"] == code
+        assert market.connect().ask("exchangeInfo", None, **params)["error"]["code"] == code
