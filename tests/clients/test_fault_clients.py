@@ -119,6 +119,17 @@ def test_ccxt_sees(kind: str, market: str) -> None:
     assert (found[0] if kind == "foreign_order" else found) == expected
 
 
+@pytest.mark.parametrize("market", VENUES)
+def test_a_wrong_clock_refuses_signed_requests(market: str) -> None:
+    assert cell("faults_ccxt", market, "clock") == "InvalidNonce"
+
+
+@pytest.mark.parametrize(("market", "name"), [("binance_usdm", "autoclose-"), ("bybit_linear", "BustTrade")])
+def test_ccxt_sees_a_liquidation_at_the_maintenance_margin(market: str, name: str) -> None:
+    reported, _ = seen("faults_ccxt", market)
+    assert reported.cells.get("liquidation", reported.error) == [0, name, []]
+
+
 #: What pybit's sockets report at Bybit linear; see `programs/faults_pybit.py`.
 BY_PYBIT = {
     # retCode, and whether the order is open afterwards

@@ -116,7 +116,8 @@ class ForcedClosings:
             return
         account.ledger.post(wallet, now_ns, desk.venue, changes, order.symbol, order.order_id)
         views = (wallet.view(asset, sum((amount for _, amount, _ in changes), ZERO)),)
-        self._emit(AccountEvent(desk.venue, account.id, now_ns, Cause.LIQUIDATION, views))
+        isolated = account.positions.isolated_margin()
+        self._emit(AccountEvent(desk.venue, account.id, now_ns, Cause.LIQUIDATION, views, isolated=isolated))
 
     def _price_of(self, house: str, asset: str) -> Decimal | None:
         for venue, desk in self._all.items():

@@ -16,6 +16,13 @@ def begin(kind: str, **keys: Any) -> None:
         raise RuntimeError(f"{kind} did not begin")
 
 
+def move_mark(venue: str, share: float) -> None:
+    """Moves the mark price of a perpetual to a share of itself."""
+    sys.stdout.write(json.dumps({"mark": {"venue": venue, "share": share}}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+
+
 def error_of(call: Callable[[], Any]) -> str:
     """The class of the error that a call raises, "none" without one."""
     try:

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import ccxt
-from faulting import begin, error_of
+from faulting import begin, error_of, move_mark
 from reporting import arguments, report
 from usdm_views import options_of_ccxt, wallet_of_ccxt
 
@@ -139,6 +139,9 @@ def venue() -> None:
     revoked = error_of(CLIENT.fetch_balance)
     time.sleep(1.1)
     report("key_revoked", [revoked, error_of(CLIENT.fetch_balance)])
+    begin("clock", offset_ms=60_000, duration_s=1.0)
+    report("clock", error_of(CLIENT.fetch_balance))
+    time.sleep(1.1)
     before = usdt()
     begin("balance_lag", delay_s=1.5, duration_s=4.0)
     taking()
@@ -157,6 +160,20 @@ def positions() -> None:
     report("adl", [held(), kind_of_last()])
     begin("liquidate")
     report("liquidate", [held(), kind_of_last()])
+
+
+def liquidation() -> None:
+    """All but the margin of a position is withdrawn; then the mark price falls."""
+    CLIENT.cancel_all_orders(SYMBOL)
+    place("buy", 0.1)
+    begin("transfer", venue=MARKET, asset="USDT", quantity="-10000000")
+    if IS_BYBIT:  # its other assets count as margin
+        for asset in ("BTC", "ETH"):
+            begin("transfer", venue=MARKET, asset=asset, quantity="-10000000")
+    move_mark(MARKET, 0.6)
+    time.sleep(2.1)
+    held = sum(one["contracts"] for one in CLIENT.fetch_positions([SYMBOL]))
+    report("liquidation", [held, kind_of_last(), CLIENT.fetch_open_orders(SYMBOL)])
 
 
 def kind_of_last() -> str:
@@ -179,3 +196,4 @@ owner()
 venue()
 if not IS_SPOT:
     positions()
+    liquidation()

@@ -68,6 +68,8 @@ def order_events(event: OrderEvent, rules: InstrumentRules, clock: Clock) -> lis
 def account_update(event: AccountEvent, clock: Clock) -> Row:
     """`ACCOUNT_UPDATE`."""
     cause = _CAUSES.get(event.cause, "ORDER")
+    if event.cause is Cause.LIQUIDATION and not event.positions:  # its fee
+        cause = "INSURANCE_CLEAR"
     if event.cause is Cause.TRANSFER:
         cause = "DEPOSIT" if all(one.changed > 0 for one in event.assets) else "WITHDRAW"
     update: Row = {
