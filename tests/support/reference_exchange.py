@@ -125,11 +125,11 @@ class ReferenceExchange(ReferenceSettlement):
         record = self.find(request)
         rules, order = self._rules(record.symbol), record.resting
         price = request.price if request.price is not None else order.price
-        quantity = request.quantity if request.quantity is not None else order.quantity
+        quantity = request.quantity if request.quantity is not None else record.quantity
         assert price is not None
         if self.venue == "binance_spot" and (quantity >= order.quantity or price != order.price):
             raise RefusedError("QUANTITY_NOT_SMALLER")
-        if (price, quantity) == (order.price, order.quantity):
+        if (price, quantity) == (order.price, record.quantity):
             raise RefusedError("NO_CHANGE")
         if self.venue != "binance_usdm" and quantity <= order.filled:
             raise RefusedError("QUANTITY_TOO_SMALL")
@@ -142,7 +142,7 @@ class ReferenceExchange(ReferenceSettlement):
         if rules.is_spot:
             self._check_amended_funds(rules, record, price, quantity)
         keeps = self.venue == "binance_spot" or (
-            self.venue.startswith("bybit") and quantity <= order.quantity
+            self.venue.startswith("bybit") and quantity <= record.quantity
         )
         if self.venue == "binance_usdm":
             order.prevention = "NONE"
