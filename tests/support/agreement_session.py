@@ -28,11 +28,12 @@ from arb.sandbox.trading.setup import AccountSetup, Fees, TradingSetup
 from arb.sandbox.trading.state import Trading
 from connectors.units import MILLISECOND, SECOND
 from support import reference_accounts
+from support.marked_tape import MarkedTape
 from support.random_orders import Request, RequestMaker
 from support.reference_exchange import ReferenceExchange
 from support.reference_matcher import ZERO, Row
 from support.reference_records import Deal, Record, RefusedError
-from support.reference_rows import reference_rows
+from support.reference_rows import FundingRow, reference_rows
 
 START_NS = 1_704_067_200 * SECOND
 LISTINGS = (
@@ -69,7 +70,9 @@ class Session:
         self.now_ns = START_NS
         self.tie_rate = 0.003
         facts = {(one.venue, one.symbol): Facts(one.lot_size, "5") for one in LISTINGS}
-        tape = SeededTape(LISTINGS, PRICES, default_rng(seed), START_NS)
+        tape: Tape = SeededTape(LISTINGS, PRICES, default_rng(seed), START_NS)
+        if seed % 2:
+            tape = MarkedTape(tape, seed, PRICES)
         setup = TradingSetup(tuple(self._accounts()), (), matching=matching)  # type: ignore[arg-type]  # a literal
         self.trading = Trading(
             setup, tape, facts, START_NS, seed=seed, chance=default_rng(seed), funding=FUNDING
@@ -89,7 +92,7 @@ class Session:
         self.funding: list[tuple[str, str, int, Decimal]] = []
         self.maker = RequestMaker(self.chance, self.references)
         #: Rows of frames that were looked at and not yet sent, by listing (`whole`).
-        self.ahead: list[deque[list[Row]]] = [deque() for _ in LISTINGS]
+        self.ahead: list[deque[list[Row | FundingRow]]] = [deque() for _ in LISTINGS]
         self.tape: Tape = AheadTape(tape, self._look_ahead) if self.trading.looks_ahead else tape
         #: By venue: numbers of the sandbox's orders to those of the reference.
         self.numbers: dict[str, dict[int, int]] = {venue: {} for venue in self.references}
@@ -187,7 +190,8 @@ class Session:
         self.ahead[line.no].append(rows)
         listing = LISTINGS[line.no]
         for row in rows:
-            self.references[listing.venue].expect(listing.symbol, row)
+            if isinstance(row, Row):
+                self.references[listing.venue].expect(listing.symbol, row)
 
     def _receive_reference(self, line: Line) -> None:
         listing = LISTINGS[line.no]
@@ -200,18 +204,22 @@ class Session:
             rows += reference_rows(listing, decoder.snapshot(text, line.send_ns))
         self._see(listing, rows)
         for row in rows:
-            self.references[listing.venue].receive(listing.symbol, row)
+            if isinstance(row, Row):
+                self.references[listing.venue].receive(listing.symbol, row)
 
-    def _decode(self, line: Line) -> list[Row]:
+    def _decode(self, line: Line) -> list[Row | FundingRow]:
         decoder = self.rows[line.no]
         if line.key == SNAPSHOT:
             return reference_rows(LISTINGS[line.no], decoder.snapshot(line.text, line.send_ns))
         return reference_rows(LISTINGS[line.no], decoder.receive(line.key, line.text, line.send_ns))
 
-    def _see(self, listing: Listing, rows: list[Row]) -> None:
+    def _see(self, listing: Listing, rows: list[Row | FundingRow]) -> None:
         reference = self.references[listing.venue]
         for row in rows:
-            reference.see(listing.symbol, row)
+            if isinstance(row, FundingRow):
+                reference.receive_funding(listing.symbol, *row)
+            else:
+                reference.see(listing.symbol, row)
         if listing.symbol == "BNBUSDT":
             reference.bnb_price = reference.last_prices.get(listing.symbol)
 

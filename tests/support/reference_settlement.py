@@ -44,6 +44,8 @@ class ReferenceSettlement:
         self.last_prices: dict[str, Decimal] = {}
         self.rates: dict[str, Decimal] = {}
         self._funding: Funding | None = None
+        #: Symbols whose frames carry funding rates.
+        self._has_frames: set[str] = set()
         self.funding_ns: dict[str, int] = {}
         self.funded_ns: dict[str, int] = {}
         self.orders: dict[int, Record] = {}
@@ -86,6 +88,7 @@ class ReferenceSettlement:
             self.marks[symbol] = mark
         if rate is not None:
             self.rates[symbol] = rate
+            self._has_frames.add(symbol)
         if next_ns > self.funded_ns.get(symbol, 0):
             self.funding_ns[symbol] = next_ns
 
@@ -99,7 +102,8 @@ class ReferenceSettlement:
     def _schedule(self, symbol: str, now_ns: int) -> None:
         if self._funding is not None:
             now_ms = now_ns // MILLISECOND
-            self.rates[symbol] = Decimal(self._funding.rate(now_ms))
+            if symbol not in self._has_frames:
+                self.rates[symbol] = Decimal(self._funding.rate(now_ms))
             self.funding_ns[symbol] = self._funding.next_ms(now_ms) * MILLISECOND
 
     def mark(self, symbol: str) -> Decimal | None:
