@@ -6,11 +6,12 @@ import json
 from decimal import Decimal
 
 import pytest
-from support.bybit_doors import KEY, READER, Doors
+from support.bybit_doors import READER, Doors
 from support.paths import GOLDEN
 from support.venue_messages.bybit import DECODERS
 
 from arb.sandbox.serve.bybit.endpoints import ENDPOINTS, OPERATIONS
+from arb.sandbox.serve.bybit.events import BY_CATEGORY
 from arb.sandbox.trading.delivery import Delays
 from connectors.units import MILLISECOND
 
@@ -365,33 +366,24 @@ def test_answers_may_be_later_than_the_events_that_they_are_about():
     assert json.loads(trade.texts[0])["retCode"] == 0
 
 
-def test_every_endpoint_has_an_example_of_the_documents():
-    names = {path.stem for path in GOLDEN.glob("bybit_*/messages/*.toml")}
-    files = {
-        "disconnected_cancel_all": "order_dcp", "set_leverage": "set_leverage", "switch_mode": "switch_mode",
+#: Golden files whose names are not the path with underscores.
+NAMES = {
+    "order_disconnected_cancel_all": "order_dcp", "position_set_leverage": "set_leverage",
+    "position_switch_mode": "switch_mode", "account_set_margin_mode": "set_margin_mode",
+    "account_wallet_balance": "wallet_balance", "account_fee_rate": "fee_rate",
+    "account_transaction_log": "transaction_log", "account_query_dcp_info": "query_dcp_info",
+    "user_query_api": "query_api", "asset_coin_query_info": "coin_query_info",
+    "execution_list": "execution_list", "position_list": "position_list",
+}  # fmt: skip
+
+
+def test_every_endpoint_operation_and_topic_has_an_example_of_the_documents():
+    golden = {path.stem for path in GOLDEN.glob("bybit_*/messages/*.toml")}
+    named = {one.limit.replace("/", "_").replace("-", "_") for one in ENDPOINTS.values()}
+    topics = {f"topic_{topic.replace('.', '_')}" for topic in (*BY_CATEGORY, "wallet")}
+    names = {NAMES.get(name, name) for name in named} | topics
+    names |= {"tickers", "funding_history", "trade_socket", "private_socket"}
+    assert names == golden
+    assert {operation.removesuffix("-batch") for operation in OPERATIONS} == {
+        "order.create", "order.amend", "order.cancel",
     }  # fmt: skip
-    for _, path in ENDPOINTS:
-        words = path.removeprefix("/v5/").replace("-", "_").split("/")
-        options = {"_".join(words), words[-1], "_".join(words[-2:]), files.get(words[-1], "")}
-        assert options & names, path
-    assert len(OPERATIONS) == 6
-    assert KEY.secret
-
-
-def test_other_assets_count_as_margin():
-    doors = Doors()
-    (wallet,) = doors.right(
-        "wallet_balance", "GET", "/v5/account/wallet-balance", {"accountType": "UNIFIED"}
-    )["list"]
-    assert Decimal(wallet["totalAvailableBalance"]) > 900_000
-    bid, _ = doors.touch("linear")
-    coins = {one["coin"]: Decimal(one["usdValue"]) for one in wallet["coin"] if one["usdValue"]}
-    assert sum(coins.values()) == Decimal(wallet["totalWalletBalance"])
-    # More than USDT alone would allow at 10 times leverage, less than the largest position.
-    doors.ask(
-        "POST",
-        "/v5/position/set-leverage",
-        {"category": "linear", "symbol": "BTCUSDT", "buyLeverage": "1", "sellLeverage": "1"},
-    )
-    quantity = f"{600_000 / float(bid):.3f}"
-    assert doors.place(qty=quantity)["retCode"] == 0
