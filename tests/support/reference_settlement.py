@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
@@ -70,14 +71,12 @@ class ReferenceSettlement:
 
     def expect(self, symbol: str, row: Row) -> None:
         """A row that is matched at its own time (`whole`)."""
-        self.expected[symbol].append(row)
+        insort(self.expected[symbol], row, key=lambda one: one.at_ns)
 
     def _match_until(self, to_ns: int) -> None:
         for symbol, rows in self.expected.items():
-            due = sorted((row for row in rows if row.at_ns <= to_ns), key=lambda row: row.at_ns)
-            self.expected[symbol] = [row for row in rows if row.at_ns > to_ns]
-            for row in due:
-                self.receive(symbol, row)
+            while rows and rows[0].at_ns <= to_ns:
+                self.receive(symbol, rows.pop(0))
 
     def receive(self, symbol: str, row: Row) -> None:
         """Matches a row."""
