@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import pytest
-from support.fake_desk import FakeTrading
+from numpy.random import default_rng
 from support.sandboxes import Clients, driven, on
 from support.simulated import LISTINGS, PRICES
 
@@ -17,6 +19,10 @@ from arb.sandbox.serve.raw_request import RawRequest, Reply
 from arb.sandbox.serve.rest import Response
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.session import Outcome
+from arb.sandbox.serve.trading import trading_of
+from arb.sandbox.trading.delivery import Delays
+from arb.sandbox.trading.setup import TradingSetup, usual_account
+from arb.sandbox.trading.state import Trading
 from connectors.units import MILLISECOND as MS
 
 #: Targets as a client may send them, and path and query that signatures are computed over.
@@ -133,27 +139,39 @@ def test_trading_is_brought_to_the_time_of_each_request_and_woken_when_it_is_due
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("arb.sandbox.serve.sandbox._STEP_S", 0.5)
-    trading = FakeTrading(delay_ns=3 * MS)
-    delays: list[float] = []
+    delays = Delays(answer_ns=(3 * MS, 3 * MS))
+    setup = TradingSetup((usual_account(),), (), delays={"binance_spot": delays})
+    times: list[int] = []
+    waits: list[float] = []
+
+    def recorded(method: Callable[..., None]) -> Callable[..., None]:
+        def call(trading: Trading, *arguments: Any) -> None:
+            times.append(arguments[-1])
+            method(trading, *arguments)
+
+        return call
+
+    for name in ("advance", "receive"):
+        monkeypatch.setattr(Trading, name, recorded(getattr(Trading, name)))
 
     async def run() -> None:
         market = SeededMarket([LISTINGS["binance_spot"]], PRICES)
-        async with Sandbox(market, trading=trading.open) as sandbox, aiohttp.ClientSession() as http:
-            for _ in range(20):
+        opened = trading_of(setup, 7, default_rng(7))
+        async with Sandbox(market, trading=opened) as sandbox, aiohttp.ClientSession() as http:
+            assert sandbox.trading is not None
+            for number in range(20):
                 async with http.get(f"{sandbox.urls['binance_spot'].rest}/api/v3/time") as response:
                     await response.read()
                 began = time.perf_counter()
                 done = asyncio.Event()
                 now_ns = sandbox.clock.now_ns()
                 sandbox.advance_to(now_ns)
-                assert trading.times[-1] == (now_ns, -1)
-                trading.delivery["binance_spot"].answer(now_ns, None, lambda _: done.set())  # noqa: B023
+                assert times[-1] == now_ns
+                sandbox.trading.delivery["binance_spot"].answer(now_ns, number, lambda _: done.set())  # noqa: B023
                 await http.get(f"{sandbox.urls['binance_spot'].rest}/api/v3/ping")
                 await done.wait()
-                delays.append(time.perf_counter() - began)
+                waits.append(time.perf_counter() - began)
 
     asyncio.run(run())
-    times = [at_ns for at_ns, _ in trading.times]
     assert times == sorted(times)
-    assert any(no >= 0 for _, no in trading.times)
-    assert 0.003 <= sorted(delays)[10] < 0.05, delays  # by the alarm, not with the next step
+    assert 0.003 <= sorted(waits)[10] < 0.05, waits  # by the alarm, not with the next step
