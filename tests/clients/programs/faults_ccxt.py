@@ -60,7 +60,7 @@ def place(side: str = "buy", amount: float = 0.01, price: float | None = None, *
 
 
 def resting(**more: Any) -> Any:
-    return place(price=float(CLIENT.price_to_precision(SYMBOL, touch()[0] * 0.995)), **more)
+    return place(price=float(CLIENT.price_to_precision(SYMBOL, touch()[0] * 0.997)), **more)
 
 
 def taking(side: str = "buy", amount: float = 0.02) -> Any:
