@@ -192,6 +192,10 @@ def test_pybit_sees(kind: str) -> None:
     assert cell("faults_pybit", "bybit_linear", kind) == BY_PYBIT[kind]
 
 
+def test_faults_of_frames_are_of_private_sockets_too() -> None:
+    assert cell("faults_pybit", "bybit_linear", "gap") == ["position"]
+
+
 @pytest.mark.parametrize("kind", BY_SPOT_CLIENT)
 def test_binances_client_of_spot_sees(kind: str) -> None:
     assert cell("faults_spot_sdk", "binance_spot", kind) == BY_SPOT_CLIENT[kind]

@@ -8,6 +8,9 @@ from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Injector
 from arb.sandbox.serve.timeline import shift_stamps
 
+#: The stream of messages that are no frames of the market.
+_OWN = "private"
+
 
 class Hub:
     """The subscriptions of one venue."""
@@ -74,6 +77,17 @@ class Hub:
                 connection.send(frame)
                 self.frames_sent += 1
             self.dirty.add(connection)
+
+    def send_own(self, connection: Connection, text: str, now_ns: int) -> None:
+        """Sends a message of a connection's own, an answer or an event of an account; faults name it "private"."""
+        if self._injector.is_calm(self._exchange.venue) and not connection.held:
+            connection.send_now(text)
+            return
+        clients = [connection.no] if connection.is_open and not connection.is_muted else []
+        faults = self._injector.take(self._exchange.venue, _OWN, clients, text, now_ns)
+        for part in self._spoil(connection, _OWN, text, faults):
+            connection.send_text(part)
+        connection.flush(now_ns)
 
     def flush(self, now_ns: int) -> list[Connection]:
         """Writes the queued frames; returns the connections dropped because they do not read."""

@@ -321,6 +321,7 @@ class VenueServer:
             return websocket
         self._connection_no += 1
         connection = Connection(self._connection_no, session, self._limits, websocket, transport, self._clock)
+        session.send = lambda text: self.hub.send_own(connection, text, self._clock.now_ns())
         self.connections[connection.no] = connection
         log.info("connected venue=%s client=%d path=%s", self.venue, connection.no, request.path)
         try:
