@@ -30,7 +30,7 @@ START_NS = 1_704_067_201 * SECOND
 BOOK = (level(BID, 99, 5), level(BID, 98, 7), level(ASK, 101, 5), level(ASK, 102, 7))
 
 
-class _Silent:
+class Silent:
     """A tape without frames."""
 
     def __init__(self, listings: Sequence[Listing]) -> None:
@@ -55,7 +55,7 @@ class World:
         self.now_ns = START_NS
         self.trading = Trading(
             replace(setup, **more),
-            _Silent(listings),
+            Silent(listings),
             {},
             START_NS,
             seed=7,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from arb.sandbox.accounts.amounts import PLACES, ZERO, divided, rounded
@@ -87,11 +87,27 @@ def lock_of(
     """
     if side != BUY:
         return rules.base, quantity
-    value = price * quantity
-    return rules.quote, value + fee_lock(account, rules, quantity, value)
+    return rules.quote, purchase_lock(account, rules, quantity, price * quantity)
 
 
-def fee_lock(account: Account, rules: InstrumentRules, quantity: Decimal, value: Decimal) -> Decimal:
+def purchase_lock(account: Account, rules: InstrumentRules, quantity: Decimal, value: Decimal) -> Decimal:
+    """What a purchase of this quantity and value locks in quote: the value, and fees that are paid in quote.
+
+    Where tick times lot has more decimals than balances, the value of each execution is rounded: the lock leaves room
+    for that as it does for fees.
+    """
+    if -_exponent(rules.tick) - _exponent(rules.lot) > PLACES:
+        value = rounded(value, PLACES, ROUND_CEILING) + 2 * (quantity // rules.lot) * Decimal(1).scaleb(
+            -PLACES
+        )
+    return value + _fee_lock(account, rules, quantity, value)
+
+
+def _exponent(step: Decimal) -> int:
+    return int(step.as_tuple().exponent)
+
+
+def _fee_lock(account: Account, rules: InstrumentRules, quantity: Decimal, value: Decimal) -> Decimal:
     """What a purchase of this quantity and value locks for fees in quote; 0 if they are paid in another asset."""
     rule = account.fee_rules[rules.venue]
     rate = max(rule.maker, rule.taker)

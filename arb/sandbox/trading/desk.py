@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO, exact
-from arb.sandbox.accounts.fees import fee_lock
+from arb.sandbox.accounts.fees import purchase_lock
 from arb.sandbox.accounts.margin import Margin
 from arb.sandbox.accounts.wallet import ShortfallError
 from arb.sandbox.events import BUY
@@ -328,7 +328,7 @@ class Desk:
             value = order.quote_quantity or estimate.value * rules.tick * rules.lot
             quantity = rules.quantity(estimate.lots)
             account = self._accounts[order.account]
-            asset, amount = rules.quote, value + fee_lock(account, rules, quantity, value)
+            asset, amount = rules.quote, purchase_lock(account, rules, quantity, value)
         self._lock(order, asset, amount)
 
     def _lock(self, order: VenueOrder, asset: str, amount: Decimal) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from arb.sandbox.accounts.account import Account
-from arb.sandbox.accounts.amounts import ZERO
-from arb.sandbox.accounts.fees import fee_lock, fee_of, lock_of
+from arb.sandbox.accounts.amounts import ZERO, rounded
+from arb.sandbox.accounts.fees import fee_of, lock_of, purchase_lock
 from arb.sandbox.accounts.funding_payments import payment
 from arb.sandbox.accounts.ledger import EntryCause
 from arb.sandbox.accounts.positions import PositionView
@@ -234,7 +234,7 @@ class Settlement:
         rules = instrument.rules
         order = instrument.resting[fill.order.no][0]
         price, quantity = rules.price(fill.tick), rules.quantity(fill.lots)
-        value = price * quantity
+        value = rounded(price * quantity)
         account = self._accounts[order.account]
         if order.filled == 0:
             self._counts[order.account].give_back(order.created_ns, now_ns)
@@ -304,7 +304,7 @@ class Settlement:
         elif order.kind is OrderKind.MARKET and rules.is_spot:
             share = quantity
             if order.side == BUY:
-                share = value + fee_lock(account, rules, quantity, value)
+                share = purchase_lock(account, rules, quantity, value)
             wallet.release(order.no, share)
         else:
             self.update_lock(instrument, order)
@@ -350,7 +350,7 @@ class Settlement:
         quantity, sign = rules.quantity(result.lots), 1 if order.side == BUY else -1
         changes = [
             (rules.base, sign * quantity, EntryCause.TRANSFER),
-            (rules.quote, -sign * rules.price(result.tick) * quantity, EntryCause.TRANSFER),
+            (rules.quote, -sign * rounded(rules.price(result.tick) * quantity), EntryCause.TRANSFER),
         ]
         wallet = account.wallet(self._venue)
         account.ledger.post(wallet, now_ns, self._venue, changes, order.symbol, order.order_id)

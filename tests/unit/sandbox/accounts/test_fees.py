@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.sandbox_accounts import D, account, rules
 
-from arb.sandbox.accounts.amounts import exact, padded
+from arb.sandbox.accounts.amounts import exact, padded, rounded
 from arb.sandbox.accounts.fees import fee_of, lock_of
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.events import BUY, SELL
@@ -90,19 +90,27 @@ def test_locks_of_orders() -> None:
     assert lock_of(quote, rule, BUY, D(0), D(30000)) == ("USDT", D(0))
 
 
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 10**6), st.integers(1, 99999))
-def test_a_lock_pays_all_executions_with_fees_in_quote(lots: list[int], ticks: int, rate: int) -> None:
+@pytest.mark.parametrize(("tick", "lot"), [("0.01", "0.00001"), ("0.00001", "0.0001")])
+@given(
+    lots=st.lists(st.integers(1, 50), min_size=1, max_size=30),
+    ticks=st.integers(1, 10**6),
+    rate=st.integers(1, 99999),
+)
+def test_a_lock_pays_all_executions_with_fees_in_quote(
+    tick: str, lot: str, lots: list[int], ticks: int, rate: int
+) -> None:
     with exact():
-        rule = rules("binance_spot", tick="0.01", lot="0.00001")
+        rule = rules("binance_spot", tick=tick, lot=lot)
         owner = account("binance_spot", {}, asset="quote", taker=f"0.{rate:07}")
         left, price = rule.quantity(sum(lots)), rule.price(ticks)
         _, locked = lock_of(owner, rule, BUY, left, price)
         for part in lots:
             quantity = rule.quantity(part)
-            fee, _, _ = fee_of(owner, rule, BUY, quantity, price * quantity, False, {}.get)
+            value = rounded(price * quantity)
+            fee, _, _ = fee_of(owner, rule, BUY, quantity, value, False, {}.get)
             left -= quantity
             after = lock_of(owner, rule, BUY, left, price)[1]
-            assert locked - after >= price * quantity + fee
+            assert locked - after >= value + fee
             assert padded(after)
             locked = after
         assert locked == 0
