@@ -37,6 +37,8 @@ class PositionView:
     mark: Decimal
     #: Profit at the mark price, 8 decimals.
     unrealized: Decimal = ZERO
+    #: Sum of price times quantity of what is open; `entry` is its rounded average.
+    cost: Decimal = ZERO
 
 
 @dataclass(slots=True, eq=False)
@@ -127,6 +129,7 @@ class Positions:
             self._modes.leverage(symbol),
             mark,
             rounded(one.unrealized(mark), PLACES, ROUND_DOWN),
+            one.cost,
         )
 
     def _open(self, position: Position, quantity: Decimal, price: Decimal, at_ns: int) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from arb.sandbox.accounts.amounts import ZERO, divided, plain
+from arb.sandbox.accounts.amounts import PLACES, ZERO, divided, plain, rounded
 from arb.sandbox.accounts.positions import PositionView
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.matching.orders import EndReason
@@ -254,18 +254,21 @@ def position(view: PositionView, rules: InstrumentRules, taker: Decimal, times_n
     """A position of `GET /v5/position/list`. taker: the fee rate; times_ns: first created (0: never), and changed."""
     size, mark = abs(view.quantity), view.mark
     created_ns, updated_ns = times_ns
-    margin = plain(divided(size * mark, Decimal(view.leverage)))
-    maintenance = plain(_maintenance(size * mark, rules))
+    # Rounded as the account's margin is.
+    margin = plain(divided(size * mark, Decimal(view.leverage), PLACES, ROUND_DOWN))
+    bracket = rules.bracket(size * mark)
+    maintained = size * mark * bracket.maintenance - bracket.amount if size else ZERO
+    maintenance = plain(rounded(maintained, PLACES, ROUND_DOWN))
     side = "" if not size else "Buy" if view.quantity > 0 else "Sell"
     return {
         "positionIdx": POSITION_INDEXES[view.side],
         "riskId": 1,
-        "riskLimitValue": plain(rules.brackets[0].cap) if rules.brackets else "",
+        "riskLimitValue": plain(bracket.cap),
         "symbol": view.symbol,
         "side": side,
         "size": plain(size),
         "avgPrice": plain(view.entry),
-        "positionValue": plain(size * view.entry),
+        "positionValue": plain(view.cost),
         "tradeMode": 0,
         "positionStatus": "Normal",
         "autoAddMargin": 0,
@@ -285,7 +288,7 @@ def position(view: PositionView, rules: InstrumentRules, taker: Decimal, times_n
         "takeProfit": "",
         "stopLoss": "",
         "trailingStop": "0",
-        "unrealisedPnl": plain((mark - view.entry) * view.quantity) if size else "0",
+        "unrealisedPnl": plain(view.unrealized),
         "curRealisedPnl": plain(view.realized),
         "cumRealisedPnl": plain(view.cumulative),
         "seq": sequence(updated_ns) if created_ns else -1,
@@ -303,13 +306,6 @@ def streamed_position(row: Row) -> Row:
     """A position of the topic `position`, from one of the query."""
     streamed = {name: value for name, value in row.items() if name != "avgPrice"}
     return streamed | {"category": "linear", "entryPrice": row["avgPrice"]}
-
-
-def _maintenance(value: Decimal, rules: InstrumentRules) -> Decimal:
-    for bracket in rules.brackets:
-        if value <= bracket.cap:
-            return value * bracket.maintenance - bracket.amount
-    return ZERO
 
 
 def _break_even(view: PositionView, taker: Decimal) -> str:

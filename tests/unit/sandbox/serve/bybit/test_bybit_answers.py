@@ -165,7 +165,8 @@ def test_positions(quantity):
     rules = rules_of(Listing("bybit_linear", "BTCUSDT", "0.10", "0.001"), Facts("0.001", "5"))
     view = PositionView(
         "BTCUSDT", PositionSide.BOTH, Decimal(quantity), Decimal(42000 if quantity != "0" else 0), Decimal("1.5"),
-        Decimal("-7.25"), False, Decimal(0), 10, Decimal(42100),
+        Decimal("-7.25"), False, Decimal(0), 10, Decimal(42100), Decimal(quantity) * 100,
+        abs(Decimal(quantity)) * 42000,
     )  # fmt: skip
     with exact():
         row = answers.position(view, rules, Decimal("0.00055"), (AT_NS, AT_NS))

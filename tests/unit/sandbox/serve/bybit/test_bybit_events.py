@@ -98,3 +98,26 @@ def test_price_bounds():
     for category, buy, sell in (("linear", 110003, 110003), ("spot", 170193, 170194)):
         assert doors.place(category, price="60000")["retCode"] == buy
         assert doors.place(category, side="Sell", price="30000")["retCode"] == sell
+
+
+def test_figures_of_positions_add_up_to_those_of_the_wallet():
+    doors = Doors()
+    for quantity in ("0.007", "0.011", "0.003"):
+        doors.place(orderType="Market", price=None, qty=quantity)
+        doors.advance(0.5)
+    doors.place(orderType="Market", price=None, qty="0.004", side="Sell")
+    (wallet,) = doors.right(
+        "wallet_balance", "GET", "/v5/account/wallet-balance", {"accountType": "UNIFIED"}
+    )["list"]
+    (coin,) = [one for one in wallet["coin"] if one["coin"] == "USDT"]
+    (held,) = doors.right(
+        "position_list", "GET", "/v5/position/list", {"category": "linear", "symbol": "BTCUSDT"}
+    )["list"]
+    for ours, theirs in (
+        ("totalPositionIM", "positionIM"), ("totalPositionMM", "positionMM"), ("unrealisedPnl", "unrealisedPnl"),
+        ("cumRealisedPnl", "cumRealisedPnl"),
+    ):  # fmt: skip
+        assert coin[ours] == held[theirs], ours
+    assert Decimal(coin["equity"]) == Decimal(coin["walletBalance"]) + Decimal(held["unrealisedPnl"])
+    position = doors.trading.account("bybit_spot", "main").positions.open_positions()[0]
+    assert Decimal(held["positionValue"]) == position.cost

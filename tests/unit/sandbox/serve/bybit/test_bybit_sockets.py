@@ -11,6 +11,7 @@ from support.bybit_doors import KEY, READER, Doors
 from support.venue_messages.bybit import DECODERS, IDS, LEGS
 
 from arb.sandbox.serve.bybit.side import side_of
+from arb.sandbox.serve.session import Opening
 
 CATEGORIES = ("linear", "spot")
 
@@ -241,3 +242,15 @@ def test_both_doors_have_one_side():
     sides = {id(side_of(exchange, doors.limits)) for exchange in doors.exchanges.values()}
     assert len(sides) == 1
     assert KEY.account == "main"
+
+
+@pytest.mark.parametrize(
+    ("text", "idle_s"), [("", 600), ("1m", 60), ("45s", 45), ("29s", 600), ("11m", 600), ("x", 600)]
+)
+def test_the_time_after_which_an_idle_private_connection_ends(text, idle_s):
+    doors = Doors()
+    exchange = doors.exchanges["bybit_linear"]
+    for path in ("/v5/private", "/v5/trade"):
+        opening = Opening(path, {"max_active_time": text}, "127.0.0.1", 1)
+        session = exchange.family.session(exchange, doors.rests["bybit_linear"], opening, doors.limits)
+        assert session.limits.idle_s == idle_s
