@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
+import pytest
 from support.bybit_doors import Doors
 from support.venue_messages.bybit import DECODERS
 
@@ -121,3 +122,28 @@ def test_figures_of_positions_add_up_to_those_of_the_wallet():
     assert Decimal(coin["equity"]) == Decimal(coin["walletBalance"]) + Decimal(held["unrealisedPnl"])
     position = doors.trading.account("bybit_spot", "main").positions.open_positions()[0]
     assert Decimal(held["positionValue"]) == position.cost
+
+
+@pytest.mark.parametrize(
+    ("mode", "maker", "taker"),
+    [
+        ("CancelMaker", "Cancelled", "Cancelled"),  # the taker's rest is that of an IOC order
+        ("CancelTaker", "New", "Cancelled"),
+        ("CancelBoth", "Cancelled", "Cancelled"),
+        ("None", "Filled", "Cancelled"),
+    ],
+)
+def test_prevention_of_self_trades_is_the_takers(mode, maker, taker):
+    doors = Doors()
+    bid, _ = doors.touch("linear")
+    own = doors.place(price=str(bid), qty="0.01", smpType="CancelBoth")["result"]["orderId"]
+    sold = doors.place(price=str(bid), qty="40", side="Sell", timeInForce="IOC", smpType=mode)["result"][
+        "orderId"
+    ]
+    rows = {name: doors.order(one) for name, one in (("maker", own), ("taker", sold))}
+    assert (rows["maker"]["orderStatus"], rows["taker"]["orderStatus"]) == (maker, taker)
+    if mode != "None":
+        ended = "taker" if mode == "CancelTaker" else "maker"
+        assert rows[ended]["cancelType"] == "CancelBySmp"
+        assert rows[ended]["smpOrderId"] == (own if ended == "taker" else sold)
+        assert rows["taker"]["smpType"] == mode
