@@ -151,23 +151,26 @@ class Desk:
                 raise RefusalError(Reason.UNKNOWN_ORDER)
             return order.view()
 
-    def open_orders(self, account: str, symbol: str | None = None) -> list[VenueOrder]:
-        """Open orders, in the order in which they were placed."""
+    def open_orders(self, account: str, symbol: str | None = None, *, all: bool = False) -> list[VenueOrder]:
+        """Open orders, in the order in which they were placed. all: also those that a fault hides from queries."""
         with exact():
             orders = self._orders[account].open.values()
-            return [one.view() for one in orders if self._is_shown(one, symbol)]
+            return [one.view() for one in orders if self._is_shown(one, symbol, all)]
 
     def closed_orders(
-        self, account: str, symbol: str | None = None, last: int | None = None
+        self, account: str, symbol: str | None = None, last: int | None = None, *, all: bool = False
     ) -> list[VenueOrder]:
-        """Closed orders that are kept, in the order in which they ended; of the `last` ones of all symbols."""
+        """Closed orders that are kept, in the order in which they ended; of the `last` ones of all symbols.
+
+        all: also those that a fault hides from queries.
+        """
         with exact():
             # No copies: a closed order does not change.
             closed = self._orders[account].closed[-last if last else None :]
-            return [one for one in closed if self._is_shown(one, symbol)]
+            return [one for one in closed if self._is_shown(one, symbol, all)]
 
-    def _is_shown(self, order: VenueOrder, symbol: str | None) -> bool:
-        return symbol in (None, order.symbol) and not self.is_hidden(order)
+    def _is_shown(self, order: VenueOrder, symbol: str | None, all: bool) -> bool:
+        return symbol in (None, order.symbol) and (all or not self.is_hidden(order))
 
     def executions(self, account: str, symbol: str | None = None) -> list[Execution]:
         """Executions that are kept, in order."""

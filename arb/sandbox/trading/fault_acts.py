@@ -14,6 +14,7 @@ from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import PLACES, ZERO, exact, plain, rounded
 from arb.sandbox.accounts.keys import KeyRing
 from arb.sandbox.accounts.liquidation import Forced
+from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.matching.orders import End, EndReason, Fill, Force, Order, Prevention, Result
@@ -167,14 +168,18 @@ class FaultActs:
                 price=price - price % tick,
                 quantity=fault.quantity,
                 client_id=self._by_hand(account),
+                position_side=_opened(account, instrument, side),
             )
-            yield _placed(desk.place(place, now_ns))
+            try:
+                yield _placed(desk.place(place, now_ns))
+            except RefusalError as refusal:
+                yield {"symbol": symbol, "refused": refusal.reason.name}
 
     def _self_trade(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
         resting = next(
             (
                 order
-                for order in desk.open_orders(account.id)
+                for order in desk.open_orders(account.id, all=True)
                 if order.price is not None and fault.concerns(desk.venue, account.id, order.symbol)
             ),
             None,
@@ -261,6 +266,13 @@ def _meet(instrument: Instrument, maker: Order, taker: Order, at_ns: int, bound:
     if taker.left:
         results.append(End(taker, EndReason.IOC_REST, at_ns))
     return results
+
+
+def _opened(account: Account, instrument: Instrument, side: int) -> PositionSide:
+    """The position that an order opens."""
+    if instrument.rules.is_spot or not account.modes.is_hedge:
+        return PositionSide.BOTH
+    return PositionSide.LONG if side == BUY else PositionSide.SHORT
 
 
 def _placed(order: VenueOrder) -> Outcome:

@@ -63,7 +63,7 @@ class ForcedClosings:
                 desk.venue,
                 rules,
                 lambda symbol: desk.instruments[symbol].mark or ZERO,
-                map(open_order, desk.open_orders(account.id)),
+                map(open_order, desk.open_orders(account.id, all=True)),
                 price_of=lambda asset: self._price_of(account.house, asset),
             )
 

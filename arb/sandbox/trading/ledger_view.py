@@ -100,10 +100,11 @@ def _account(trading: Trading, house: str, account: Account, since: int) -> dict
         },
         "positions": [_position(one) for one in account.positions.open_positions()],
         "open_orders": {
-            venue: [order_view(one) for one in desk.open_orders(account.id)] for venue, desk in desks.items()
+            venue: [order_view(one) for one in desk.open_orders(account.id, all=True)]
+            for venue, desk in desks.items()
         },
         "closed_orders": {
-            venue: [order_view(one) for one in desk.closed_orders(account.id)]
+            venue: [order_view(one) for one in desk.closed_orders(account.id, all=True)]
             for venue, desk in desks.items()
         },
         "executions": {

@@ -59,7 +59,7 @@ def cancel_all(call: Call) -> Run:
     desk = call.side.desk(category)
 
     def run(now_ns: int) -> Answer:
-        orders = desk.open_orders(call.account, symbol or None)
+        orders = desk.open_orders(call.account, symbol or None, all=True)
         if symbol:
             desk.instrument(symbol)
         elif settle and not base:

@@ -56,6 +56,18 @@ def test_somebody_places_an_order_by_hand(venue: str) -> None:
     assert [kind for kind, _, _ in world.log] == ["foreign_order"] * 2
 
 
+@pytest.mark.parametrize("venue", PERPETUALS)
+def test_an_order_by_hand_opens_the_position_of_its_side_in_hedge_mode(venue: str) -> None:
+    world = FaultWorld()
+    world.begin(FaultKind.MODE_SWITCHED, venue=venue, field="position_mode", value="hedge")
+    for side in ("buy", "sell"):
+        world.begin(FaultKind.FOREIGN_ORDER, venue=venue, side=side, quantity=D(1), price_bps=300.0)
+    assert position(world, venue, PositionSide.LONG) == 1
+    assert position(world, venue, PositionSide.SHORT) == -1
+    world.begin(FaultKind.FOREIGN_ORDER, venue=venue, side="buy", quantity=D(10**6))
+    assert "refused" in world.log[-1][2]
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_an_amount_is_transferred_but_no_more_than_is_free(venue: str) -> None:
     world = FaultWorld()

@@ -72,6 +72,7 @@ def test_an_order_is_not_found_until_it_is_visible_and_can_be_cancelled(venue: s
     assert not is_found(world, order)
     assert is_found(world, later)
     assert [one.no for one in world.desk(venue).open_orders("main")] == [later.no]
+    assert {one.no for one in world.desk(venue).open_orders("main", all=True)} == {order.no, later.no}
     world.pass_time(1.9)
     assert not is_found(world, order)
     world.pass_time(0.1)
