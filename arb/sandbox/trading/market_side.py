@@ -118,6 +118,12 @@ class MarketSide:
         if results:
             desk.settlement.settle(instrument, results, now_ns)
 
+    def bring_to(self, now_ns: int) -> None:
+        """Brings all books to this time; `advance` brings only those with results."""
+        for desk, instrument in self._places:
+            if results := instrument.matcher.advance(now_ns):
+                desk.settlement.settle(instrument, results, now_ns)
+
     def advance(self, to_ns: int) -> None:
         """Results of matchers, and funding of times before `to_ns`: after the rows and requests of its time."""
         for desk, instrument in self._places:

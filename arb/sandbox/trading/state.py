@@ -160,19 +160,24 @@ class Trading:
         self._flush(self.now_ns)
 
     def advance(self, to_ns: int) -> None:
-        """Runs everything that is due up to `to_ns`, in order of time."""
+        """Runs everything that is due up to `to_ns`, in order of time; at one time the market is first."""
         self.now_ns = max(self.now_ns, to_ns)
         while (due_ns := self.next_due_ns()) is not None and due_ns <= to_ns:
-            if self._outbox.next_due_ns() == due_ns:
+            if self.market.next_due_ns() == due_ns:
+                with exact():
+                    self.market.advance(due_ns)
+                self._flush(due_ns)
+            elif self._outbox.next_due_ns() == due_ns:
                 self._outbox.run_next()
             else:
                 with exact():
-                    self.market.advance(due_ns)
                     self._fire(due_ns)
                 self._flush(due_ns)
 
     def begin(self, scheduled: Scheduled, now_ns: int) -> None:
         """A fault of order entry or accounts begins now."""
+        with exact():
+            self.market.bring_to(now_ns)
         self.faults.begin(scheduled, now_ns)
         self._flush(now_ns)
 
