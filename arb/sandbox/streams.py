@@ -22,7 +22,7 @@ from arb.sandbox.funding import Funding
 from connectors.units import MILLISECOND
 
 #: Most cached number texts; at the limit the cache is cleared.
-_TEXTS_MAX = 1 << 17
+_TEXTS_MAX = 1 << 15
 
 
 Touch = tuple[int, int, int, int]

@@ -72,6 +72,9 @@ class World:
             self.trading.advance(line.send_ns)
             self.trading.receive(line, line.send_ns)
             self._by_no[line.no].by_no[line.no].follow(line)
+        for exchange in self._exchanges.values():
+            for instrument in exchange.instruments.values():
+                instrument.due(self._ms)
         self.trading.advance(to_ns)
 
     def order(self, venue: str, no: int) -> None:
