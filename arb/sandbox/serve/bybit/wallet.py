@@ -67,23 +67,32 @@ def wallet(
             f"totalInitialMargin{suffix}": of_account(initial),
             f"totalMaintenanceMargin{suffix}": of_account(margin.maintenance),
         }
+    collateral = {one.rules.base for one in side.desk("linear").instruments.values()} | {SETTLE}
     views = {asset: (known or {}).get(asset) or held.view(asset) for asset in names}
     return row | {
         "coin": [
-            _coin(view, prices.get(asset), margin, _realized(side, account, asset))
+            _coin(
+                view,
+                prices.get(asset),
+                margin,
+                _realized(side, account, asset),
+                is_margin=asset in collateral,
+            )
             for asset, view in views.items()
         ]
     }
 
 
-def _coin(view: AssetView, price: Decimal | None, margin: Margin, realized: Decimal) -> Row:
+def _coin(
+    view: AssetView, price: Decimal | None, margin: Margin, realized: Decimal, *, is_margin: bool
+) -> Row:
     is_settle = view.asset == SETTLE
     unrealized = margin.unrealized if is_settle else ZERO
     equity = view.total + unrealized
     return {
         "coin": view.asset,
         "equity": plain(equity),
-        # An asset that no instrument here has a price of is no collateral, and has the value 0 by the document.
+        # No instrument here has a price of it: it is no collateral either, whose value is 0 by the document.
         "usdValue": "0" if price is None else plain(rounded(equity * price)),
         "walletBalance": plain(view.total),
         "locked": plain(view.locked),
@@ -96,8 +105,8 @@ def _coin(view: AssetView, price: Decimal | None, margin: Margin, realized: Deci
         "unrealisedPnl": plain(unrealized),
         "cumRealisedPnl": plain(realized),
         "bonus": "0",
-        "collateralSwitch": price is not None,
-        "marginCollateral": price is not None,
+        "collateralSwitch": is_margin,
+        "marginCollateral": is_margin,
         "spotBorrow": "0",
         # Empty at the venue since 2025-01-09.
         "availableToWithdraw": "",
