@@ -13,7 +13,7 @@ from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.commands.sandbox import listing_of, starting_price, unique
 from arb.config import VenueConfig
 from arb.config.accounts import load_accounts
-from arb.config.scenario import Scenario, load_scenario
+from arb.config.scenario import Scenario, fault_of, load_scenario
 from arb.errors import InputError
 from arb.interrupts import ending_signals, interrupt_handled
 from arb.runtime.signals import signals_call, signals_wake
@@ -70,6 +70,10 @@ def sandbox_of(
     else:
         setup = load_accounts(accounts, matching)
     scenario = load_scenario(faults) if faults is not None else Scenario((), {})
+    if keeps_times and (late := next((one for one in scenario.faults if one.needs_accounts), None)):
+        raise InputError(
+            f"{faults}: [faults.{late.name}] kind {late.kind} needs accounts, which --times recorded does not have"
+        )
     return Sandbox(
         source,
         facts_of(listings, known),
@@ -83,6 +87,7 @@ def sandbox_of(
         # The clock of orders is the sandbox's, so the frames must have its times.
         trading=None if keeps_times else trading_of(setup, seed, default_rng(seed), funding or USUAL_FUNDING),
         ledger=ledger,
+        fault_of=fault_of,
     )
 
 

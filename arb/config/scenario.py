@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -138,6 +139,19 @@ def load_scenario(path: Path) -> Scenario:
     file = build(ScenarioFile, tree, source)
     faults = tuple(_fault(name, table, source) for name, table in file.faults.items())
     return Scenario(faults, {venue: _limits(venue, table, source) for venue, table in file.limits.items()})
+
+
+def fault_of(text: str) -> Fault:
+    """One fault as a JSON object with the keys of the file; without a time it begins at once. Raises ConfigError."""
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not valid JSON: {error}") from None
+    source = Source("request")
+    if isinstance(tree, dict) and not any(item in tree for item in _WHEN):
+        tree["at_s"] = 0.0
+    file = build(ScenarioFile, {"faults": {"request": tree}}, source)
+    return _fault("request", file.faults["request"], source)
 
 
 def _fault(name: str, table: FaultTable, source: Source) -> Fault:

@@ -153,6 +153,11 @@ class Fault:
     field: str = ""
     value: str = ""
 
+    @property
+    def needs_accounts(self) -> bool:
+        """Whether it has no effect without trading."""
+        return self.kind in TRADING_KINDS | ACCOUNT_LINE_KINDS
+
     def times(self, chance: Generator) -> Iterator[float]:
         """The times at which it begins, in seconds from the start."""
         if self.per_minute is not None:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from support.sandboxes import NOW_NS, Clients, driven, on, on_sandbox
 
+from arb.config.scenario import fault_of
 from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox
 
@@ -184,3 +185,23 @@ def test_the_fault_log_is_json_lines(tmp_path: Path) -> None:
 
     fault = Fault(FaultKind.DUPLICATE, per_minute=400)
     on(driven("binance_spot", faults=[fault], fault_log=log), test)
+
+
+def test_a_fault_begins_by_request() -> None:
+    async def test(sandbox: Sandbox, clients: Clients) -> None:
+        client = await clients.connect("binance_spot", f"/ws/{STREAM}")
+        url = f"{sandbox.urls['bybit_spot'].rest}/sandbox/faults"
+        async with aiohttp.ClientSession() as http:
+            async with http.post(url, data=b'{"kind": "adl"}') as answer:
+                error = "a fault of kind adl needs accounts, which this sandbox does not have"
+                assert (answer.status, await answer.json()) == (400, {"error": error})
+            async with http.post(url, data=b'{"kind": "disconnect", "code": 4000}') as answer:
+                assert (answer.status, await answer.json()) == (200, {})
+        await sandbox.advance(0.1)
+        assert [(one["kind"], one["fault"]) for one in sandbox.injected if one["clients"]] == [
+            ("disconnect", "request")
+        ]
+        (*_, last) = await client.waiting()
+        assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 4000)
+
+    on(driven("binance_spot", "bybit_spot", fault_of=fault_of), test)

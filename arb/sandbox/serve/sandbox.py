@@ -14,14 +14,14 @@ import contextlib
 import json
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from numpy.random import default_rng
 
-from arb.errors import InputError
+from arb.errors import ConfigError, InputError
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.faults import TRADING_KINDS, Fault, Scheduled
@@ -117,12 +117,15 @@ class Sandbox:
         funding: Funding = USUAL_FUNDING,
         trading: OpenTrading | None = None,
         ledger: Path | None = None,
+        fault_of: Callable[[str], Fault] | None = None,
     ) -> None:
         """`facts` by (venue, symbol); `ports` by venue, by default free ones; `limits` replace the venues' own.
 
         funding: of all perpetuals whose recording has no mark prices.
 
         trading: None: market data only; orders are refused. ledger: file of all changes of orders and balances.
+
+        fault_of: decodes faults that are posted to `/sandbox/faults`; None: they are refused.
 
         speed: factor of the market's time; limits and faults use the sandbox's own clock. Raises InputError if a port
         is taken, a recording cannot be read or the fault log cannot be written.
@@ -136,6 +139,7 @@ class Sandbox:
         self._fault_seed = fault_seed
         self._ports = ports or {}
         self._funding = funding
+        self._fault_of = fault_of
         self._open_trading = trading
         self._ledger_path = ledger
         self._ledger: LedgerFile | None = None
@@ -188,7 +192,14 @@ class Sandbox:
             self._advance_market(now_ns)
 
     def begin(self, fault: Fault) -> None:
-        """A further fault, whose times count from now: without one it begins at once. Call it in the event loop."""
+        """A further fault, whose times count from now: without one it begins at once. Call it in the event loop.
+
+        Raises ConfigError.
+        """
+        if fault.needs_accounts and self.trading is None:
+            raise ConfigError(
+                f"a fault of kind {fault.kind} needs accounts, which this sandbox does not have"
+            )
         now_ns = self.clock.now_ns()
         self._injector.add(fault, now_ns)
         self.advance_to(now_ns)
@@ -196,6 +207,11 @@ class Sandbox:
         self._strike_lines(struck, now_ns)
         self._strike_trading(struck, now_ns)
         self._plan()
+
+    def _begin_text(self, text: str) -> None:
+        if self._fault_of is None:
+            raise ConfigError("this sandbox takes no faults by request")
+        self.begin(self._fault_of(text))
 
     async def failed(self) -> None:
         """Waits, and raises the error if the sandbox fails; does not return otherwise."""
@@ -239,6 +255,7 @@ class Sandbox:
                 self._source.description,
                 self.advance_to,
                 self._plan,
+                self._begin_text,
             )
             self._servers[venue] = server
             await server.start(self._ports.get(venue, 0))

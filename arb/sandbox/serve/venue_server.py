@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from arb.errors import InputError
+from arb.errors import ConfigError, InputError
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.faults import ACCOUNT_LINE_KINDS, CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Scheduled
 from arb.sandbox.serve.clocks import SandboxClock
@@ -67,10 +67,12 @@ class VenueServer:
         source: str,
         advance_to: Callable[[int], None],
         plan: Callable[[], None],
+        begin: Callable[[str], None],
     ) -> None:
         """source: what its data are, in a few words.
 
         advance_to: brings the sandbox to the time of a request or message, before it; plan: called after it.
+        begin: begins a fault, given as JSON. Raises ConfigError.
         """
         self.venue = exchange.venue
         self.exchange = exchange
@@ -85,6 +87,7 @@ class VenueServer:
         exchange.venue_ms = self._venue_ms
         self._advance_to = advance_to
         self._plan = plan
+        self._begin = begin
         #: Of the requests that wait for their replies.
         self._waiting: set[asyncio.Future[Response | None]] = set()
         self._rest = exchange.family.rest(exchange, facts, limits)
@@ -198,6 +201,8 @@ class VenueServer:
             return web.Response(status=503)
         if request.path == "/sandbox":
             return web.json_response(self._status())
+        if request.path == "/sandbox/faults" and request.method == "POST":
+            return await self._begin_fault(request)
         if request.path == "/sandbox/ledger":
             return self._ledger(request)
         if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -222,6 +227,14 @@ class VenueServer:
             "frames_sent": self.hub.frames_sent,
             **({} if trading is None else {"rows_late": trading.rows_late}),
         }
+
+    async def _begin_fault(self, request: web.Request) -> web.Response:
+        """Begins the fault that the request describes."""
+        try:
+            self._begin(await request.text())
+        except (ConfigError, UnicodeDecodeError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({})
 
     def _ledger(self, request: web.Request) -> web.Response:
         """What the sandbox knows of its accounts; ?account=NAME: of one, &since=N: entries after number N."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from arb.config.scenario import ARGUMENTS, FaultTable, LimitsTable, load_scenario
+from arb.config.scenario import ARGUMENTS, FaultTable, LimitsTable, fault_of, load_scenario
 from arb.errors import ConfigError
 from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.limits import LIMITS, Limits
@@ -126,6 +127,34 @@ def test_the_documented_example_is_valid(tmp_path: Path) -> None:
     scenario = load_scenario(scenario_of(tmp_path, example))
     assert len(scenario.faults) == 5
     assert scenario.limits["binance_spot"].life_s == 300.0
+
+
+def test_all_documented_faults_are_valid(tmp_path: Path) -> None:
+    blocks = [one.partition("```")[0] for one in DOCUMENT.read_text().split("```toml\n")[1:]]
+    faults = [load_scenario(scenario_of(tmp_path, one)).faults for one in blocks if "[faults." in one]
+    assert [len(one) for one in faults] == [5, 2]
+
+
+def test_a_fault_of_a_request_begins_at_once_unless_it_has_a_time() -> None:
+    assert fault_of('{"kind": "transfer", "quantity": "-5"}') == Fault(
+        FaultKind.TRANSFER, "request", at_s=0.0, quantity=Decimal(-5)
+    )
+    assert fault_of('{"kind": "adl", "every_s": 2}').at_s is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[1]", "request"),
+        ('{"kind": "nothing"}', r'request: \[faults\.request\] kind is "nothing"; it must be one of'),
+        ('{"kind": "adl", "code": 1}', "code has no effect on a fault of kind adl"),
+    ],
+)
+def test_a_wrong_fault_of_a_request_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        fault_of(text)
+    assert "\n" not in str(caught.value)
 
 
 def test_every_kind_and_key_is_documented() -> None:
