@@ -218,7 +218,6 @@ class Desk:
             return instrument, quantity, quantity
         if not instrument.matcher.is_ready:
             raise RefusalError(Reason.BOOK_NOT_READY)
-        quantity, most = check_position(request, rules, self._accounts[request.account], self.policy)
         if not request.closes_all:
             check_order(request, rules, reference)
         if request.price is not None and (
@@ -232,6 +231,7 @@ class Desk:
         if window := self._counts[request.account].full(now_ns):
             raise RefusalError(_COUNT_REASONS[window], str(self.policy.order_limits[window]))
         self._check_client_id(request.account, request.client_id)
+        quantity, most = check_position(request, rules, self._accounts[request.account], self.policy)
         if request.quote_quantity is not None:
             lots = instrument.matcher.estimate(
                 request.side,

@@ -14,7 +14,7 @@ from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Prevention
 from arb.sandbox.trading.order_state import OrderStatus
-from arb.sandbox.trading.requests import Named
+from arb.sandbox.trading.requests import Named, Reason, RefusalError
 from arb.sandbox.trading.setup import TradingSetup, usual_account
 
 PERPETUALS = ("binance_usdm", "bybit_linear")
@@ -45,6 +45,13 @@ def test_orders_against_a_side_of_hedge_mode_only_close_it(venue: str) -> None:
     world.show(venue, trade(BUY, 110, 1))
     assert world.account(venue).positions.get(SYMBOL, PositionSide.LONG).quantity == 0
     assert not world.desk(venue).open_orders("main")
+
+
+@pytest.mark.parametrize("venue", PERPETUALS)
+def test_figures_are_judged_before_the_position(venue: str) -> None:
+    with pytest.raises(RefusalError) as caught:
+        World().place(venue, SELL, "0.0005", "103", reduce_only=True)
+    assert caught.value.reason is Reason.QUANTITY_TOO_SMALL
 
 
 def test_a_transfer_moves_what_was_prevented_between_two_accounts() -> None:
