@@ -1,8 +1,9 @@
 """Prices that rules of orders refer to, and the bounds that follow from them. Pure.
 
 Binance spot's reference price is a moving average of trades. Source: binance-spot-api-docs
-faqs/price_range_execution_rules.md and filters.md (read 2026-07-21). Bybit's formula of its price limits is not
-documented; the bounds here are a model: the reference price times 1 + X for buys and 1 - X for sells.
+faqs/price_range_execution_rules.md and filters.md (read 2026-07-21). Bybit's price limits: bybit docs
+account/get-user-setting-config.mdx (read 2026-07-24); with an index price that equals the reference price and without a
+premium, they are the reference price times 1 + X for buys and 1 - X for sells.
 """
 
 from __future__ import annotations
