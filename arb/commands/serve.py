@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from numpy.random import default_rng
@@ -69,6 +70,7 @@ def sandbox_of(
         setup = TradingSetup((usual_account(),), keys, matching)
     else:
         setup = load_accounts(accounts, matching)
+    setup = replace(setup, queues={name: (one.queue.model, one.queue.power) for name, one in known.items()})
     scenario = load_scenario(faults) if faults is not None else Scenario((), {})
     if keeps_times and (late := next((one for one in scenario.faults if one.needs_accounts), None)):
         raise InputError(

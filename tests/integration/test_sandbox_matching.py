@@ -18,6 +18,8 @@ from support.sandboxes import NOW_NS, Clients, driven, on
 from support.simulated import LISTINGS, PRICES, START_NS
 
 from arb.commands.backtest import run_backtest
+from arb.commands.legs import known_venues
+from arb.commands.serve import sandbox_of
 from arb.config import load, write_templates
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import Fill, Force, Order, Prevention, Result
@@ -79,11 +81,11 @@ FORCES = {Force.GTC: 0, Force.POST_ONLY: 1, Force.FOK: 2, Force.IOC: 3}
 class Session:
     """Orders at the matchers of a seeded market, as the sandbox runs them, and the frames that a recorder gets."""
 
-    def __init__(self, seed: int, venues: list[str]) -> None:
+    def __init__(self, seed: int, venues: list[str], queue: str) -> None:
         self.chance = random.Random(seed)
         self.listings = [LISTINGS[venue] for venue in venues]
         source = SeededTape(self.listings, PRICES, default_rng(seed), START_NS)
-        self.matchers = [WholeMatcher(listing) for listing in self.listings]
+        self.matchers = [WholeMatcher(listing, queue, 3.0) for listing in self.listings]
         self._rows = [
             VenueRows(listing, lambda key, no=no: source.source_of(no, key))
             for no, listing in enumerate(self.listings)
@@ -171,10 +173,16 @@ class Session:
 
 
 @pytest.mark.parametrize(
-    ("seed", "venues"), [(1, ["binance_spot", "bybit_linear"]), (2, ["binance_usdm", "bybit_spot"])]
+    ("seed", "venues", "queue"),
+    [
+        (1, ["binance_spot", "bybit_linear"], "risk_adverse"),
+        (2, ["binance_usdm", "bybit_spot"], "power_prob3"),
+    ],
 )
-def test_a_backtest_of_the_frames_has_the_same_fills(seed: int, venues: list[str], tmp_path: Path) -> None:
-    session = Session(seed, venues)
+def test_a_backtest_of_the_frames_has_the_same_fills(
+    seed: int, venues: list[str], queue: str, tmp_path: Path
+) -> None:
+    session = Session(seed, venues, queue)
     session.run()
     for listing, lines in zip(session.listings, session.lines, strict=True):
         write_recording(tmp_path / "recordings", listing.venue, lines, day="20240101")
@@ -188,6 +196,7 @@ def test_a_backtest_of_the_frames_has_the_same_fills(seed: int, venues: list[str
         f"data.directory='{tmp_path}/recordings'",
         "backtest.engine='arb'",
         *(f"{venue}.latency.{key}" for venue in venues for key in (f"entry_ms={ENTRY_NS / MS}", "feed_ms=0")),
+        *(f"{venue}.queue.model='{queue}'" for venue in venues),
         f"capital.{spot}={{base=1000.0, quote=100000000.0}}",
     ]
     legs = [f"{venue}:BTCUSDT" for venue in venues]
@@ -201,6 +210,26 @@ def test_a_backtest_of_the_frames_has_the_same_fills(seed: int, venues: list[str
     assert sorted(session.fills) == sorted(fills)
     assert min(sum(is_maker for *_, is_maker in fills), sum(not is_maker for *_, is_maker in fills)) > 20
     assert [matcher.rows_late for matcher in session.matchers] == [0, 0]
+
+
+def test_the_queue_models_are_those_of_the_venues_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_templates(tmp_path)
+    known = known_venues(tmp_path / "arbitrage.toml", ["bybit_spot.queue={model='log_prob2', power=2.0}"])
+    setups: list[TradingSetup] = []
+    monkeypatch.setattr("arb.commands.serve.trading_of", lambda setup, *_: setups.append(setup))
+    options = {
+        "recording": None,
+        "faults": None,
+        "fault_log": None,
+        "venues": [],
+        "symbols": [],
+        "port_base": 0,
+    }
+    sandbox_of(known, seed=7, speed=1.0, keeps_times=False, matching="whole", **options)
+    assert setups[0].queues["bybit_spot"] == ("log_prob2", 2.0)
+    assert setups[0].queues["binance_usdm"] == ("risk_adverse", 3.0)
 
 
 def test_a_sandbox_matches_by_the_venues_time() -> None:

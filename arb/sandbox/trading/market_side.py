@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Protocol
 
 from hftbacktest.types import TRADE_EVENT
 
@@ -16,6 +16,7 @@ from arb.sandbox.matching.matcher import Matcher, Rows
 from arb.sandbox.matching.rows import VenueRows
 from arb.sandbox.trading.desk import Desk
 from arb.sandbox.trading.instrument import Instrument
+from arb.sandbox.trading.setup import TradingSetup
 from connectors.model import FUNDING_EVENT
 from connectors.units import MILLISECOND
 
@@ -50,15 +51,15 @@ class Source(Protocol):
 class MarketSide:
     """The instruments of all venues, by the tape's numbers of the listings."""
 
-    def __init__(self, source: Source, matching: Literal["levels", "whole"], funding: Funding) -> None:
+    def __init__(self, source: Source, setup: TradingSetup, funding: Funding) -> None:
         """funding: of perpetuals whose frames carry none."""
         self._source = source
         self._listings = listings = source.listings
         self._funding = funding
         self._rows = [VenueRows(one, _keys_of(source, no)) for no, one in enumerate(listings)]
-        self._matchers = [_matcher(listing, matching) for listing in listings]
+        self._matchers = [_matcher(listing, setup) for listing in listings]
         #: Whether frames must be looked at before they are sent.
-        self.looks_ahead = matching == "whole"
+        self.looks_ahead = setup.matching == "whole"
         #: Of each listing, the rows of its frames that were looked at and not yet sent.
         self._ahead: list[deque[Rows]] = [deque() for _ in listings]
         #: Desk and instrument of every listing; set by `join`.
@@ -174,10 +175,10 @@ def _keys_of(source: Source, no: int) -> Callable[[str], str | None]:
     return lambda key: source.source_of(no, key)
 
 
-def _matcher(listing: Listing, matching: Literal["levels", "whole"]) -> Matcher:
-    if matching == "levels":
+def _matcher(listing: Listing, setup: TradingSetup) -> Matcher:
+    if setup.matching == "levels":
         return LevelMatcher(float(listing.tick_size), float(listing.lot_size))
     # It loads the compiled simulated exchange, which `levels` does not need.
     from arb.sandbox.matching.whole import WholeMatcher
 
-    return WholeMatcher(listing)
+    return WholeMatcher(listing, *setup.queues.get(listing.venue, ()))

@@ -68,13 +68,15 @@ class AccountSetup:
 
 @dataclass(frozen=True)
 class TradingSetup:
-    """Everything that the accounts file describes."""
+    """Everything that the accounts file and the options of the sandbox describe."""
 
     accounts: tuple[AccountSetup, ...]
     keys: tuple[ApiKey, ...]
     matching: Matching = "levels"
     delays: Mapping[str, Delays] = field(default_factory=dict)
     undocumented: Mapping[str, Undocumented] = field(default_factory=dict)
+    #: By venue, for "whole": model and power of the queue; `WholeMatcher`'s own without.
+    queues: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
     def assumptions(self, venue: str) -> Undocumented:
         """What is assumed about a venue."""

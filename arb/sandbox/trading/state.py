@@ -70,7 +70,7 @@ class Trading:
         self._listener_no = 0
         #: Called with every event of all accounts when it happens, before any delay.
         self.observer: Listener | None = None
-        self.market = MarketSide(source, setup.matching, funding)
+        self.market = MarketSide(source, setup, funding)
         #: By venue.
         self.desks: dict[str, Desk] = {}
         self.delivery: dict[str, Delivery] = {}
