@@ -43,6 +43,8 @@ class ReferenceWhole(Reference):
         self.levels: dict[int, dict[Decimal, Decimal]] = {BUY: {}, SELL: {}}
         #: Best prices as hftbacktest keeps them: a best that the other side passed is not restored by itself.
         self.best: dict[int, Decimal | None] = {BUY: None, SELL: None}
+        #: Worst price since the side was last empty: no next best is looked for beyond it.
+        self.worst: dict[int, Decimal | None] = {BUY: None, SELL: None}
 
     def touch(self) -> tuple[Decimal | None, Decimal | None]:
         return self.best[BUY], self.best[SELL]
@@ -65,11 +67,17 @@ class ReferenceWhole(Reference):
             if up_to is None or not is_passed(1 - side, up_to, price):
                 del levels[price]
         self.best[side] = self._next(side, None)
+        if self.best[side] is None:
+            self.worst[side] = None
 
     def _next(self, side: int, beyond: Decimal | None) -> Decimal | None:
-        """The best level of a side that is strictly worse than `beyond`."""
-        prices = [price for price in self.levels[side] if beyond is None or (price < beyond) == (side == BUY)]
-        prices = [price for price in prices if price != beyond]
+        """The best level of a side that is strictly worse than `beyond`, up to its worst price."""
+        worst = self.worst[side]
+        if worst is None:
+            return None
+        prices = [price for price in self.levels[side] if not is_passed(1 - side, worst, price)]
+        if beyond is not None:
+            prices = [price for price in prices if is_passed(1 - side, beyond, price)]
         return (max if side == BUY else min)(prices, default=None)
 
     def _level(self, row: Row, side: int, price: Decimal) -> list[Outcome]:
@@ -79,6 +87,8 @@ class ReferenceWhole(Reference):
             self.levels[side].pop(price, None)
             if price == before:
                 self.best[side] = self._next(side, price)
+                if self.best[side] is None:
+                    self.worst[side] = None
         else:
             self.levels[side][price] = row.quantity
             if before is None or is_passed(side, before, price):
@@ -86,6 +96,9 @@ class ReferenceWhole(Reference):
                 other = self.best[1 - side]
                 if other is not None and not is_passed(1 - side, other, price):
                     self.best[1 - side] = self._next(1 - side, price)
+            worst = self.worst[side]
+            if worst is None or is_passed(1 - side, worst, price):
+                self.worst[side] = price
         for order in self.orders:
             if order.side == side and order.price == price:
                 order.ahead = min(order.ahead, row.quantity)
