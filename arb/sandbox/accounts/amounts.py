@@ -25,6 +25,8 @@ PLACES = 8
 #: Refuses every result that would have to be rounded.
 _EXACT = Context(prec=60, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
 _ROUNDING = Context(prec=60, traps=[DivisionByZero, InvalidOperation, Overflow])
+#: The last decimal, by number of decimals.
+_UNITS = [Decimal(1).scaleb(-places) for places in range(25)]
 
 #: Rounding modes by the names that configuration uses.
 MODES = {
@@ -42,14 +44,12 @@ def exact() -> AbstractContextManager[Context]:
 
 
 def rounded(value: Decimal, places: int = PLACES, mode: str = ROUND_HALF_UP) -> Decimal:
-    """The value with at most `places` decimals."""
-    if -value.as_tuple().exponent <= places:  # type: ignore[operator]  # finite values only
-        return value
-    return value.quantize(Decimal(1).scaleb(-places), mode, _ROUNDING)
+    """The value with `places` decimals."""
+    return value.quantize(_UNITS[places], mode, _ROUNDING)
 
 
 def divided(a: Decimal, b: Decimal, places: int = PLACES, mode: str = ROUND_HALF_UP) -> Decimal:
-    """a / b with at most `places` decimals.
+    """a / b with `places` decimals.
 
     The quotient has 60 digits before it is rounded: it is correct for amounts below 10**40.
     """
