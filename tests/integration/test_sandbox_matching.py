@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 import re
 from dataclasses import replace
@@ -15,30 +17,29 @@ from numpy.random import default_rng
 from support.paths import strategy_file
 from support.recording_files import write_recording
 from support.sandboxes import NOW_NS, Clients, driven, on
-from support.simulated import LISTINGS, PRICES, START_NS
+from support.simulated import LISTINGS
 
 from arb.commands.backtest import run_backtest
 from arb.commands.legs import known_venues
 from arb.commands.serve import sandbox_of
 from arb.config import load, write_templates
 from arb.sandbox.events import BUY, SELL
-from arb.sandbox.matching.orders import Fill, Force, Order, Prevention, Result
-from arb.sandbox.matching.rows import VenueRows
-from arb.sandbox.matching.whole import WholeMatcher
+from arb.sandbox.matching.orders import Force
 from arb.sandbox.serve.ahead import AheadTape
+from arb.sandbox.serve.clocks import DrivenClock
 from arb.sandbox.serve.sandbox import Sandbox
-from arb.sandbox.serve.seeded import SeededTape
-from arb.sandbox.serve.tape import SNAPSHOT, Line
+from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.trading import trading_of
-from arb.sandbox.trading.order_state import Execution
-from arb.sandbox.trading.requests import OrderKind, Place, Reason, RefusalError
+from arb.sandbox.trading.desk import Desk
+from arb.sandbox.trading.order_state import Execution, VenueOrder
+from arb.sandbox.trading.requests import Amend, Cancel, OrderKind, Place, Reason, RefusalError
 from arb.sandbox.trading.setup import TradingSetup, usual_account
 from connectors.units import MILLISECOND as MS
 from connectors.units import SECOND as S
 
 pytestmark = pytest.mark.slow
 
-END_NS = START_NS + 40 * S
+END_NS = NOW_NS + 40 * S
 ENTRY_NS = 3 * MS
 #: Requests: when they are sent, the leg, what, the order's number, price tick, lots.
 NEW_BUY, NEW_SELL, CANCEL, MODIFY = range(4)
@@ -46,7 +47,7 @@ Request = tuple[int, int, int, int, int, int, int]
 
 STRATEGY = """
 import numpy as np
-from hftbacktest.order import LIMIT, MARKET
+from hftbacktest.order import LIMIT
 
 REQUESTS = np.array({requests}, np.int64)
 TICKS = np.array({ticks})
@@ -60,11 +61,10 @@ def run(bot, recorder):
         if bot.elapse(at_ns - bot.current_timestamp) != 0:
             return 0
         px, qty = tick * TICKS[leg], lots * LOTS[leg]
-        kind = MARKET if tick == 0 else LIMIT
         if what == 0:
-            bot.submit_buy_order(leg, order_id, px, qty, force, kind, False)
+            bot.submit_buy_order(leg, order_id, px, qty, force, LIMIT, False)
         elif what == 1:
-            bot.submit_sell_order(leg, order_id, px, qty, force, kind, False)
+            bot.submit_sell_order(leg, order_id, px, qty, force, LIMIT, False)
         elif what == 2:
             bot.cancel(leg, order_id, False)
         else:
@@ -79,97 +79,104 @@ FORCES = {Force.GTC: 0, Force.POST_ONLY: 1, Force.FOK: 2, Force.IOC: 3}
 
 
 class Session:
-    """Orders at the matchers of a seeded market, as the sandbox runs them, and the frames that a recorder gets."""
+    """Orders at the desks of a sandbox with matching `whole`, their fills, and the frames that it sent."""
 
     def __init__(self, seed: int, venues: list[str], queue: str) -> None:
+        self.venues = venues
+        queues = dict.fromkeys(venues, (queue, 3.0))
+        setup = TradingSetup((usual_account(),), (), matching="whole", queues=queues)
+        self.sandbox = driven(*venues, seed=seed, trading=trading_of(setup, 7, default_rng(7)))
         self.chance = random.Random(seed)
-        self.listings = [LISTINGS[venue] for venue in venues]
-        source = SeededTape(self.listings, PRICES, default_rng(seed), START_NS)
-        self.matchers = [WholeMatcher(listing, queue, 3.0) for listing in self.listings]
-        self._rows = [
-            VenueRows(listing, lambda key, no=no: source.source_of(no, key))
-            for no, listing in enumerate(self.listings)
-        ]
-        self.lines: list[list[str]] = [[] for _ in self.listings]
-        self.tape = AheadTape(source, self.look_ahead)
+        #: Of each leg: lines as a recorder without latency writes them.
+        self.lines: list[list[str]] = [[] for _ in venues]
         self.requests: list[Request] = []
+        #: Time, leg, number, tick, lots, whether as maker.
         self.fills: list[tuple[Any, ...]] = []
-        #: Of each leg, those that may rest.
-        self.orders: list[list[Order]] = [[] for _ in venues]
+        #: Leg and number by order id; of each leg, the orders that may rest.
+        self._numbers: dict[str, tuple[int, int]] = {}
+        self._orders: list[dict[str, VenueOrder]] = [{} for _ in venues]
 
-    def look_ahead(self, line: Line) -> None:
-        decoder = self._rows[line.no]
-        if line.key == SNAPSHOT:
-            rows = decoder.snapshot(line.text, line.send_ns)
-        else:
-            rows = decoder.receive(line.key, line.text, line.send_ns)
-        self.matchers[line.no].receive(rows, 0)
+    def record(self, line: Line) -> None:
+        if RECORDED.search(line.key):
+            sent_ns = self.sandbox._timeline.wall_ns(line.send_ns)
+            self.lines[line.no].append(f"{sent_ns} {line.text}")
 
-    def send(self, to_ns: int) -> None:
-        for line in self.tape.advance(to_ns):
-            if RECORDED.search(line.key):
-                self.lines[line.no].append(f"{line.send_ns} {line.text}")
+    async def run(self) -> None:
+        async with self.sandbox:
+            now_ns = NOW_NS + 2 * S
+            while now_ns < END_NS - 3 * S:
+                # An order with a request in flight takes no other: 3 ms to the venue and 10 ms back.
+                now_ns += self.chance.randrange(20 * MS, 300 * MS)
+                self._pass_to(now_ns)
+                leg = self.chance.randrange(len(self.venues))
+                what = self.chance.choice([NEW_BUY, NEW_SELL, NEW_BUY, NEW_SELL, CANCEL, MODIFY])
+                if what in (NEW_BUY, NEW_SELL):
+                    self._place(leg, what, now_ns)
+                elif self._orders[leg]:
+                    self._change(leg, self.chance.choice(list(self._orders[leg].values())), what, now_ns)
+            self._pass_to(END_NS)
+            for venue in self.venues:
+                rules = self._desk(venue).instrument("BTCUSDT").rules
+                for one in self._desk(venue).executions("main"):
+                    tick, lots = rules.ticks(one.price), rules.lots(one.quantity)
+                    self.fills.append((one.at_ns, *self._numbers[one.order_id], tick, lots, one.is_maker))
+            # Frames of what happened before are sent later.
+            self._pass_to(END_NS + S)
 
-    def advance(self, to_ns: int) -> None:
-        self.send(to_ns)
-        while due := [(due_ns, no) for no, one in enumerate(self.matchers) if (due_ns := one.next_due_ns())]:
-            due_ns, no = min(due)
-            if due_ns > to_ns:
-                return
-            self.settle(no, self.matchers[no].advance(due_ns))
+    @property
+    def rows_late(self) -> int:
+        assert self.sandbox.trading is not None
+        return self.sandbox.trading.rows_late
 
-    def settle(self, no: int, results: list[Result]) -> None:
-        for one in results:
-            if isinstance(one, Fill):
-                self.fills.append((one.at_ns, no, one.order.no, one.tick, one.lots, one.is_maker))
-                if one.order in self.orders[no]:
-                    self.orders[no].remove(one.order)
-            elif one.order in self.orders[no]:
-                self.orders[no].remove(one.order)
+    def _desk(self, venue: str) -> Desk:
+        assert self.sandbox.trading is not None
+        return self.sandbox.trading.desks[venue]
 
-    def run(self) -> None:
-        now_ns = START_NS + 2 * S
-        while now_ns < END_NS - 3 * S:
-            # An order with a request in flight takes no other: 3 ms to the venue and 10 ms back.
-            now_ns += self.chance.randrange(20 * MS, 300 * MS)
-            self.advance(now_ns)
-            no = self.chance.randrange(len(self.matchers))
-            self.settle(no, self.matchers[no].advance(now_ns))
-            what = self.chance.choice([NEW_BUY, NEW_SELL, NEW_BUY, NEW_SELL, CANCEL, MODIFY])
-            if what in (NEW_BUY, NEW_SELL):
-                self.place(no, what, now_ns)
-            elif self.orders[no]:
-                self.change(no, self.chance.choice(self.orders[no]), what, now_ns)
-        self.advance(END_NS)
-        # Frames of what happened before are sent later.
-        self.send(END_NS + S)
+    def _pass_to(self, now_ns: int) -> None:
+        assert isinstance(self.sandbox.clock, DrivenClock)
+        self.sandbox.clock.move_to(now_ns)
+        self.sandbox.advance_to(now_ns)
 
-    def place(self, no: int, side: int, now_ns: int) -> None:
+    def _place(self, leg: int, side: int, now_ns: int) -> None:
+        desk = self._desk(self.venues[leg])
+        rules = desk.instrument("BTCUSDT").rules
         force = self.chance.choice([Force.GTC, Force.GTC, Force.POST_ONLY, Force.IOC, Force.FOK])
-        is_market = force == Force.IOC and self.chance.random() < 0.3
-        tick = None if is_market else self.price(no, side)
-        number, lots = len(self.requests) + 1, self.chance.randrange(10, 50)
-        order = Order(number, 1, -1, side, force, tick, lots, Prevention.NONE, now_ns)
-        if force in (Force.GTC, Force.POST_ONLY):
-            self.orders[no].append(order)
-        self.requests.append((now_ns - ENTRY_NS, no, side, number, tick or 0, lots, FORCES[force]))
-        self.settle(no, self.matchers[no].place(order, now_ns))
+        tick, lots = self._tick(leg, side, now_ns), rules.lots(Decimal("0.002")) * self.chance.randrange(1, 4)
+        number = len(self.requests) + 1
+        self.requests.append((now_ns - ENTRY_NS, leg, side, number, tick, lots, FORCES[force]))
+        price, quantity = rules.price(tick), rules.quantity(lots)
+        with contextlib.suppress(RefusalError):  # what the venue refuses, expires in a backtest
+            order = desk.place(
+                Place("main", "BTCUSDT", side, OrderKind.LIMIT, force, price, quantity), now_ns
+            )
+            self._numbers[order.order_id] = (leg, number)
+            if order.is_open:
+                self._orders[leg][order.order_id] = order
 
-    def change(self, no: int, order: Order, what: int, now_ns: int) -> None:
-        tick = self.price(no, order.side)
-        self.requests.append((now_ns - ENTRY_NS, no, what, order.no, tick, order.lots, 0))
+    def _change(self, leg: int, order: VenueOrder, what: int, now_ns: int) -> None:
+        desk, (_, number) = self._desk(self.venues[leg]), self._numbers[order.order_id]
+        lots = desk.instrument("BTCUSDT").rules.lots(order.quantity)
         if what == CANCEL:
-            assert self.matchers[no].cancel(order, now_ns)
-            self.orders[no].remove(order)
-        else:
-            keeps = tick == order.tick
-            self.settle(no, self.matchers[no].amend(order, tick, order.lots, now_ns, keeps_place=keeps))
+            self.requests.append((now_ns - ENTRY_NS, leg, what, number, 0, 0, 0))
+            del self._orders[leg][order.order_id]
+            with contextlib.suppress(RefusalError):  # it was filled
+                desk.cancel(Cancel("main", "BTCUSDT", order.order_id), now_ns)
+            return
+        tick = self._tick(leg, order.side, now_ns)
+        price = desk.instrument("BTCUSDT").rules.price(tick)
+        try:
+            desk.amend(Amend("main", "BTCUSDT", order.order_id, price=price), now_ns)
+        except RefusalError as refusal:
+            if refusal.reason is Reason.NO_CHANGE:
+                return
+        self.requests.append((now_ns - ENTRY_NS, leg, what, number, tick, lots, 0))
 
-    def price(self, no: int, side: int) -> int:
-        bid, ask = self.matchers[no].touch()
-        best = (bid if side == BUY else ask) or 0
-        spread = self.chance.choice([0, 0, 1, 5, 30, -1, -200])
-        return best - spread if side == BUY else best + spread
+    def _tick(self, leg: int, side: int, now_ns: int) -> int:
+        matcher = self._desk(self.venues[leg]).instrument("BTCUSDT").matcher
+        assert matcher.advance(now_ns) == []
+        best = matcher.touch()[side] or 0
+        away = self.chance.choice([0, 0, 1, 5, 30, -1, -200])
+        return best - away if side == BUY else best + away
 
 
 @pytest.mark.parametrize(
@@ -180,14 +187,23 @@ class Session:
     ],
 )
 def test_a_backtest_of_the_frames_has_the_same_fills(
-    seed: int, venues: list[str], queue: str, tmp_path: Path
+    seed: int, venues: list[str], queue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session(seed, venues, queue)
-    session.run()
-    for listing, lines in zip(session.listings, session.lines, strict=True):
-        write_recording(tmp_path / "recordings", listing.venue, lines, day="20240101")
-    ticks = [float(listing.tick_size) for listing in session.listings]
-    lots = [float(listing.lot_size) for listing in session.listings]
+    advance = AheadTape.advance
+
+    def recorded(tape: AheadTape, to_ns: int) -> list[Line]:
+        lines = advance(tape, to_ns)
+        for line in lines:
+            session.record(line)
+        return lines
+
+    monkeypatch.setattr(AheadTape, "advance", recorded)
+    asyncio.run(session.run())
+    for venue, lines in zip(venues, session.lines, strict=True):
+        write_recording(tmp_path / "recordings", venue, lines, day="20261121")
+    ticks = [float(LISTINGS[venue].tick_size) for venue in venues]
+    lots = [float(LISTINGS[venue].lot_size) for venue in venues]
     text = STRATEGY.format(requests=session.requests, ticks=ticks, lots=lots)
     write_templates(tmp_path)
     spot = next(venue for venue in venues if venue.endswith("spot"))
@@ -201,7 +217,7 @@ def test_a_backtest_of_the_frames_has_the_same_fills(
     ]
     legs = [f"{venue}:BTCUSDT" for venue in venues]
     config = load(tmp_path / "arbitrage.toml", settings, legs=legs)
-    done = run_backtest(config, date(2024, 1, 1), None, tmp_path / "run", has_report=False)
+    done = run_backtest(config, date(2026, 11, 21), None, tmp_path / "run", has_report=False)
     fills = []
     for one in [trade for trade in done.trades if trade.exch_ts <= END_NS]:
         no = legs.index(one.leg)
@@ -209,7 +225,7 @@ def test_a_backtest_of_the_frames_has_the_same_fills(
         fills.append((one.exch_ts, no, one.order_id, tick, quantity, one.liquidity == "maker"))
     assert sorted(session.fills) == sorted(fills)
     assert min(sum(is_maker for *_, is_maker in fills), sum(not is_maker for *_, is_maker in fills)) > 20
-    assert [matcher.rows_late for matcher in session.matchers] == [0, 0]
+    assert session.rows_late == 0
 
 
 def test_the_queue_models_are_those_of_the_venues_files(
