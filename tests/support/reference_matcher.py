@@ -148,8 +148,12 @@ class Reference:
         self.latest_ns = max(self.latest_ns, now_ns)
         if order not in self.orders:
             return False
-        self.orders.remove(order)
+        self.leave(order)
         return True
+
+    def leave(self, order: Resting) -> None:
+        """Removes a resting order."""
+        self.orders.remove(order)
 
     def give(
         self,
@@ -163,7 +167,7 @@ class Reference:
         order.filled += quantity
         at_ns = self.latest_ns = max(self.latest_ns, at_ns)
         if order.left == 0 and order in self.orders:
-            self.orders.remove(order)
+            self.leave(order)
         return Filled(order, price, quantity, is_maker, at_ns, counter)
 
 

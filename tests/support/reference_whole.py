@@ -7,12 +7,14 @@ Readings:
 3. A taker fills at the touch as hftbacktest keeps it, which a crossed batch of rows can move beyond a displayed level.
 4. The bound of a venue's price rule is tested against the touch; a market order without a touch ends with NO_LIQUIDITY.
 5. There is no self-trade prevention: resting orders are not in the book that takers meet.
-6. An amendment that keeps its place leaves the order as it is, also without a change; else it is a new order.
+6. Several orders that one row fills are filled in the order of the simulated exchange's table: that of entry, in which
+   the last order takes the place of one that left.
+7. An amendment that keeps its place leaves the order as it is, also without a change; else it is a new order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from support.reference_matcher import (
@@ -45,6 +47,11 @@ class ReferenceWhole(Reference):
         self.best: dict[int, Decimal | None] = {BUY: None, SELL: None}
         #: Worst price since the side was last empty: no next best is looked for beyond it.
         self.worst: dict[int, Decimal | None] = {BUY: None, SELL: None}
+
+    def leave(self, order: Resting) -> None:
+        last = self.orders.pop()
+        if last is not order:
+            self.orders[self.orders.index(order)] = last
 
     def touch(self) -> tuple[Decimal | None, Decimal | None]:
         return self.best[BUY], self.best[SELL]
@@ -105,25 +112,34 @@ class ReferenceWhole(Reference):
         best = self.best[side]
         if best is None or (before is not None and not is_passed(side, before, best)):
             return []
-        return [
-            self.give(order, order.price, order.left, True, row.at_ns)
-            for order in self.own(1 - side)
-            if order.price is not None and not is_passed(order.side, order.price, best)
-        ]
+        return self._fill_each(
+            row.at_ns, lambda order, limit: order.side == 1 - side and not is_passed(order.side, limit, best)
+        )
+
+    def _fill_each(self, at_ns: int, is_filled: Callable[[Resting, Decimal], bool]) -> list[Outcome]:
+        """Fills orders in the order of the table."""
+        outcomes: list[Outcome] = []
+        index = 0
+        while index < len(self.orders):
+            order = self.orders[index]
+            assert order.price is not None
+            if is_filled(order, order.price):
+                outcomes.append(self.give(order, order.price, order.left, True, at_ns))
+            else:
+                index += 1
+        return outcomes
 
     def _trade(self, row: Row, aggressor: int, price: Decimal) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        for order in self.own(1 - aggressor):
-            assert order.price is not None
-            if is_passed(aggressor, price, order.price):
-                continue
-            if order.price == price:
-                order.ahead -= row.quantity
-                # Reached if at least half a lot was traded behind the last lot before it.
-                if -order.ahead / self.lot < Decimal("0.5"):
-                    continue
-            outcomes.append(self.give(order, order.price, order.left, True, row.at_ns))
-        return outcomes
+        def is_filled(order: Resting, limit: Decimal) -> bool:
+            if order.side == aggressor or is_passed(aggressor, price, limit):
+                return False
+            if limit != price:
+                return True
+            order.ahead -= row.quantity
+            # Reached if at least half a lot was traded behind the last lot before it.
+            return -order.ahead / self.lot >= Decimal("0.5")
+
+        return self._fill_each(row.at_ns, is_filled)
 
     def place(self, order: Resting, now_ns: int, bound: Decimal | None = None) -> list[Outcome]:
         order.arrived_ns = self.latest_ns = now_ns
@@ -157,7 +173,7 @@ class ReferenceWhole(Reference):
         order.price, order.quantity = price, quantity
         if is_kept:
             return []
-        self.orders.remove(order)
+        self.leave(order)
         return self.place(order, now_ns, bound)
 
     def walk(self, side: int, bound: Decimal | None) -> Iterator[tuple[Decimal, Decimal]]:

@@ -17,7 +17,7 @@ from arb.sandbox.accounts.positions import PositionView
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.accounts.wallet import AssetView
 from arb.sandbox.events import BUY, SELL
-from arb.sandbox.matching.orders import End, EndReason, Fill, Prevented, Result
+from arb.sandbox.matching.orders import End, EndReason, Fill, Prevented, Prevention, Result
 from arb.sandbox.trading.account_orders import AccountOrders
 from arb.sandbox.trading.events import AccountEvent, Cause, Change, Event, OrderEvent, TransferEvent
 from arb.sandbox.trading.instrument import Instrument
@@ -225,7 +225,9 @@ class Settlement:
         most = instrument.rules.lots(self._reducible(order)) if order.only_reduces else fill.lots
         if most:
             self._fill(instrument, fill._replace(lots=min(fill.lots, most)), now_ns)
-        if most < fill.lots:
+        # What was cut from it before cannot be executed either.
+        is_done = not resting.left and order.left and instrument.rules.lots(order.filled) == resting.filled
+        if most < fill.lots or is_done:
             instrument.matcher.cancel(resting, now_ns)
             self.end(instrument, order, EndReason.REDUCED, now_ns)
         return order.account
@@ -331,15 +333,19 @@ class Settlement:
         taker = instrument.resting[result.taker.no][0]
         maker = instrument.resting[result.maker.no][0]
         lots = instrument.rules.quantity(result.lots)
+        is_decrement = result.taker.prevention in (Prevention.DECREMENT, Prevention.TRANSFER)
         for order, other, moved in ((taker, maker, result.taker), (maker, taker, result.maker)):
-            order.prevented = instrument.rules.quantity(moved.prevented)
+            before = order.prevented
+            # The matcher's order is already ahead of this result: a taker can meet several orders.
+            order.prevented = before + lots if is_decrement else instrument.rules.quantity(moved.prevented)
             order.prevented_match = (result.maker.no, other.order_id, other.account, lots)
             order.updated_ns = now_ns
-            if result.is_transfer or (moved.prevented and moved.left):
+            is_smaller = order.prevented > before and order.left > 0
+            if result.is_transfer or is_smaller:
                 self._release(instrument, order, lots, instrument.rules.price(result.tick) * lots)
             if result.is_transfer:
                 self._transfer_prevented(instrument, order, result, now_ns)
-            if moved.prevented and moved.left:
+            if is_smaller:
                 self._emit(OrderEvent(self._venue, order.account, now_ns, Change.PREVENTED, order.view()))
 
     def _transfer_prevented(

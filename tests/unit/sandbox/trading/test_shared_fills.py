@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from support.sandbox_accounts import D
 from support.trading_world import SYMBOL, World
-from support.venue_rows import trade
+from support.venue_rows import level, trade
 
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.accounts.positions import PositionSide
-from arb.sandbox.events import BUY, SELL
+from arb.sandbox.events import ASK, BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Prevention
 from arb.sandbox.trading.order_state import OrderStatus
 from arb.sandbox.trading.requests import Named, Reason, RefusalError
@@ -66,3 +66,26 @@ def test_a_transfer_moves_what_was_prevented_between_two_accounts() -> None:
     assert world.funds("binance_spot", "USDT") == (D(499_980), 40)
     assert world.funds("binance_spot", "BTC", "other") == (D("9.8"), 0)
     assert world.funds("binance_spot", "USDT", "other") == (D(500_020), 0)
+
+
+def test_a_taker_that_meets_several_orders_of_its_own_is_prevented_by_each() -> None:
+    world = World()
+    makers = [world.place("binance_spot", SELL, "0.5", price) for price in ("100", "101")]
+    world.show("binance_spot", level(ASK, 101, 0), level(ASK, 102, 0))
+    taker = world.place("binance_spot", BUY, "0.8", "102", prevention=Prevention.DECREMENT)
+    assert (taker.end_reason, taker.prevented) == (EndReason.PREVENTED, D("0.8"))
+    first, second = (world.desk("binance_spot").order(Named("main", SYMBOL, one.order_id)) for one in makers)
+    assert (first.end_reason, first.prevented) == (EndReason.PREVENTED, D("0.5"))
+    assert (second.status, second.prevented, second.left) == (OrderStatus.NEW, D("0.3"), D("0.2"))
+
+
+def test_fills_between_two_prevented_matches_do_not_end_an_order() -> None:
+    world = World()
+    for price in ("100", "102"):
+        world.place("binance_spot", SELL, "1", price)
+    # 1 is prevented at 100, 5 and 7 are bought at 101 and 102, the last 1 is prevented at 102.
+    taker = world.place("binance_spot", BUY, "14", "102", prevention=Prevention.DECREMENT)
+    assert (taker.filled, taker.prevented, taker.end_reason) == (12, 2, EndReason.PREVENTED)
+    ended = [(one.prevented, one.end_reason) for one in world.desk("binance_spot").closed_orders("main")]
+    assert ended == [(1, EndReason.PREVENTED), (1, EndReason.PREVENTED), (2, EndReason.PREVENTED)]
+    assert world.funds("binance_spot", "USDT")[1] == 0
