@@ -227,7 +227,7 @@ class Settlement:
             self._fill(instrument, fill._replace(lots=min(fill.lots, most)), now_ns)
         # What was cut from it before cannot be executed either.
         is_done = not resting.left and order.left and instrument.rules.lots(order.filled) == resting.filled
-        if most < fill.lots or is_done:
+        if most < fill.lots or (order.only_reduces and not resting.prevented and is_done):
             instrument.matcher.cancel(resting, now_ns)
             self.end(instrument, order, EndReason.REDUCED, now_ns)
         return order.account
