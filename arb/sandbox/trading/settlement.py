@@ -246,8 +246,9 @@ class Settlement:
         is_filled = order.filled + order.prevented >= order.quantity
         order.status = OrderStatus.FILLED if is_filled else OrderStatus.PARTIALLY_FILLED
         wallet = account.wallet(self._venue)
-        self._release(instrument, order, quantity, value)
+        # Before the release: what is being sold cannot pay the fee.
         fee, asset, rate = fee_of(account, rules, order.side, quantity, value, fill.is_maker, self._price_of)
+        self._release(instrument, order, quantity, value)
         sign = 1 if order.side == BUY else -1
         realized = closed = ZERO
         changes = [(asset, -fee, EntryCause.FEE)] if fee else []
