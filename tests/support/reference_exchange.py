@@ -96,6 +96,9 @@ class ReferenceExchange(ReferenceSettlement):
         )
         self.orders[order.no] = record
         self.used_ids.setdefault(request.account, set()).add(record.client_id)
+        if rules.is_spot and order.side == SELL:
+            # What is being sold cannot pay the fee of its sale.
+            account.wallets[self.venue].set_lock(order.no, rules.base, quantity)
         self.settle(outcomes)
         self.update_lock(record)
         return record

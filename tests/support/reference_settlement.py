@@ -276,10 +276,11 @@ class ReferenceSettlement:
             return
         amount, asset = ZERO, rules.base
         if record.is_open and order.price is not None:
-            amount = order.left
+            left = order.quantity - record.settled - order.prevented
+            amount = left
             if order.side == BUY:
                 amount, asset = (
-                    lock_of_buy(account.fees[self.venue], order.price, order.left, rules.lot),
+                    lock_of_buy(account.fees[self.venue], order.price, left, rules.lot),
                     rules.quote,
                 )
         account.wallets[self.venue].set_lock(order.no, asset, amount)
