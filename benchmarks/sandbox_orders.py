@@ -255,7 +255,7 @@ def measure(options: list[str], rate: float, seconds: float) -> tuple[float, flo
         finally:
             if reader is not None:
                 reader.kill()
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal.SIGTERM)
             server.wait(20)
     pings = [one for load in floor for one in load.times["p"]]
     orders = [one for load in loads for kind in "oc" for one in load.times[kind]]

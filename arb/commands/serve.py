@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -127,6 +128,9 @@ async def _serve_until(
 ) -> None:
     """Serves until `stopped` is set, the recording ends, the duration has passed or the sandbox fails."""
     async with sandbox:
+        # A collection looks at all objects that were loaded, for a tenth of a second, in which no order is answered.
+        gc.collect()
+        gc.freeze()
         started(sandbox)
         tasks = [
             asyncio.create_task(sandbox.ended.wait()),

@@ -23,7 +23,7 @@ from arb.errors import ExitCode, InputError
 from arb.runtime import host
 from arb.runtime.listings import compare_grids
 from arb.runtime.sandbox_venues import at_sandbox
-from arb.sandbox.serve.binance import rest as binance_rest
+from arb.sandbox.serve.binance import exchange_info
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.urls import VenueUrls, ports_from, venue_urls
 
@@ -81,8 +81,8 @@ def test_a_listing_without_a_step_is_a_warning(tmp_path: Path, monkeypatch: pyte
         price, lot = listed(*arguments)
         return price | {"tickSize": "0"}, lot | {"stepSize": "soon"}
 
-    listed = binance_rest._steps
-    monkeypatch.setattr(binance_rest, "_steps", switched_off)
+    listed = exchange_info._steps
+    monkeypatch.setattr(exchange_info, "_steps", switched_off)
     with LiveSandbox() as sandbox:
         notes = compared(demo_config(tmp_path), sandbox.urls)
     assert notes == [

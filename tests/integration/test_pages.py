@@ -307,6 +307,8 @@ def test_the_commands_of_a_page_run(
     for text in blocks(page, "toml"):
         if "[faults." in text:
             Path("rehearsal.toml").write_text(text)
+        if "[accounts." in text:
+            Path("accounts.toml").write_text(text)
     reader = Reader(page, *sandbox, archives)
     for command in block_commands(page):
         if command in NOT_RUN:
