@@ -17,7 +17,7 @@ import msgspec
 
 from arb.runtime.feeds import BOT_STREAMS
 from arb.sandbox.events import Listing
-from arb.sandbox.faults import Fault, FaultKind
+from arb.sandbox.faults import ACCOUNT_LINE_KINDS, TRADING_KINDS, Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.timeline import Timeline
@@ -32,7 +32,9 @@ from support.simulated import LISTINGS, PRICES
 from support.venues import VENUES
 
 #: Kinds that are drawn, and how long each lasts in seconds. A ban of REST would outlast the run.
-_LENGTHS = {kind: 1.0 for kind in FaultKind if kind != FaultKind.REST_418} | {
+_LENGTHS = {
+    kind: 1.0 for kind in FaultKind if kind not in {FaultKind.REST_418, *TRADING_KINDS, *ACCOUNT_LINE_KINDS}
+} | {
     FaultKind.SILENCE: 3.0,
     FaultKind.HALF_OPEN: 3.0,
     FaultKind.REFUSE: 0.5,
