@@ -387,12 +387,14 @@ class Desk:
         if request.new_client_id not in (None, order.client_id):
             self._check_client_id(order.account, request.new_client_id)
         order.executions.clear()
-        if quantity <= order.filled + order.prevented:
-            self._end(order, EndReason.AMENDED_BELOW_FILL, now_ns)
-            return order
-        self._reserve_change(order, instrument, price, quantity)
+        is_used_up = quantity <= order.filled + order.prevented
+        if not is_used_up:
+            self._reserve_change(order, instrument, price, quantity)
         if request.new_client_id not in (None, order.client_id):
             self._orders[order.account].rename(order, request.new_client_id or "")
+        if is_used_up:
+            self._end(order, EndReason.AMENDED_BELOW_FILL, now_ns)
+            return order
         keeps_place = self.policy.keeps_place and price == order.price and quantity < order.quantity
         order.price, order.quantity, order.updated_ns = price, quantity, now_ns
         order.amendments += 1

@@ -230,6 +230,17 @@ def test_amendments_and_the_place_in_the_queue() -> None:
     assert (ended.status, ended.end_reason) == (OrderStatus.CANCELED, EndReason.AMENDED_BELOW_FILL)
 
 
+def test_an_amendment_that_ends_an_order_gives_it_its_new_id() -> None:
+    world = World(names=("main", "other"))
+    desk = world.desk("binance_spot")
+    order = world.place("binance_spot", BUY, "3", "100")
+    world.place("binance_spot", SELL, "2", "100", account="other", prevention=Prevention.DECREMENT)
+    change = Amend("main", SYMBOL, order.order_id, quantity=D(1), keeps_place=True, new_client_id="later")
+    ended = desk.amend(change, world.now_ns)
+    assert (ended.end_reason, ended.client_id) == (EndReason.AMENDED_BELOW_FILL, "later")
+    assert world.funds("binance_spot", "USDT") == (500_000, 0)
+
+
 def test_a_replacement_stops_at_a_failure_unless_it_may_go_on() -> None:
     world = World()
     desk = world.desk("binance_spot")
