@@ -152,7 +152,8 @@ class ReferenceExchange(ReferenceSettlement):
         if request.new_client_id is not None:
             record.client_id = request.new_client_id
             self.used_ids[request.account].add(request.new_client_id)
-        record.quantity = quantity
+        if self.venue != "binance_spot" or quantity > order.filled + order.prevented:
+            record.quantity = quantity  # otherwise the order ends with the quantity that it had
         bound = self.bound(record.symbol, order.side, is_limit=True, now_ns=now_ns)
         matcher = self.matchers[record.symbol]
         self.settle(matcher.amend(order, price, quantity, now_ns, keeps and price == order.price, bound))
