@@ -65,6 +65,8 @@ class MarketSide:
         #: Desk and instrument of every listing; set by `join`.
         self._places: list[tuple[Desk, Instrument]] = []
         self._perpetuals: list[tuple[Desk, Instrument]] = []
+        #: Those whose matcher has results between frames.
+        self._timed: list[tuple[Desk, Instrument]] = []
 
     def matcher(self, no: int) -> Matcher:
         """The matcher of a listing."""
@@ -76,6 +78,7 @@ class MarketSide:
             desk = desks[listing.venue]
             self._places.append((desk, desk.instruments[listing.symbol]))
         self._perpetuals = [place for place in self._places if not place[1].rules.is_spot]
+        self._timed = self._places if self.looks_ahead else []
         for _, instrument in self._perpetuals:
             self._schedule(instrument, now_ns)
 
@@ -121,13 +124,13 @@ class MarketSide:
 
     def bring_to(self, now_ns: int) -> None:
         """Brings all books to this time; `advance` brings only those with results."""
-        for desk, instrument in self._places:
+        for desk, instrument in self._timed:
             if results := instrument.matcher.advance(now_ns):
                 desk.settlement.settle(instrument, results, now_ns)
 
     def advance(self, to_ns: int) -> None:
         """Results of matchers, and funding of times before `to_ns`: after the rows and requests of its time."""
-        for desk, instrument in self._places:
+        for desk, instrument in self._timed:
             due_ns = instrument.matcher.next_due_ns()
             if due_ns is not None and due_ns <= to_ns:
                 desk.settlement.settle(instrument, instrument.matcher.advance(to_ns), to_ns)
@@ -140,28 +143,26 @@ class MarketSide:
 
     def next_due_ns(self) -> int | None:
         due = [instrument.next_funding_ns + 1 for _, instrument in self._perpetuals]
-        due += [due_ns for _, one in self._places if (due_ns := one.matcher.next_due_ns()) is not None]
+        due += [due_ns for _, one in self._timed if (due_ns := one.matcher.next_due_ns()) is not None]
         return min(due, default=None)
 
     def follow(self, instrument: Instrument, rows: Rows) -> None:
         """Prices and funding of a frame's rows."""
-        if not len(rows):
-            return
         rules = instrument.rules
-        kinds = rows["ev"] & 0xFF
-        trades = rows[kinds == TRADE_EVENT]
-        for at_ns, px in zip(trades["exch_ts"].tolist(), trades["px"].tolist(), strict=True):
-            instrument.on_trade(rules.price(round(px / float(rules.tick))), at_ns)
-        if rules.is_spot:
-            return
-        for mark, rate, next_ns in rows[kinds == FUNDING_EVENT][["px", "fval", "ival"]].tolist():
-            if mark == mark:
-                instrument.mark_price = Decimal(repr(mark))
-            if rate == rate:
-                instrument.funding_rate = Decimal(repr(rate))
-                instrument.has_funding_data = True
-            if next_ns > instrument.funded_ns:
-                instrument.next_funding_ns = next_ns
+        for no, event in enumerate(rows["ev"].tolist()):
+            kind = event & 0xFF
+            if kind == TRADE_EVENT:
+                _, at_ns, _, px, *_ = rows[no].item()
+                instrument.on_trade(rules.price(round(px / float(rules.tick))), at_ns)
+            elif kind == FUNDING_EVENT and not rules.is_spot:
+                _, _, _, mark, _, _, next_ns, rate = rows[no].item()
+                if mark == mark:
+                    instrument.mark_price = Decimal(repr(mark))
+                if rate == rate:
+                    instrument.funding_rate = Decimal(repr(rate))
+                    instrument.has_funding_data = True
+                if next_ns > instrument.funded_ns:
+                    instrument.next_funding_ns = next_ns
 
     def _schedule(self, instrument: Instrument, now_ns: int) -> None:
         """The next funding time after `now_ns`, where no frame names it."""
