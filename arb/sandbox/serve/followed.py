@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-#: Most queued frames; at the limit they are applied.
-WAITING_MAX = 256
+#: Most queued frames; at the limit they are applied, which orders must wait for.
+WAITING_MAX = 32
 
 Level = tuple[str, str]
 

@@ -8,7 +8,7 @@ from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.binance.derived import BinanceDerived
 from arb.sandbox.serve.exchange import Instrument
-from arb.sandbox.serve.followed import WAITING_MAX, FollowedBook, Level, levels_text
+from arb.sandbox.serve.followed import FollowedBook, Level, levels_text
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 
 
@@ -32,6 +32,9 @@ class _Frame(msgspec.Struct, frozen=True):
 _FRAME = msgspec.json.Decoder(_Frame)
 _SNAPSHOT = msgspec.json.Decoder(_Update)
 
+#: Frames that are kept before the first snapshot, to join it.
+_BEFORE_SNAPSHOT_MAX = 128
+
 
 class _Book(FollowedBook):
     """The book of a depth stream, starting with a REST snapshot."""
@@ -52,7 +55,7 @@ class _Book(FollowedBook):
     def settle(self) -> None:
         """See `FollowedBook`. Before a snapshot only the newest frames are kept."""
         if not self.last_id:
-            del self._waiting[: -WAITING_MAX // 2]
+            del self._waiting[:-_BEFORE_SNAPSHOT_MAX]
             return
         for text in self._waiting:
             book = _FRAME.decode(text).data
