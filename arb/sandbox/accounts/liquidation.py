@@ -1,17 +1,13 @@
-"""Liquidation, a model: which positions are due, the orders that close them, the price at which one would be due."""
+"""Liquidation, a model: which positions are due, the ids of closing orders, the price at which one would be due."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from enum import Enum
-from typing import NamedTuple
 
 from arb.sandbox.accounts.amounts import ZERO, divided
 from arb.sandbox.accounts.margin import Margin, PositionMargin
-from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import InstrumentRules
-from arb.sandbox.events import BUY, SELL
 
 
 class Forced(Enum):
@@ -19,17 +15,6 @@ class Forced(Enum):
 
     LIQUIDATION = "autoclose-"
     ADL = "adl_autoclose"
-
-
-class Closing(NamedTuple):
-    """An order of the venue that closes a position at any price."""
-
-    symbol: str
-    side: int
-    position_side: PositionSide
-    quantity: Decimal
-    #: "" at Bybit, whose forced orders have none.
-    client_id: str
 
 
 def due(margin: Margin) -> list[PositionMargin]:
@@ -42,24 +27,11 @@ def due(margin: Margin) -> list[PositionMargin]:
     ]
 
 
-def closings(
-    house: str, positions: Iterable[PositionMargin], forced: Forced, at_ms: int, share: Decimal | None = None
-) -> list[Closing]:
-    """The orders that close positions. share: the closed quantity, of one position in parts; None: all of it."""
-    client_id = ""
-    if house == "binance":
-        client_id = f"{forced.value}{at_ms}" if forced is Forced.LIQUIDATION else forced.value
-    return [
-        Closing(
-            one.symbol,
-            SELL if one.quantity > 0 else BUY,
-            one.side,
-            abs(one.quantity) if share is None else share,
-            client_id,
-        )
-        for one in positions
-        if one.quantity
-    ]
+def closing_id(house: str, forced: Forced, at_ms: int) -> str | None:
+    """The client id of an order that closes a position; None at Bybit, whose forced orders have none."""
+    if house != "binance":
+        return None
+    return f"{forced.value}{at_ms}" if forced is Forced.LIQUIDATION else forced.value
 
 
 def liquidation_price(margin: Margin, position: PositionMargin, rules: InstrumentRules) -> Decimal:

@@ -130,7 +130,7 @@ class FaultActs:
         forced = Forced.ADL if fault.kind is FaultKind.ADL else Forced.LIQUIDATION
         positions = [
             one
-            for one in self._closings.margin(desk, account).positions
+            for one in desk.margin(account.id).positions
             if one.quantity and fault.concerns(desk.venue, account.id, one.symbol)
         ]
         share = 1.0 if fault.share is None else fault.share
@@ -138,7 +138,7 @@ class FaultActs:
             yield _placed(order)
 
     def _margin_call(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
-        margin = self._closings.margin(desk, account)
+        margin = desk.margin(account.id)
         positions = tuple(
             (account.positions.view(one.symbol, one.side, one.mark), one.maintenance, one.unrealized)
             for one in margin.positions
@@ -213,7 +213,7 @@ class FaultActs:
             amount, wallet = fault.quantity, account.wallet(desk.venue)
             free = wallet.free(fault.asset)
             if wallet.is_margin and account.positions.open_positions():
-                margin = self._closings.margin(desk, account)
+                margin = desk.margin(account.id)
                 free = min(free, rounded(margin.available, PLACES, ROUND_DOWN))
             amount = max(amount, -max(ZERO, free))
             if amount:

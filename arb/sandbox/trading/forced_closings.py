@@ -13,12 +13,12 @@ from decimal import ROUND_DOWN, Decimal
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import PLACES, ZERO, exact, rounded
 from arb.sandbox.accounts.ledger import EntryCause
-from arb.sandbox.accounts.liquidation import Forced, closings, due
-from arb.sandbox.accounts.margin import Margin, PositionMargin, margin_of
+from arb.sandbox.accounts.liquidation import Forced, closing_id, due
+from arb.sandbox.accounts.margin import PositionMargin
+from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force
 from arb.sandbox.trading.desk import Desk
 from arb.sandbox.trading.events import AccountEvent, Cause, Event
-from arb.sandbox.trading.margin_checks import open_order
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import OrderKind, Place
 from connectors.units import MILLISECOND, SECOND
@@ -38,8 +38,9 @@ class ForcedClosings:
         emit: Callable[[Event], None],
     ) -> None:
         """accounts: by house and id."""
-        self._desks = [desk for desk in desks.values() if any(_perpetuals(desk))]
-        self._all = desks
+        self._desks = [
+            desk for desk in desks.values() if any(not one.rules.is_spot for one in desk.instruments.values())
+        ]
         self._accounts = accounts
         self._emit = emit
         self._checked_ns = 0
@@ -51,21 +52,8 @@ class ForcedClosings:
         self._checked_ns = now_ns
         for desk in self._desks:
             for account in self._accounts[desk.venue.partition("_")[0]].values():
-                if account.positions.open_positions() and (positions := due(self.margin(desk, account))):
+                if account.positions.open_positions() and (positions := due(desk.margin(account.id))):
                     self.close(desk, account, positions, Forced.LIQUIDATION, now_ns)
-
-    def margin(self, desk: Desk, account: Account) -> Margin:
-        """The margin of an account, with other assets as collateral where the venue counts them."""
-        rules = {symbol: one.rules for symbol, one in desk.instruments.items()}
-        with exact():
-            return margin_of(
-                account,
-                desk.venue,
-                rules,
-                lambda symbol: desk.instruments[symbol].mark or ZERO,
-                map(open_order, desk.open_orders(account.id, all=True)),
-                price_of=lambda asset: self._price_of(account.house, asset),
-            )
 
     def close(
         self,
@@ -84,17 +72,15 @@ class ForcedClosings:
             for position in positions:
                 rules = desk.instruments[position.symbol].rules
                 part = abs(position.quantity) * Decimal(repr(share))
-                quantity = max(rules.lot, part - part % rules.lot)
-                closing = closings(account.house, [position], forced, now_ns // MILLISECOND, quantity)[0]
                 place = Place(
                     account=account.id,
-                    symbol=closing.symbol,
-                    side=closing.side,
+                    symbol=position.symbol,
+                    side=SELL if position.quantity > 0 else BUY,
                     kind=OrderKind.MARKET,
                     force=Force.IOC,
-                    quantity=closing.quantity,
-                    client_id=closing.client_id or None,
-                    position_side=closing.position_side,
+                    quantity=max(rules.lot, part - part % rules.lot),
+                    client_id=closing_id(account.house, forced, now_ns // MILLISECOND),
+                    position_side=position.side,
                     is_venues=True,
                     extra={"venue_order": _KINDS[forced]},
                 )
@@ -118,15 +104,3 @@ class ForcedClosings:
         views = (wallet.view(asset, sum((amount for _, amount, _ in changes), ZERO)),)
         isolated = account.positions.isolated_margin()
         self._emit(AccountEvent(desk.venue, account.id, now_ns, Cause.LIQUIDATION, views, isolated=isolated))
-
-    def _price_of(self, house: str, asset: str) -> Decimal | None:
-        for venue, desk in self._all.items():
-            if venue.startswith(house):
-                for instrument in desk.instruments.values():
-                    if instrument.rules.base == asset and (price := instrument.last_price or instrument.mark):
-                        return price
-        return None
-
-
-def _perpetuals(desk: Desk) -> list[str]:
-    return [symbol for symbol, one in desk.instruments.items() if not one.rules.is_spot]

@@ -12,6 +12,7 @@ from support.venue_rows import level, trade
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind
 from arb.sandbox.accounts.ledger import EntryCause
+from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import ASK, BID, BUY, SELL
 from arb.sandbox.faults import FaultKind
@@ -225,6 +226,23 @@ def test_a_position_is_liquidated_when_its_maintenance_margin_is_reached(venue: 
     assert world.account(venue).ledger.sums[wallet, "USDT", EntryCause.INSURANCE] > 0
     causes = [event.cause for event in world.events if isinstance(event, AccountEvent)]
     assert Cause.LIQUIDATION in causes
+
+
+@pytest.mark.parametrize("venue", PERPETUALS)
+def test_a_position_is_liquidated_by_the_margin_that_queries_show(venue: str) -> None:
+    """Other assets count at the mark price of their perpetual, whatever the last price on spot is."""
+    balances = {wallet: {"USDT": D(45), "BTC": D(1)} for wallet in ("usdm", "unified")}
+    modes = {"binance": Modes(is_multi_assets=True)}
+    world = FaultWorld(setup=TradingSetup((AccountSetup("main", balances=balances, modes=modes),), ()))
+    world.show(venue, trade(BUY, 100, 1))
+    world.show(venue.replace("usdm", "spot").replace("linear", "spot"), trade(SELL, 1, 1))
+    world.place(venue, BUY, "4", "101")
+    world.show(venue, trade(SELL, 89, 1))
+    margin = world.desk(venue).margin("main")
+    assert margin.collateral == 89
+    assert margin.cross_balance > margin.cross_maintenance
+    world.trading.check_positions(world.now_ns)
+    assert position(world, venue) == 4
 
 
 def test_positions_are_checked_once_a_second() -> None:
