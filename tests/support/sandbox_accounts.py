@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from arb.sandbox.accounts.account import Account, open_account
 from arb.sandbox.accounts.fees import FeeRule
 from arb.sandbox.accounts.modes import Modes
+from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import Facts, InstrumentRules, rules_of
 from arb.sandbox.events import Listing
 
 #: Short, for tables of figures.
 D = Decimal
 VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
+
+
+class Order(NamedTuple):
+    """An open order, as margin sees it."""
+
+    symbol: str
+    side: int
+    position_side: PositionSide
+    left: Decimal
+    price: Decimal
+    reduce_only: bool = False
 
 
 def decimals(balances: Mapping[str, str]) -> dict[str, Decimal]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import PLACES, ZERO, divided, rounded
@@ -20,15 +20,41 @@ from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY
 
 
-class OpenOrder(NamedTuple):
+class OpenOrder(Protocol):
     """What margin needs to know of an open order. side: BUY or SELL; left: its unfilled quantity."""
 
-    symbol: str
-    side: int
-    position_side: PositionSide
-    left: Decimal
-    price: Decimal
-    reduce_only: bool = False
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def side(self) -> int: ...
+    @property
+    def position_side(self) -> PositionSide: ...
+    @property
+    def left(self) -> Decimal: ...
+    @property
+    def price(self) -> Decimal | None: ...
+    @property
+    def reduce_only(self) -> bool: ...
+
+
+#: Values of the open orders that could enlarge a position, by its symbol and side: of buys, and of sells.
+OrderValues = Mapping[tuple[str, PositionSide], tuple[Decimal, Decimal]]
+_NO_ORDERS = ZERO, ZERO
+
+
+def order_values(orders: Iterable[OpenOrder]) -> OrderValues:
+    """The values of open orders; a position that has only reducing ones has values of 0."""
+    values: dict[tuple[str, PositionSide], tuple[Decimal, Decimal]] = {}
+    for order in orders:
+        key = order.symbol, order.position_side
+        bids, asks = values.get(key, _NO_ORDERS)
+        if order.reduce_only or order.price is None:
+            values[key] = bids, asks
+        elif order.side == BUY:
+            values[key] = bids + order.left * order.price, asks
+        else:
+            values[key] = bids, asks + order.left * order.price
+    return values
 
 
 class PositionMargin(NamedTuple):
@@ -117,7 +143,7 @@ def margin_of(
     venue: str,
     rules: Mapping[str, InstrumentRules],
     marks: Callable[[str], Decimal],
-    open_orders: Iterable[OpenOrder],
+    orders: OrderValues,
     *,
     asset: str = "USDT",
     price_of: PriceOf | None = None,
@@ -127,9 +153,6 @@ def margin_of(
     price_of: of other assets in `asset`; those without a price do not count. Without it only `asset` counts.
     """
     wallet = account.wallet(venue)
-    orders: dict[tuple[str, PositionSide], list[OpenOrder]] = {}
-    for order in open_orders:
-        orders.setdefault((order.symbol, order.position_side), []).append(order)
     keys = dict.fromkeys(
         (one.symbol, one.side) for one in account.positions.open_positions()
     ) | dict.fromkeys(orders)
@@ -139,7 +162,9 @@ def margin_of(
         wallet.locked(asset),
         _collateral(account, venue, asset, price_of) if price_of else ZERO,
         tuple(
-            _position_margin(account, rules[symbol], side, marks(symbol), orders.get((symbol, side), ()))
+            _position_margin(
+                account, rules[symbol], side, marks(symbol), *orders.get((symbol, side), _NO_ORDERS)
+            )
             for symbol, side in keys
             if rules[symbol].settle == asset
         ),
@@ -155,18 +180,19 @@ def order_margin(
     price: Decimal,
     *,
     mark: Decimal | None = None,
-    others: Iterable[OpenOrder] = (),
+    orders: OrderValues | None = None,
 ) -> Decimal:
     """What a new order adds to the order margin; 0 for the part that reduces the position.
 
-    others: the open orders of the same symbol and position side. mark: by default `price`.
+    orders: the open ones; None: none. mark: by default `price`.
     """
     position = account.positions.get(rules.symbol, position_side)
     leverage = account.modes.leverage(rules.symbol)
-    order = OpenOrder(rules.symbol, side, position_side, quantity, price)
     notional = position.quantity * (price if mark is None else mark)
-    present = list(others)
-    added = _exposure(notional, [*present, order]) - _exposure(notional, present)
+    bids, asks = (orders or {}).get((rules.symbol, position_side), _NO_ORDERS)
+    value = quantity * price
+    after = (bids + value, asks) if side == BUY else (bids, asks + value)
+    added = _exposure(notional, *after) - _exposure(notional, bids, asks)
     return divided(max(ZERO, added), Decimal(leverage), PLACES, ROUND_DOWN)
 
 
@@ -175,7 +201,8 @@ def _position_margin(
     rules: InstrumentRules,
     side: PositionSide,
     mark: Decimal,
-    orders: Iterable[OpenOrder],
+    bids: Decimal,
+    asks: Decimal,
 ) -> PositionMargin:
     position = account.positions.get(rules.symbol, side)
     leverage = Decimal(account.modes.leverage(rules.symbol))
@@ -190,23 +217,15 @@ def _position_margin(
         notional=rounded(notional, PLACES, ROUND_DOWN),
         unrealized=rounded(position.unrealized(mark), PLACES, ROUND_DOWN),
         initial=divided(abs(notional), leverage, PLACES, ROUND_DOWN),
-        order_margin=divided(_exposure(notional, orders), leverage, PLACES, ROUND_DOWN),
+        order_margin=divided(_exposure(notional, bids, asks), leverage, PLACES, ROUND_DOWN),
         maintenance=rounded(maintenance, PLACES, ROUND_DOWN),
         is_isolated=account.modes.is_isolated(rules.symbol),
         isolated_margin=position.isolated_margin,
     )
 
 
-def _exposure(notional: Decimal, orders: Iterable[OpenOrder]) -> Decimal:
+def _exposure(notional: Decimal, bids: Decimal, asks: Decimal) -> Decimal:
     """By how much the orders of one side, all executed, could enlarge the position's value."""
-    bids = asks = ZERO
-    for order in orders:
-        if not order.reduce_only:
-            value = order.left * order.price
-            if order.side == BUY:
-                bids += value
-            else:
-                asks += value
     # In hedge mode one of the two only reduces, never beyond the position.
     return max(abs(notional + bids), abs(notional - asks), abs(notional)) - abs(notional)
 

@@ -78,7 +78,10 @@ class Positions:
 
     def get(self, symbol: str, side: PositionSide) -> Position:
         """The position, which may be empty."""
-        return self._positions.setdefault((symbol, side), Position(symbol, side))
+        position = self._positions.get((symbol, side))
+        if position is None:
+            position = self._positions[symbol, side] = Position(symbol, side)
+        return position
 
     def all(self) -> list[Position]:
         """Every position that was ever asked for or changed, empty ones included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from arb.sandbox.events import Listing
@@ -79,15 +80,15 @@ class InstrumentRules:
     #: False: no new orders; cancellations are accepted.
     is_open: bool = True
 
-    @property
+    @cached_property
     def venue(self) -> str:
         return self.listing.venue
 
-    @property
+    @cached_property
     def symbol(self) -> str:
         return self.listing.symbol
 
-    @property
+    @cached_property
     def is_spot(self) -> bool:
         return self.listing.is_spot
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO, exact
 from arb.sandbox.accounts.fees import purchase_lock
-from arb.sandbox.accounts.margin import Margin
+from arb.sandbox.accounts.margin import Margin, order_values
 from arb.sandbox.accounts.wallet import ShortfallError
 from arb.sandbox.events import BUY
 from arb.sandbox.matching.orders import End, EndReason, Force, Order, Result
@@ -179,7 +179,7 @@ class Desk:
     def margin(self, account: str) -> Margin:
         """Margin of the perpetuals, at present mark prices."""
         with exact():
-            orders = list(self._orders[account].open.values())
+            orders = order_values(self._orders[account].open.values())
             return margin_at(self._accounts[account], self.venue, self.instruments, orders)
 
     def order_counts(self, account: str, now_ns: int) -> dict[str, int]:
@@ -208,14 +208,14 @@ class Desk:
 
     # placing
 
-    def _check(self, request: Place, now_ns: int) -> tuple[Instrument, Decimal, Decimal]:
-        """All checks of a new order without funds; its quantity, and how much of it can be executed."""
+    def _check(self, request: Place, now_ns: int) -> tuple[Instrument, Decimal, Decimal, int | None]:
+        """All checks of a new order without funds; its quantity, how much of it can be executed, and its bound."""
         instrument = self._brought_to(request.symbol, now_ns)
         rules = instrument.rules
-        reference = instrument.reference_price(now_ns)
         if request.is_venues:
             quantity = request.quantity or ZERO
-            return instrument, quantity, quantity
+            return instrument, quantity, quantity, None
+        reference = instrument.reference_price(now_ns)
         if not instrument.matcher.is_ready:
             raise RefusalError(Reason.BOOK_NOT_READY)
         if not request.closes_all:
@@ -225,23 +225,23 @@ class Desk:
         ):
             raise RefusalError(refused)
         orders = self._orders[request.account]
-        resting = sum(1 for order in orders.open.values() if order.symbol == request.symbol)
-        if rules.max_orders and resting >= rules.max_orders:
-            raise RefusalError(Reason.TOO_MANY_OPEN_ORDERS)
+        if 0 < rules.max_orders <= len(orders.open):
+            resting = sum(1 for order in orders.open.values() if order.symbol == request.symbol)
+            if resting >= rules.max_orders:
+                raise RefusalError(Reason.TOO_MANY_OPEN_ORDERS)
         if window := self._counts[request.account].full(now_ns):
             raise RefusalError(_COUNT_REASONS[window], str(self.policy.order_limits[window]))
         self._check_client_id(request.account, request.client_id)
         quantity, most = check_position(request, rules, self._accounts[request.account], self.policy)
+        is_market = request.kind is OrderKind.MARKET
+        bound = execution_bound(rules, request.side, reference, is_market=is_market)
         if request.quote_quantity is not None:
-            lots = instrument.matcher.estimate(
-                request.side,
-                self._bound(request, instrument, reference),
-                value=int(request.quote_quantity // (rules.tick * rules.lot)),
-            ).lots
+            value = int(request.quote_quantity // (rules.tick * rules.lot))
+            lots = instrument.matcher.estimate(request.side, bound, value=value).lots
             if not lots:
                 raise RefusalError(self._nothing_for(request, instrument))
             quantity = most = rules.quantity(lots)
-        return instrument, quantity, most
+        return instrument, quantity, most, bound
 
     def _check_client_id(self, account: str, client_id: str | None) -> None:
         orders = self._orders[account]
@@ -256,14 +256,13 @@ class Desk:
         return Reason.NO_LIQUIDITY if is_empty else Reason.QUANTITY_TOO_SMALL
 
     def _place(self, request: Place, now_ns: int, match: Match | None = None) -> VenueOrder:
-        instrument, quantity, most = self._check(request, now_ns)
+        instrument, quantity, most, bound = self._check(request, now_ns)
         rules = instrument.rules
         account = self._accounts[request.account]
         no = self._ids.next_no()
         order = self._new_order(request, no, quantity, now_ns)
-        bound = self._bound(request, instrument, instrument.reference_price(now_ns))
         if not request.is_venues:
-            self._reserve(order, instrument, bound, now_ns)
+            self._reserve(order, instrument, bound)
         taking = Order(
             no=no,
             account=account.no,
@@ -295,7 +294,8 @@ class Desk:
 
     def _new_order(self, request: Place, no: int, quantity: Decimal, now_ns: int) -> VenueOrder:
         usual = self.instruments[request.symbol].rules.default_prevention
-        order_id, client_id = self._ids.order_id(self.venue, no), self._ids.client_id(self.venue, no)
+        order_id = self._ids.order_id(self.venue, no)
+        client_id = request.client_id or self._ids.client_id(self.venue, no)
         return new_order(request, self.venue, no, order_id, client_id, usual, quantity, now_ns)
 
     def _refusal_of(self, results: list[Result]) -> Reason | None:
@@ -308,21 +308,17 @@ class Desk:
             return Reason.NOT_FILLABLE
         return None
 
-    def _bound(self, request: Place, instrument: Instrument, reference: Decimal | None) -> int | None:
-        if request.is_venues:
-            return None
-        is_market = request.kind is OrderKind.MARKET
-        return execution_bound(instrument.rules, request.side, reference, is_market=is_market)
-
-    def _reserve(self, order: VenueOrder, instrument: Instrument, bound: int | None, now_ns: int) -> None:
+    def _reserve(self, order: VenueOrder, instrument: Instrument, bound: int | None) -> None:
         """Locks the funds of a new order on spot; checks the margin of one on perpetuals. Raises RefusalError."""
         rules = instrument.rules
+        account = self._accounts[order.account]
         if not rules.is_spot:
-            estimate = instrument.matcher.estimate(order.side, bound, lots=rules.lots(order.quantity))
-            worst = ZERO if estimate.tick is None else rules.price(estimate.tick)
-            account = self._accounts[order.account]
-            price = order.price or worst
-            check_margin(account, self.venue, order, price, self.instruments, self._open(order))
+            price = order.price
+            if price is None:
+                worst = instrument.matcher.estimate(order.side, bound, lots=rules.lots(order.quantity)).tick
+                price = ZERO if worst is None else rules.price(worst)
+            open_orders = self._orders[order.account].open.values()
+            check_margin(account, self.venue, order, price, self.instruments, open_orders)
             return
         if order.side != BUY or order.kind is OrderKind.LIMIT:
             asset, amount = self.settlement.lock_of(rules, order)
@@ -330,7 +326,6 @@ class Desk:
             estimate = instrument.matcher.estimate(order.side, bound, lots=rules.lots(order.quantity))
             value = order.quote_quantity or estimate.value * rules.tick * rules.lot
             quantity = rules.quantity(estimate.lots)
-            account = self._accounts[order.account]
             asset, amount = rules.quote, purchase_lock(account, rules, quantity, value)
         self._lock(order, asset, amount)
 
@@ -339,9 +334,6 @@ class Desk:
             self._accounts[order.account].wallet(self.venue).lock(order.no, asset, amount)
         except ShortfallError:
             raise RefusalError(Reason.INSUFFICIENT_BALANCE) from None
-
-    def _open(self, order: VenueOrder) -> list[VenueOrder]:
-        return list(self._orders[order.account].open.values())
 
     # ending and changing
 
@@ -423,14 +415,14 @@ class Desk:
     ) -> None:
         """Locks what the order needs more than before, or checks the margin. Raises RefusalError."""
         rules = instrument.rules
+        account = self._accounts[order.account]
         later = order.view()
         later.price, later.quantity = price, quantity
         if not rules.is_spot:
-            others = [one for one in self._open(order) if one is not order]
-            account = self._accounts[order.account]
+            others = (one for one in self._orders[order.account].open.values() if one is not order)
             check_margin(account, self.venue, later, price, self.instruments, others)
             return
-        wallet = self._accounts[order.account].wallet(self.venue)
+        wallet = account.wallet(self.venue)
         asset, needed = self.settlement.lock_of(rules, later)
         more = needed - wallet.locked_by(order.no)
         if more > 0:

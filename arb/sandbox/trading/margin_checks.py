@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO
-from arb.sandbox.accounts.margin import Margin, OpenOrder, margin_of, order_margin
+from arb.sandbox.accounts.margin import Margin, OrderValues, margin_of, order_margin, order_values
 from arb.sandbox.trading.instrument import Instrument
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Reason, RefusalError
 
 
 def margin_at(
-    account: Account, venue: str, instruments: Mapping[str, Instrument], orders: Sequence[VenueOrder]
+    account: Account, venue: str, instruments: Mapping[str, Instrument], orders: OrderValues
 ) -> Margin:
     """The margin of an account with these open orders, at present mark prices.
 
@@ -27,15 +27,9 @@ def margin_at(
         venue,
         rules,
         lambda symbol: instruments[symbol].mark or ZERO,
-        map(open_order, orders),
+        orders,
         price_of=marks.get,
     )
-
-
-def open_order(order: VenueOrder) -> OpenOrder:
-    """An order as margin sees it."""
-    price = order.price or ZERO
-    return OpenOrder(order.symbol, order.side, order.position_side, order.left, price, order.reduce_only)
 
 
 def check_margin(
@@ -44,7 +38,7 @@ def check_margin(
     order: VenueOrder,
     price: Decimal,
     instruments: Mapping[str, Instrument],
-    others: Sequence[VenueOrder],
+    others: Iterable[VenueOrder],
 ) -> None:
     """Raises RefusalError if the order, executed at `price`, would exceed the margin or the largest position.
 
@@ -53,11 +47,7 @@ def check_margin(
     if order.reduce_only:
         return
     instrument = instruments[order.symbol]
-    same = [
-        open_order(one)
-        for one in others
-        if one.symbol == order.symbol and one.position_side is order.position_side
-    ]
+    orders = order_values(others)
     mark = instrument.mark
     needed = order_margin(
         account,
@@ -67,11 +57,11 @@ def check_margin(
         order.left,
         price,
         mark=mark,
-        others=same,
+        orders=orders,
     )
     if not needed:
         return
-    if needed > margin_at(account, venue, instruments, others).available:
+    if needed > margin_at(account, venue, instruments, orders).available:
         raise RefusalError(Reason.INSUFFICIENT_MARGIN)
     held = account.positions.get(order.symbol, order.position_side).quantity
     limit = instrument.rules.position_limit(account.modes.leverage(order.symbol))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO, exact
+from arb.sandbox.accounts.margin import order_values
 from arb.sandbox.accounts.modes import ISOLATED
 from arb.sandbox.trading.account_orders import AccountOrders
 from arb.sandbox.trading.events import ConfigEvent, Event
@@ -45,7 +46,8 @@ class ModeChanges:
             if value > instrument.rules.position_limit(leverage):
                 raise RefusalError(Reason.LEVERAGE_TOO_LARGE, str(instrument.rules.max_leverage))
             one.modes.leverages[symbol] = leverage
-            margin = margin_at(one, self._venue, self._instruments, list(self._orders[account].open.values()))
+            orders = order_values(self._orders[account].open.values())
+            margin = margin_at(one, self._venue, self._instruments, orders)
             if leverage < before and margin.cross_balance < margin.initial + margin.order_margin:
                 one.modes.leverages[symbol] = before
                 raise RefusalError(Reason.LEVERAGE_MARGIN)

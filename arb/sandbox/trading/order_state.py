@@ -104,8 +104,6 @@ class VenueOrder:
     fees: dict[str, Decimal] = field(default_factory=dict)
     #: The executions of the request that placed or amended it, for answers that list them.
     executions: list[Execution] = field(default_factory=list)
-    #: Whether it was in the book at any time.
-    was_resting: bool = False
     #: When it last entered the book.
     working_ns: int = 0
     #: The client's id of a cancellation (Binance spot), and how often it was amended.
@@ -167,14 +165,14 @@ def new_order(
     quantity: Decimal,
     now_ns: int,
 ) -> VenueOrder:
-    """The order of a request. client_id, prevention: where the request names none."""
+    """The order of a request. prevention: where the request names none."""
     return VenueOrder(
         account=request.account,
         venue=venue,
         symbol=request.symbol,
         no=no,
         order_id=order_id,
-        client_id=request.client_id or client_id,
+        client_id=client_id,
         side=request.side,
         kind=request.kind,
         force=request.force,

@@ -36,6 +36,8 @@ class ReferencePrice:
         self._bucket_ns = bucket_ns
         self._window_ns = bucket_ns * buckets
         self._buckets: deque[_Bucket] = deque()
+        #: Trades of all buckets, and the sum of their prices.
+        self._trades, self._total = 0, ZERO
 
     def add(self, price: Decimal, at_ns: int) -> None:
         """A public trade."""
@@ -45,6 +47,7 @@ class ReferencePrice:
             self._buckets[-1] = _Bucket(last.number, last.trades + 1, last.total + price)
         else:
             self._buckets.append(_Bucket(no, 1, price))
+        self._trades, self._total = self._trades + 1, self._total + price
         self._drop(at_ns)
 
     def value(self, now_ns: int) -> Decimal | None:
@@ -55,18 +58,15 @@ class ReferencePrice:
         first = self._buckets[0]
         expired_ns = max(0, now_ns - self._window_ns - first.number * self._bucket_ns)
         # In units of 1 / bucket_ns of a trade, so that shares are whole numbers.
-        left_ns = self._bucket_ns - expired_ns
-        count = Decimal(first.trades * left_ns)
-        total = first.total * left_ns
-        for bucket in list(self._buckets)[1:]:
-            count += bucket.trades * self._bucket_ns
-            total += bucket.total * self._bucket_ns
+        count = Decimal(self._trades * self._bucket_ns - first.trades * expired_ns)
+        total = self._total * self._bucket_ns - first.total * expired_ns
         return divided(total, count, _PLACES, "ROUND_DOWN") if count else None
 
     def _drop(self, now_ns: int) -> None:
         cutoff_ns = now_ns - self._window_ns
         while self._buckets and (self._buckets[0].number + 1) * self._bucket_ns <= cutoff_ns:
-            self._buckets.popleft()
+            oldest = self._buckets.popleft()
+            self._trades, self._total = self._trades - oldest.trades, self._total - oldest.total
 
 
 def price_refusal(

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.sandbox_accounts import D, account, rules
+from support.sandbox_accounts import D, Order, account, rules
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.funding_payments import payment
 from arb.sandbox.accounts.liquidation import Forced, closing_id, due, liquidation_price
-from arb.sandbox.accounts.margin import Margin, OpenOrder, margin_of, order_margin
+from arb.sandbox.accounts.margin import Margin, margin_of, order_margin, order_values
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import InstrumentRules
@@ -38,10 +38,10 @@ def trader(*fills: tuple[PositionSide, str, str], usdt: str = "1000", **modes: o
 
 
 def margin(
-    one: Account, mark: str, *orders: OpenOrder, one_rules: InstrumentRules = RULES, **also: object
+    one: Account, mark: str, *orders: Order, one_rules: InstrumentRules = RULES, **also: object
 ) -> Margin:
     return margin_of(
-        one, one_rules.venue, {"BTCUSDT": one_rules}, lambda _: D(mark), orders, **also  # type: ignore[arg-type]
+        one, one_rules.venue, {"BTCUSDT": one_rules}, lambda _: D(mark), order_values(orders), **also  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_figures_are_rounded_as_in_the_venues_samples() -> None:
 
 def test_a_cross_position_and_its_orders() -> None:
     one = trader((BOTH, "0.1", "40000"))
-    found = margin(one, "41000", OpenOrder("BTCUSDT", BUY, BOTH, D("0.1"), D(39000)))
+    found = margin(one, "41000", Order("BTCUSDT", BUY, BOTH, D("0.1"), D(39000)))
     assert (found.wallet, found.unrealized, found.initial) == (D(1000), D(100), D(205))
     # 4,100 in the first bracket.
     assert found.maintenance == D("16.4")
@@ -85,9 +85,9 @@ def test_what_a_new_order_needs(side: int, quantity: str, price: str, needed: st
 
 def test_orders_on_both_sides_need_margin_once() -> None:
     one = trader()
-    bid = OpenOrder("BTCUSDT", BUY, BOTH, D("0.1"), D(40000))
-    assert order_margin(one, RULES, SELL, BOTH, D("0.1"), D(41000), others=[bid]) == D(5)
-    assert order_margin(one, RULES, BUY, BOTH, D("0.1"), D(39000), others=[bid]) == D(195)
+    bid = Order("BTCUSDT", BUY, BOTH, D("0.1"), D(40000))
+    assert order_margin(one, RULES, SELL, BOTH, D("0.1"), D(41000), orders=order_values([bid])) == D(5)
+    assert order_margin(one, RULES, BUY, BOTH, D("0.1"), D(39000), orders=order_values([bid])) == D(195)
     hedged = trader((LONG, "0.1", "40000"), is_hedge=True)
     assert order_margin(hedged, RULES, SELL, LONG, D("0.1"), D(41000)) == 0
     assert order_margin(hedged, RULES, SELL, SHORT, D("0.1"), D(41000)) == D(205)
@@ -100,12 +100,12 @@ def test_orders_on_both_sides_need_margin_once() -> None:
 def test_an_order_adds_what_its_margin_is(held: int, orders: list[tuple[bool, int, int]]) -> None:
     with exact():
         one = trader((BOTH, str(held), "40000")) if held else trader()
-        placed: list[OpenOrder] = []
+        placed: list[Order] = []
         for is_buy, quantity, price in orders:
             side, size, at = BUY if is_buy else SELL, D(quantity), D(price) * 20
             before = margin(one, "100", *placed).order_margin
-            needed = order_margin(one, RULES, side, BOTH, size, at, mark=D(100), others=placed)
-            placed.append(OpenOrder("BTCUSDT", side, BOTH, size, at))
+            needed = order_margin(one, RULES, side, BOTH, size, at, mark=D(100), orders=order_values(placed))
+            placed.append(Order("BTCUSDT", side, BOTH, size, at))
             assert before + needed == margin(one, "100", *placed).order_margin
             assert (
                 margin(one, "100", *placed, placed[0]._replace(reduce_only=True)).order_margin
@@ -149,7 +149,7 @@ def test_a_position_is_due_at_its_liquidation_price(quantity: str, is_isolated: 
 def test_a_position_that_cannot_be_due_has_no_liquidation_price() -> None:
     found = margin(trader((BOTH, "0.01", "40000"), usdt="5000"), "40000")
     assert liquidation_price(found, found.positions[0], RULES) == 0
-    empty = margin(trader(), "40000", OpenOrder("BTCUSDT", BUY, BOTH, D("0.1"), D(39000)))
+    empty = margin(trader(), "40000", Order("BTCUSDT", BUY, BOTH, D("0.1"), D(39000)))
     assert liquidation_price(empty, empty.positions[0], RULES) == 0
     assert due(empty) == []
 

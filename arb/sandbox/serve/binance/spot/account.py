@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from arb.sandbox.accounts.amounts import padded
+from arb.sandbox.accounts.amounts import exact, padded
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.serve.binance.api import Act, Call, Operation, Security
 from arb.sandbox.serve.binance.errors import ApiError
@@ -204,7 +204,8 @@ def _reference_price(call: Call) -> Act:
 
     def act(at_ns: int) -> Any:
         instrument = call.api.desk.instruments[symbol]
-        price = instrument.reference.value(at_ns) if instrument.rules.execution_range is not None else None
+        with exact():
+            price = instrument.reference.value(at_ns) if instrument.rules.execution_range is not None else None
         if price is None:
             raise ApiError(-2043, "This symbol doesn't have a reference price.")
         return {

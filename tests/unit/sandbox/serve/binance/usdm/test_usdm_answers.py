@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import tomli
-from support.sandbox_accounts import D
+from support.sandbox_accounts import D, Order
 from support.usdm_messages import (
     AT_MS,
     AT_NS,
@@ -30,7 +30,7 @@ from support.venue_messages.binance_usdm import DECODERS
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.ledger import EntryCause
-from arb.sandbox.accounts.margin import OpenOrder, margin_of
+from arb.sandbox.accounts.margin import margin_of, order_values
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.events import BUY
 from arb.sandbox.matching.orders import EndReason, Force
@@ -40,7 +40,7 @@ from arb.sandbox.trading.order_state import OrderStatus
 from arb.sandbox.trading.requests import OrderKind
 
 PATHS = sorted(MESSAGES.glob("*.toml"))
-OPEN = OpenOrder("BTCUSDT", BUY, BOTH, D("0.1"), D(39000))
+OPEN = Order("BTCUSDT", BUY, BOTH, D("0.1"), D(39000))
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +63,14 @@ def test_every_decoder_has_an_example() -> None:
     assert {path.stem for path in PATHS} == DECODERS.keys()
 
 
-def state(one: Account, mark: str, *orders: OpenOrder) -> accounts.State:
+def state(one: Account, mark: str, *orders: Order) -> accounts.State:
     def marks(_: str) -> Any:
         return D(mark)
 
     known = {"BTCUSDT": RULES}
-    return accounts.State(one, margin_of(one, "binance_usdm", known, marks, orders), known, marks, clock)
+    return accounts.State(
+        one, margin_of(one, "binance_usdm", known, marks, order_values(orders)), known, marks, clock
+    )
 
 
 ANSWERS = {
