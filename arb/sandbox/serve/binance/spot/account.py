@@ -205,7 +205,9 @@ def _reference_price(call: Call) -> Act:
     def act(at_ns: int) -> Any:
         instrument = call.api.desk.instruments[symbol]
         with exact():
-            price = instrument.reference.value(at_ns) if instrument.rules.execution_range is not None else None
+            price = (
+                instrument.reference.value(at_ns) if instrument.rules.execution_range is not None else None
+            )
         if price is None:
             raise ApiError(-2043, "This symbol doesn't have a reference price.")
         return {
