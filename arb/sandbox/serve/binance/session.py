@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from arb.sandbox.serve.rest import json_text
 from arb.sandbox.serve.session import Outcome, RouteError, Session
 
 #: Documented as 36 letters and digits; clients of the venue's own send UUIDs.
@@ -138,8 +139,8 @@ def _result(result: Any, request_id: Any) -> Outcome:
 
 
 def _result_text(result: Any, request_id: Any) -> str:
-    return msgspec.json.encode({"result": result, "id": request_id}).decode()
+    return json_text({"result": result, "id": request_id})
 
 
 def _error(code: int, text: str, request_id: Any) -> Outcome:
-    return Outcome([msgspec.json.encode({"code": code, "msg": text, "id": request_id}).decode()])
+    return Outcome([json_text({"code": code, "msg": text, "id": request_id})])

@@ -16,6 +16,7 @@ from arb.sandbox.serve.binance.api import Act, Api, Call, Operation, Result, Sec
 from arb.sandbox.serve.binance.errors import ApiError
 from arb.sandbox.serve.binance.parameters import of_message
 from arb.sandbox.serve.binance.signatures import Proof, may, message_payload
+from arb.sandbox.serve.rest import json_text
 from arb.sandbox.serve.session import Opening, Outcome, Session, Traffic
 
 _NULL = msgspec.Raw(b"null")
@@ -173,11 +174,11 @@ class WsApi(Session):
             answer["result"] = result.body
         if shows_limits:
             answer["rateLimits"] = self.api.rate_limits(result.counts)
-        self.send(msgspec.json.encode(answer).decode())
+        self.send(json_text(answer))
 
     def _refuse(self, request_id: msgspec.Raw, error: ApiError) -> None:
         answer = {"id": request_id, "status": error.status, "error": error.body}
-        self.send(msgspec.json.encode(answer).decode())
+        self.send(json_text(answer))
 
 
 def _log_on(call: Call) -> Act:

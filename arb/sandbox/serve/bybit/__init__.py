@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from arb.sandbox.serve.bybit.account_session import AccountSession
 from arb.sandbox.serve.bybit.instrument import BybitInstrument
 from arb.sandbox.serve.bybit.private_session import PrivateSession
 from arb.sandbox.serve.bybit.rest import BybitRest
@@ -48,9 +49,9 @@ class BybitFamily(Family):
         connection_id = f"{opening.no:08x}-5a4d-4b0c-8e5f-{opening.no:012x}"
         side = side_of(exchange, limits)
         if side is not None and path in ("/v5/private", "/v5/trade"):
-            kind = PrivateSession if path == "/v5/private" else TradeSession
+            kind: type[AccountSession] = PrivateSession if path == "/v5/private" else TradeSession
             alive = replace(limits, idle_s=_idle_s(opening.query.get("max_active_time", ""), limits.idle_s))
-            return kind(side, connection_id, opening.client_ip, alive)
+            return kind(side, exchange.venue_ms, connection_id, opening.client_ip, alive)
         if path not in (f"/v5/public/{self._category}", "/v5/private", "/v5/trade"):
             raise RouteError(f"no streams at {path}; this address serves /v5/public/{self._category}")
         return BybitSession(

@@ -6,15 +6,20 @@ their own. Source: bybit-exchange/docs v5 `websocket/private/*.mdx` (read 2026-0
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from itertools import product
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.serve.bybit import answers
 from arb.sandbox.serve.bybit.answers import Row
-from arb.sandbox.serve.bybit.side import Side
 from arb.sandbox.serve.bybit.wallet import VENUE, wallet
+from arb.sandbox.serve.rest import json_text
 from arb.sandbox.trading.events import AccountEvent, Event, OrderEvent, TransferEvent
 from arb.sandbox.trading.order_state import VenueOrder
+
+if TYPE_CHECKING:
+    from arb.sandbox.serve.bybit.side import Side
 
 #: Topics that exist with and without a category.
 BY_CATEGORY = {
@@ -27,46 +32,64 @@ BY_CATEGORY = {
 PLAIN = ("wallet", "dcp.future", "dcp.spot", "dcp.option")
 
 
-def messages(event: Event, side: Side, topics: Container[str]) -> Iterator[tuple[str, Row]]:
-    """(topic, its data) of an event, for subscribers of some topics. Called within `exact`."""
+class Part:
+    """What one topic, with and without category, has of an event."""
+
+    def __init__(self, topic: str, category: str, make: Callable[[], list[Row]]) -> None:
+        """make: its rows, each a message of its own."""
+        self.topics = (topic, f"{topic}.{category}")
+        self._make = make
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The rows as JSON; made when the first receiver wants them."""
+        with exact():
+            return [json_text(row) for row in self._make()]
+
+
+def parts(event: Event, side: Side) -> list[Part]:
+    """All of an event, in the order in which it is sent."""
     category = event.venue.removeprefix("bybit_")
-
-    def wanted(topic: str) -> list[str]:
-        return [name for name in (topic, f"{topic}.{category}") if name in topics]
-
     if isinstance(event, OrderEvent):
-        for topic in wanted("order"):
-            yield topic, answers.streamed_order(event.order, category)
-        one = event.execution
+        order, one = event.order, event.execution
+        found = [Part("order", category, lambda: [answers.streamed_order(order, category)])]
+        if one is not None and answers.EXECUTION_TYPES[one.kind] == "Trade":
+            found.append(
+                Part("execution.fast", category, lambda: [answers.fast_execution(one, order, category)])
+            )
         if one is not None:
-            if answers.EXECUTION_TYPES[one.kind] == "Trade":
-                for topic in wanted("execution.fast"):
-                    yield topic, answers.fast_execution(one, event.order, category)
-            for topic in wanted("execution"):
-                yield topic, answers.streamed_execution(one, event.order, category)
-    elif isinstance(event, AccountEvent):
-        if event.funding is not None:
-            for topic in wanted("execution"):
-                yield topic, answers.streamed_execution(event.funding, None, category)
-        account = side.account(event.account)
-        for topic, view in product(wanted("position"), event.positions):
-            instrument = side.desk("linear").instruments[view.symbol]
-            position = account.positions.get(view.symbol, view.side)
-            taker = account.fee_rules[VENUE].taker
-            times = position.opened_ns, event.at_ns
-            row = answers.position(view, instrument.rules, taker, times)
-            yield topic, answers.streamed_position(row)
-        if event.assets and "wallet" in topics:
-            known = {view.asset: view for view in event.assets}
-            yield "wallet", wallet(side, event.account, known, known)
-    elif isinstance(event, TransferEvent) and "wallet" in topics:
-        yield "wallet", wallet(side, event.account, [event.asset])
+            found.append(
+                Part("execution", category, lambda: [answers.streamed_execution(one, order, category)])
+            )
+        return found
+    if isinstance(event, TransferEvent):
+        return [Part("wallet", category, lambda: [wallet(side, event.account, [event.asset])])]
+    found = []
+    if isinstance(event, AccountEvent):
+        funding, known = event.funding, {view.asset: view for view in event.assets}
+        if funding is not None:
+            found.append(
+                Part("execution", category, lambda: [answers.streamed_execution(funding, None, category)])
+            )
+        if event.positions:
+            found.append(Part("position", category, lambda: _positions(event, side)))
+        if known:
+            found.append(Part("wallet", category, lambda: [wallet(side, event.account, known, known)]))
+    return found
 
 
-def lost_cancel(order: VenueOrder, topics: Container[str]) -> Iterator[tuple[str, Row]]:
-    """The second message `Filled` of an order whose cancellation was accepted and came too late."""
+def lost_cancel(order: VenueOrder) -> Part:
+    """The second message `Filled` of an order that was filled before its cancellation, which was accepted, arrived."""
     category = order.venue.removeprefix("bybit_")
     words = {"cancelType": "CancelByUser", "rejectReason": "EC_OrigClOrdIDDoesNotExist"}
-    for topic in ("order", f"order.{category}"):
-        if topic in topics:
-            yield topic, answers.streamed_order(order, category) | words
+    return Part("order", category, lambda: [answers.streamed_order(order, category) | words])
+
+
+def _positions(event: AccountEvent, side: Side) -> list[Row]:
+    account, rows = side.account(event.account), []
+    for view in event.positions:
+        position = account.positions.get(view.symbol, view.side)
+        rules = side.desk("linear").instruments[view.symbol].rules
+        taker = account.fee_rules[VENUE].taker
+        rows.append(answers.position(view, rules, taker, (position.opened_ns, event.at_ns)))
+    return [answers.streamed_position(row) for row in rows]

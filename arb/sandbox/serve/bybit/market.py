@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from arb.sandbox.accounts.amounts import divided, plain
 from arb.sandbox.accounts.rules import Facts, InstrumentRules, rules_of
 from arb.sandbox.serve.bybit import errors
@@ -20,7 +18,7 @@ from arb.sandbox.serve.bybit.errors import RequestError, parameter_error
 from arb.sandbox.serve.bybit.instrument import BybitInstrument
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, EMPTY_CATEGORIES, Fields
 from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.rest import decimals_of
+from arb.sandbox.serve.rest import decimals_of, json_text
 from connectors.units import MILLISECOND
 
 _DEPTH_MAX = 1000
@@ -71,7 +69,7 @@ class Market:
             for rules in self._rules(category).values()
             if symbol in ("", rules.symbol) and status == ("Trading" if rules.is_open else "Closed")
         ]
-        return _text({"category": category, "list": found, "nextPageCursor": ""})
+        return json_text({"category": category, "list": found, "nextPageCursor": ""})
 
     def tickers(self, fields: Fields, now_ms: int) -> str:
         """The `result` of GET /v5/market/tickers."""
@@ -84,7 +82,7 @@ class Market:
         ]
         if symbol and not rows:
             raise RequestError(errors.PARAMETER, "Not supported symbols")
-        return _text({"category": category, "list": rows})
+        return json_text({"category": category, "list": rows})
 
     def funding(self, fields: Fields, now_ms: int) -> str:
         """The `result` of GET /v5/market/funding/history, newest first.
@@ -111,7 +109,7 @@ class Market:
                 rate = funding.rate(at_ms - 1)
                 rows.append({"symbol": symbol, "fundingRate": rate, "fundingRateTimestamp": str(at_ms)})
                 at_ms -= funding.interval_ms
-        return _text({"category": category, "list": rows})
+        return json_text({"category": category, "list": rows})
 
     def _category(self, fields: Fields) -> str:
         if self._exchange.trading is None:
@@ -226,7 +224,3 @@ def _instrument(rules: InstrumentRules) -> dict[str, Any]:
         },
         "riskParameters": risk,
     }
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

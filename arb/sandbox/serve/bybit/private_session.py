@@ -9,19 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from arb.sandbox.accounts.amounts import exact
-from arb.sandbox.accounts.keys import ApiKey
+from arb.sandbox.serve.bybit.account_session import AccountSession
 from arb.sandbox.serve.bybit.errors import RequestError
-from arb.sandbox.serve.bybit.events import BY_CATEGORY, PLAIN, lost_cancel, messages
-from arb.sandbox.serve.bybit.side import Side
-from arb.sandbox.serve.bybit.signatures import authenticate_socket
-from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.session import Outcome, Session, Traffic
+from arb.sandbox.serve.bybit.events import BY_CATEGORY, PLAIN, Part
+from arb.sandbox.serve.bybit.session import request_of
+from arb.sandbox.serve.rest import json_text
+from arb.sandbox.serve.session import Outcome, Traffic
 from arb.sandbox.trading.events import Event
-from arb.sandbox.trading.order_state import VenueOrder
-from connectors.units import MILLISECOND
 
 _VENUES = ("bybit_spot", "bybit_linear")
 #: Topics of the disconnect protection, and what they protect.
@@ -29,46 +23,29 @@ _PROTECTED = {"dcp.spot": "bybit_spot", "dcp.future": "bybit_linear"}
 _TOPICS = frozenset(
     (*BY_CATEGORY, *PLAIN, *(f"{topic}.{name}" for topic, names in BY_CATEGORY.items() for name in names))
 )
-_REQUEST_ID_CHARS_MAX = 64
 
 
-class PrivateSession(Session):
+class PrivateSession(AccountSession):
     """One connection to the stream of an account."""
 
-    def __init__(self, side: Side, connection_id: str, client_ip: str, limits: Limits) -> None:
-        super().__init__()
-        self.limits = limits
-        self._side = side
-        self._connection_id = connection_id
-        self._client_ip = client_ip
-        self._key: ApiKey | None = None
+    def __init__(self, *of_account: Any) -> None:
+        """See `AccountSession`."""
+        super().__init__(*of_account)
         self._ends: list[Callable[[], None]] = []
         self._topics: dict[str, None] = {}
-        self._no = 0
-        #: Difference of the venue's clock from the sandbox's, as of the last message, and the time of that.
-        self._offset_ms = 0
-        self._now_ns = 0
 
     def carries(self, what: Traffic) -> bool:
         """See `Session`."""
         return what == "user"
 
     def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
-        self._offset_ms, self._now_ns = now_ms - now_ns // MILLISECOND, now_ns
-        try:
-            request = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
-            return self._refuse("Params Error", "", "")
-        if not isinstance(request, dict):
-            return self._refuse("Params Error", "", "")
-        operation, request_id = str(request.get("op", "")), request.get("req_id", "")
-        if isinstance(request_id, int) and not isinstance(request_id, bool):
-            request_id = str(request_id)  # undocumented, but ccxt sends numbers
-        if not isinstance(request_id, str) or len(request_id) > _REQUEST_ID_CHARS_MAX:
+        request, request_id = request_of(text)
+        operation = str(request.get("op", ""))
+        if request_id is None:
             return self._refuse("Params Error", "", operation)
         if operation == "ping":
             pong = {"req_id": request_id, "op": "pong", "args": [str(now_ms)], "conn_id": self._connection_id}
-            return Outcome([msgspec.json.encode(pong).decode()])
+            return Outcome([json_text(pong)])
         if operation == "auth":
             return self._authenticate(request, request_id, now_ms)
         if operation not in ("subscribe", "unsubscribe"):
@@ -84,18 +61,15 @@ class PrivateSession(Session):
         self._unprotect(list(self._topics), self._side.trading.now_ns)
 
     def _authenticate(self, request: dict[str, Any], request_id: str, now_ms: int) -> Outcome:
-        if self._key is not None:
-            return self._refuse("Repeat auth", request_id, "auth")
         try:
-            key = authenticate_socket(request.get("args"), self._side.trading.keys, self._client_ip, now_ms)
+            key = self._log_on(request.get("args"), now_ms)
         except RequestError as error:
             return self._refuse(error.text, request_id, "auth")
-        self._key = key
         for venue in _VENUES:
             self._ends.append(self._side.trading.listen(venue, key.account, self._on_event))
         listeners = self._side.lost_cancels.setdefault(key.account, [])
-        listeners.append(self._on_lost_cancel)
-        self._ends.append(lambda: listeners.remove(self._on_lost_cancel))
+        listeners.append(self._send_part)
+        self._ends.append(lambda: listeners.remove(self._send_part))
         return Outcome([self._reply(True, "", request_id, "auth")])
 
     def _change(self, operation: str, topics: object, request_id: str, now_ns: int) -> Outcome:
@@ -132,26 +106,18 @@ class PrivateSession(Session):
                 self._protection(topic).disconnect(self, now_ns)
 
     def _on_event(self, event: Event) -> None:
-        with exact():
-            for topic, row in messages(event, self._side, self._topics):
-                self._send(topic, row, event.at_ns)
+        for part in self._side.events.of(event):
+            self._send_part(part, event.at_ns)
 
-    def _on_lost_cancel(self, order: VenueOrder, at_ns: int) -> None:
-        with exact():
-            for topic, row in lost_cancel(order, self._topics):
-                self._send(topic, row, at_ns)
-
-    def _send(self, topic: str, row: dict[str, Any], at_ns: int) -> None:
-        self._no += 1
-        message: dict[str, object] = {
-            "topic": topic,
-            "id": f"{self._connection_id}_{self._no}",
-            "creationTime": at_ns // MILLISECOND + self._offset_ms,
-            "data": [row],
-        }
-        if topic.startswith("execution.fast"):
-            del message["id"]
-        self.send(msgspec.json.encode(message).decode())
+    def _send_part(self, part: Part, at_ns: int) -> None:
+        at_ms = self._clock(at_ns)
+        for topic in part.topics:
+            for row in part.texts if topic in self._topics else ():
+                self._no += 1
+                number = (
+                    "" if topic.startswith("execution.fast") else f'"id":"{self._connection_id}_{self._no}",'
+                )
+                self.send(f'{{"topic":"{topic}",{number}"creationTime":{at_ms},"data":[{row}]}}')
 
     def _refuse(self, reason: str, request_id: str, operation: str) -> Outcome:
         return Outcome([self._reply(False, reason, request_id, operation)])
@@ -160,4 +126,4 @@ class PrivateSession(Session):
         reply: dict[str, object] = {"success": success, "ret_msg": message, "op": operation}
         if request_id:
             reply["req_id"] = request_id
-        return msgspec.json.encode(reply | {"conn_id": self._connection_id}).decode()
+        return json_text(reply | {"conn_id": self._connection_id})

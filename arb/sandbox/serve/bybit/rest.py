@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.serve.bybit.endpoints import ENDPOINTS
 from arb.sandbox.serve.bybit.errors import RequestError
@@ -22,8 +20,7 @@ from arb.sandbox.serve.bybit.uid_limits import Allowance
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.raw_request import RawRequest, Reply
-from arb.sandbox.serve.rest import Response
-from connectors.units import MILLISECOND
+from arb.sandbox.serve.rest import Response, json_text
 
 _NOT_FOUND, _TOO_MANY = 10404, 10006
 
@@ -71,11 +68,11 @@ class BybitRest(Rest):
         fields = Fields(raw.parameters()) if raw.method == "GET" else Fields.of_body(raw.body)
 
         def done(outcome: Answer | RequestError, allowance: Allowance, sent_ns: int) -> None:
-            sent_ms = now_ms + (sent_ns - now_ns) // MILLISECOND
+            sent_ms = self._exchange.venue_ms(sent_ns)
             if isinstance(outcome, RequestError):
                 text = _envelope(outcome.code, outcome.text, "{}", sent_ms)
             else:
-                result, extra = _text(outcome.result), _text(outcome.extra)
+                result, extra = json_text(outcome.result), json_text(outcome.extra)
                 text = _envelope(0, outcome.text, result, sent_ms, extra)
             reply(Response(200, text, allowance.headers()))
 
@@ -85,7 +82,7 @@ class BybitRest(Rest):
         path = raw.path
         if raw.method == "GET" and path == "/v5/market/time":
             result = {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
-            return self._reply(_text(result), now_ms)
+            return self._reply(json_text(result), now_ms)
         read = self._market.endpoints.get(path) if raw.method == "GET" else None
         if read is not None:
             parameters = {name: value for name, value in raw.parameters().items() if value}
@@ -111,9 +108,5 @@ class BybitRest(Rest):
 
 
 def _envelope(code: int, message: str, result: str, now_ms: int, extra: str = "{}") -> str:
-    text = _text(message)
+    text = json_text(message)
     return f'{{"retCode":{code},"retMsg":{text},"result":{result},"retExtInfo":{extra},"time":{now_ms}}}'
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()

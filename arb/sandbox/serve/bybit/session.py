@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from arb.sandbox.serve.limits import Limits
+from arb.sandbox.serve.rest import json_text
 from arb.sandbox.serve.session import Outcome, Session
 
 _TOPIC = re.compile(
@@ -46,16 +47,9 @@ class BybitSession(Session):
         self._is_private = is_private
 
     def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
-        try:
-            request = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
-            return self._refuse("Params Error", "", "")
-        if not isinstance(request, dict):
-            return self._refuse("Params Error", "", "")
-        op, request_id = request.get("op"), request.get("req_id", "")
-        if isinstance(request_id, int) and not isinstance(request_id, bool):
-            request_id = str(request_id)  # undocumented, but ccxt sends numbers
-        if not isinstance(request_id, str) or len(request_id) > _REQUEST_ID_CHARS_MAX:
+        request, request_id = request_of(text)
+        op = request.get("op")
+        if request_id is None:
             return self._refuse("Params Error", "", str(op))
         if op == "ping":
             return Outcome([self._pong(request_id, now_ms)])
@@ -95,7 +89,7 @@ class BybitSession(Session):
     def _pong(self, request_id: str, now_ms: int) -> str:
         if self._is_private:
             pong = {"req_id": request_id, "op": "pong", "args": [str(now_ms)], "conn_id": self._connection_id}
-            return _text(pong)
+            return json_text(pong)
         return self._reply(True, "pong", request_id, "ping")
 
     def _refuse(self, reason: str, request_id: str, op: str) -> Outcome:
@@ -106,8 +100,19 @@ class BybitSession(Session):
         # A request without an id: spot omits the field, linear sends it empty.
         if request_id or not self._is_spot:
             reply["req_id"] = request_id
-        return _text(reply | {"op": op})
+        return json_text(reply | {"op": op})
 
 
-def _text(reply: dict[str, Any]) -> str:
-    return msgspec.json.encode(reply).decode()
+def request_of(text: str) -> tuple[dict[str, Any], str | None]:
+    """A request and its id, which is None of a request that is refused as a whole."""
+    try:
+        request = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        request = None
+    if not isinstance(request, dict):
+        return {"op": ""}, None
+    request_id = request.get("req_id", "")
+    if isinstance(request_id, int) and not isinstance(request_id, bool):
+        request_id = str(request_id)  # undocumented, but ccxt sends numbers
+    is_valid = isinstance(request_id, str) and len(request_id) <= _REQUEST_ID_CHARS_MAX
+    return request, request_id if is_valid else None

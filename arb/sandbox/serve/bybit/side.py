@@ -13,10 +13,12 @@ from arb.sandbox.accounts.keys import ApiKey
 from arb.sandbox.faults import FaultKind
 from arb.sandbox.serve.bybit import errors
 from arb.sandbox.serve.bybit.errors import RequestError, refused
+from arb.sandbox.serve.bybit.events import Part, lost_cancel, parts
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
 from arb.sandbox.serve.bybit.uid_limits import Allowance, UidLimits
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import Limits, Weights, Window
+from arb.sandbox.serve.per_event import PerEvent
 from arb.sandbox.trading.order_faults import Request
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Named, RefusalError
@@ -45,8 +47,10 @@ class Side:
         """uid_factor: of the limits of a UID; 0: none."""
         self.trading = trading
         self.limits = UidLimits(uid_factor)
-        #: The streams of each account that report cancellations which came too late.
-        self.lost_cancels: dict[str, list[Callable[[VenueOrder, int], None]]] = {}
+        #: What the streams send of each event.
+        self.events = PerEvent(lambda event: parts(event, self))
+        #: The streams of each account, which report orders that were filled before their cancellation arrived.
+        self.lost_cancels: dict[str, list[Callable[[Part, int], None]]] = {}
         #: Of both addresses, if they share a limit.
         self.weights: Weights | None = None
         #: Requests by websocket. Source: `websocket/trade/guideline.mdx`, 10403.
@@ -73,9 +77,10 @@ class Side:
 
     def report_lost_cancel(self, order: VenueOrder, now_ns: int) -> None:
         """Reports an order, which was filled before its cancellation arrived, to the account's streams."""
+        part = lost_cancel(order)
         for listener in list(self.lost_cancels.get(order.account, ())):
             delivery = self.trading.delivery[order.venue]
-            delivery.event(now_ns, listener, lambda at_ns, listener=listener: listener(order, at_ns))
+            delivery.event(now_ns, listener, lambda at_ns, listener=listener: listener(part, at_ns))
 
     def find(self, category: str, account: str, order_id: str, link_id: str = "") -> VenueOrder | None:
         """An order of any symbol by the venue's id, or else the client's."""

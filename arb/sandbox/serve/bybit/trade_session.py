@@ -10,35 +10,29 @@ from typing import Any
 
 import msgspec
 
-from arb.sandbox.accounts.keys import ApiKey
 from arb.sandbox.serve.bybit import errors
+from arb.sandbox.serve.bybit.account_session import AccountSession
 from arb.sandbox.serve.bybit.endpoints import OPERATIONS
 from arb.sandbox.serve.bybit.errors import RequestError, parameter_error
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
-from arb.sandbox.serve.bybit.side import Answer, Side, perform
-from arb.sandbox.serve.bybit.signatures import authenticate_socket, check_window
+from arb.sandbox.serve.bybit.side import Answer, perform
+from arb.sandbox.serve.bybit.signatures import check_window
 from arb.sandbox.serve.bybit.uid_limits import Allowance
-from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.session import Outcome, Session, Traffic
-from connectors.units import MILLISECOND
+from arb.sandbox.serve.rest import json_text
+from arb.sandbox.serve.session import Outcome, Traffic
 
 _REQUEST_ID_CHARS_MAX = 36
 #: Request ids that are remembered; a repeated older one is accepted.
 _REQUEST_IDS_MAX = 10_000
 
 
-class TradeSession(Session):
+class TradeSession(AccountSession):
     """One connection for order entry."""
 
-    def __init__(self, side: Side, connection_id: str, client_ip: str, limits: Limits) -> None:
-        super().__init__()
-        self.limits = limits
-        self._side = side
-        self._connection_id = connection_id
-        self._client_ip = client_ip
-        self._key: ApiKey | None = None
+    def __init__(self, *of_account: Any) -> None:
+        """See `AccountSession`."""
+        super().__init__(*of_account)
         self._request_ids: dict[str, None] = {}
-        self._no = 0
 
     def carries(self, what: Traffic) -> bool:
         """See `Session`."""
@@ -64,7 +58,8 @@ class TradeSession(Session):
             return Outcome([self._text(None, 0, "OK", "pong", data=[str(now_ms)])])
         self._check_request_id(request.get("reqId"))
         if operation == "auth":
-            return self._authenticate(request, now_ms)
+            self._log_on(request.get("args"), now_ms)
+            return Outcome([self._text(request, 0, "OK", "auth")])
         endpoint = OPERATIONS.get(operation) if isinstance(operation, str) else None
         if endpoint is None:
             raise RequestError(errors.UNKNOWN_OPERATION, "op type is not found")
@@ -90,8 +85,7 @@ class TradeSession(Session):
             raise RequestError(errors.UNKNOWN_OPERATION, "category is not correct/supported")
 
         def done(outcome: Answer | RequestError, allowance: Allowance, sent_ns: int) -> None:
-            sent_ms = now_ms + (sent_ns - now_ns) // MILLISECOND
-            self.send(self._answer(request, outcome, allowance, sent_ms))
+            self.send(self._answer(request, outcome, allowance, self._clock(sent_ns)))
 
         perform(self._side, endpoint, key, fields, self, now_ns, done, lambda: self.close(0, ""))
         return Outcome()
@@ -106,12 +100,6 @@ class TradeSession(Session):
         self._request_ids[request_id] = None
         if len(self._request_ids) > _REQUEST_IDS_MAX:
             del self._request_ids[next(iter(self._request_ids))]
-
-    def _authenticate(self, request: dict[str, Any], now_ms: int) -> Outcome:
-        if self._key is not None:
-            raise RequestError(errors.REPEATED_AUTH, "Repeat auth")
-        self._key = authenticate_socket(request.get("args"), self._side.trading.keys, self._client_ip, now_ms)
-        return Outcome([self._text(request, 0, "OK", "auth")])
 
     def _answer(
         self, request: dict[str, Any], outcome: Answer | RequestError, allowance: Allowance, sent_ms: int
@@ -135,4 +123,4 @@ class TradeSession(Session):
         if isinstance(request_id, str) and request_id:
             answer["reqId"] = request_id
         answer |= {"retCode": code, "retMsg": text, "op": operation} | more
-        return msgspec.json.encode(answer | {"connId": self._connection_id}).decode()
+        return json_text(answer | {"connId": self._connection_id})

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from arb.sandbox.accounts.amounts import ZERO, divided, plain, rounded
 from arb.sandbox.accounts.ledger import EntryCause
 from arb.sandbox.accounts.margin import Margin, order_margin
 from arb.sandbox.accounts.wallet import AssetView
 from arb.sandbox.serve.bybit.answers import Row
-from arb.sandbox.serve.bybit.side import Side
 from arb.sandbox.trading.requests import Place
+
+if TYPE_CHECKING:
+    from arb.sandbox.serve.bybit.side import Side
 
 VENUE = "bybit_linear"
 SETTLE = "USDT"

@@ -5,10 +5,7 @@ Source: user-data-stream.md of binance-spot-api-docs (read 2026-07-21). Decimals
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
-
-import msgspec
 
 from arb.sandbox.accounts.amounts import ZERO, exact, padded
 from arb.sandbox.matching.orders import EndReason
@@ -22,6 +19,8 @@ from arb.sandbox.serve.binance.spot.words import (
     status_of,
     type_of,
 )
+from arb.sandbox.serve.per_event import PerEvent
+from arb.sandbox.serve.rest import json_text
 from arb.sandbox.trading.events import AccountEvent, Cause, Change, Event, OrderEvent, TransferEvent
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Named, Reason, RefusalError
@@ -40,29 +39,15 @@ _REJECTIONS = {
     Reason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
     Reason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
 }
-#: Events whose texts are kept for further subscriptions of the account.
-_KEPT_MAX = 256
 
 
 class SpotEvents:
-    """Texts of the events of all accounts; each event has one text, whoever receives it."""
+    """The events of all accounts. `texts`: each one as JSON; "" if spot has none for it."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._execution_id = 0
-        self._kept: OrderedDict[int, tuple[Event, str]] = OrderedDict()
-
-    def text(self, event: Event) -> str:
-        """The event as JSON; "" if spot has none for it."""
-        kept = self._kept.get(id(event))
-        if kept is not None and kept[0] is event:
-            return kept[1]
-        content = self._content(event)
-        text = msgspec.json.encode(content).decode() if content else ""
-        self._kept[id(event)] = (event, text)
-        if len(self._kept) > _KEPT_MAX:
-            self._kept.popitem(last=False)
-        return text
+        self.texts = PerEvent(self._text)
 
     def terminated(self, now_ns: int) -> str:
         """The end of a subscription."""
@@ -70,6 +55,10 @@ class SpotEvents:
 
     def _clock(self, now_ns: int) -> int:
         return self._api.exchange.venue_ms(now_ns)
+
+    def _text(self, event: Event) -> str:
+        content = self._content(event)
+        return json_text(content) if content else ""
 
     def _content(self, event: Event) -> dict[str, Any] | None:
         if isinstance(event, OrderEvent):

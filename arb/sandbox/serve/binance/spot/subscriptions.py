@@ -55,7 +55,7 @@ def _listen(session: WsApi, events: SpotEvents, account: str, number: int) -> No
     api = session.api
 
     def deliver(event: Event) -> None:
-        text = events.text(event)
+        text = events.texts.of(event)
         if text:
             session.send(f'{{"subscriptionId":{number},"event":{text}}}')
 

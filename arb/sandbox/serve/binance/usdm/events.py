@@ -9,10 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from arb.sandbox.accounts.amounts import ZERO, plain
+from arb.sandbox.accounts.amounts import ZERO, exact, plain
 from arb.sandbox.accounts.positions import PositionView
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY
+from arb.sandbox.serve.binance.api import Api
 from arb.sandbox.serve.binance.usdm.words import (
     MODIFY_ID,
     PREVENTIONS,
@@ -27,11 +28,14 @@ from arb.sandbox.serve.binance.usdm.words import (
     status_of,
     type_of,
 )
+from arb.sandbox.serve.per_event import PerEvent
+from arb.sandbox.serve.rest import json_text
 from arb.sandbox.trading.events import (
     AccountEvent,
     Cause,
     Change,
     ConfigEvent,
+    Event,
     MarginCallEvent,
     OrderEvent,
 )
@@ -52,6 +56,26 @@ _EXECUTION_TYPES = {
     Change.CALCULATED: "CALCULATED",
 }
 _CAUSES = {Cause.FUNDING: "FUNDING_FEE", Cause.MODE: "MARGIN_TYPE_CHANGE"}
+
+
+def event_texts(api: Api) -> PerEvent[list[tuple[str, str]]]:
+    """What is sent of each event of an account: names and texts."""
+
+    def rows(event: Event) -> list[Row]:
+        clock = api.exchange.venue_ms
+        if isinstance(event, OrderEvent):
+            return order_events(event, api.desk.instruments[event.order.symbol].rules, clock)
+        if isinstance(event, AccountEvent):
+            return [account_update(event, clock)]
+        if isinstance(event, ConfigEvent):
+            return [config_update(event, clock)]
+        return [margin_call(event, clock)] if isinstance(event, MarginCallEvent) else []
+
+    def texts(event: Event) -> list[tuple[str, str]]:
+        with exact():
+            return [(row["e"], json_text(row)) for row in rows(event)]
+
+    return PerEvent(texts)
 
 
 def order_events(event: OrderEvent, rules: InstrumentRules, clock: Clock) -> list[Row]:

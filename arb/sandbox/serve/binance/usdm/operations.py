@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from arb.sandbox.serve.binance.api import Api, Operation
 from arb.sandbox.serve.binance.market import Market
+from arb.sandbox.serve.binance.usdm.events import event_texts
 from arb.sandbox.serve.binance.usdm.listen_keys import ListenKeys, listen_key_operations
 from arb.sandbox.serve.binance.usdm.modes import MODE_OPERATIONS
 from arb.sandbox.serve.binance.usdm.orders import ORDER_OPERATIONS
@@ -52,7 +53,7 @@ def usdm_market(
 ) -> Market:
     """The market. public: methods that need no account; of them USD-M's websocket API has `ping` alone."""
     api = Api(exchange, limits, weights)
-    keys = ListenKeys(api)
+    keys, texts = ListenKeys(api), event_texts(api)
     user_data = listen_key_operations(keys)
     known = ORDER_OPERATIONS | QUERY_OPERATIONS | user_data
     paths = {(method, f"/fapi/{path}"): known[name] for (method, path), name in _PATHS.items()}
@@ -67,5 +68,5 @@ def usdm_market(
         "/ws-fapi/v1",
         version="",
         ws_weight=5,
-        user_stream=lambda opening: UserStream(api, keys, opening),
+        user_stream=lambda opening: UserStream(api, keys, texts, opening),
     )

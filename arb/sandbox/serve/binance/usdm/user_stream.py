@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import msgspec
-
-from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.serve.binance.api import Api
 from arb.sandbox.serve.binance.session import BinanceSession
-from arb.sandbox.serve.binance.usdm import events
+from arb.sandbox.serve.binance.usdm.events import listen_key_expired
 from arb.sandbox.serve.binance.usdm.listen_keys import ListenKey, ListenKeys
+from arb.sandbox.serve.per_event import PerEvent
+from arb.sandbox.serve.rest import json_text
 from arb.sandbox.serve.session import Opening, Traffic
-from arb.sandbox.trading.events import AccountEvent, ConfigEvent, Event, MarginCallEvent, OrderEvent
+from arb.sandbox.trading.events import Event
 
 #: The prefix of the paths.
 PRIVATE = "/private/"
@@ -26,12 +25,15 @@ PRIVATE = "/private/"
 class UserStream(BinanceSession):
     """One connection."""
 
-    def __init__(self, api: Api, keys: ListenKeys, opening: Opening) -> None:
-        """Raises RouteError for a path that is none of the module's."""
+    def __init__(
+        self, api: Api, keys: ListenKeys, texts: PerEvent[list[tuple[str, str]]], opening: Opening
+    ) -> None:
+        """texts: see `event_texts`. Raises RouteError for a path that is none of the module's."""
         path = opening.path.removeprefix(PRIVATE.rstrip("/"))
         super().__init__(api.venue, path, opening.query, 0)
         self._api = api
         self._keys = keys
+        self._texts = texts
         #: Names of the events that are delivered; empty: all.
         self._wanted = frozenset(filter(None, opening.query.get("events", "").split("/")))
         self._ends: dict[str, Callable[[], None]] = {}
@@ -77,11 +79,12 @@ class UserStream(BinanceSession):
 
         def deliver(event: Event) -> None:
             if self._keys.is_valid(key):
-                self._deliver(name, event)
+                for kind, text in self._texts.of(event):
+                    self._send(name, kind, text)
 
         def expire(at_ns: int) -> None:
-            at_ms = self._api.exchange.venue_ms(at_ns)
-            self._send(name, events.listen_key_expired(name, at_ms))
+            row = listen_key_expired(name, self._api.exchange.venue_ms(at_ns))
+            self._send(name, row["e"], json_text(row))
             self._detach(name)
 
         end = self._api.trading.listen(self._api.venue, key.account, deliver)
@@ -93,25 +96,9 @@ class UserStream(BinanceSession):
         if end is not None:
             end()
 
-    def _deliver(self, name: str, event: Event) -> None:
-        clock = self._api.exchange.venue_ms
-        with exact():
-            if isinstance(event, OrderEvent):
-                rules = self._api.desk.instruments[event.order.symbol].rules
-                for row in events.order_events(event, rules, clock):
-                    self._send(name, row)
-            elif isinstance(event, AccountEvent):
-                self._send(name, events.account_update(event, clock))
-            elif isinstance(event, ConfigEvent):
-                self._send(name, events.config_update(event, clock))
-            elif isinstance(event, MarginCallEvent):
-                self._send(name, events.margin_call(event, clock))
-
-    def _send(self, name: str, row: events.Row) -> None:
-        if self._wanted and row["e"] not in self._wanted:
-            return
-        text = msgspec.json.encode(row).decode()
-        self.send(f'{{"stream":"{name}","data":{text}}}' if self.is_combined else text)
+    def _send(self, name: str, kind: str, text: str) -> None:
+        if not self._wanted or kind in self._wanted:
+            self.send(f'{{"stream":"{name}","data":{text}}}' if self.is_combined else text)
 
 
 def _both(end: Callable[[], None], key: ListenKey, watcher: Callable[[int], None]) -> Callable[[], None]:

@@ -57,6 +57,19 @@ def test_closed_size_and_profit_of_an_execution():
     assert sum(Decimal(row["execPnl"]) for row in rows) == position.cumulative
 
 
+def test_events_have_the_time_of_the_venue_whose_clock_has_become_wrong():
+    doors = Doors()
+    offset_ms = [0]
+    doors.exchanges["bybit_linear"].venue_ms = lambda now_ns: now_ns // MILLISECOND + offset_ms[0]
+    private = doors.socket("/v5/private")
+    private.ask(op="subscribe", args=["order"])
+    private.texts.clear()
+    offset_ms[0] = 1500
+    doors.place(qty="0.01")
+    (message,) = [json.loads(text) for text in private.texts]
+    assert message["creationTime"] == int(message["data"][0]["updatedTime"]) + 1500
+
+
 def test_a_cancellation_that_loses_to_a_fill_is_accepted_and_reported():
     doors = Doors(delays=Delays(arrival_ns=(50 * MILLISECOND,) * 2))
     private = doors.socket("/v5/private")

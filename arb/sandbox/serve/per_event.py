@@ -1,0 +1,32 @@
+"""What is sent of an event of an account is made once, for however many connections receive it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from arb.sandbox.trading.events import Event
+
+T = TypeVar("T")
+
+#: Events that are kept for further receivers: the newest ones.
+_KEPT_MAX = 256
+
+
+class PerEvent(Generic[T]):
+    """Results of `make`, by event."""
+
+    def __init__(self, make: Callable[[Event], T]) -> None:
+        self._make = make
+        #: By id of the event, which no other one has while it is kept.
+        self._kept: dict[int, tuple[Event, T]] = {}
+
+    def of(self, event: Event) -> T:
+        """What `make` returns for an event; not made again for the next receivers."""
+        kept = self._kept.get(id(event))
+        if kept is None:
+            kept = self._kept[id(event)] = (event, self._make(event))
+            if len(self._kept) > _KEPT_MAX:
+                del self._kept[next(iter(self._kept))]
+        return kept[1]
