@@ -39,3 +39,7 @@ class TransportError(ConnectorError):
 
 class InstrumentError(ConnectorError):
     """A symbol, stream, tick or lot that the venue does not have, or contradictory settings of one."""
+
+
+class OffGridError(ConnectorError):
+    """A price or quantity of a venue that is no whole number of ticks or lots, or no number."""
