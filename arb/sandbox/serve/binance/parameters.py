@@ -112,13 +112,13 @@ class Parameters:
             raise ApiError(-1130, f"Data sent for parameter '{name}' is not valid.")
         return value.lower() == "true"
 
-    def choice(self, name: str, choices: Mapping[str, T], error: ApiError | None = None) -> T | None:
-        """One of several words."""
+    def choice(self, name: str, choices: Mapping[str, T], error: tuple[int, str] | None = None) -> T | None:
+        """One of several words. error: code and text of its own for others."""
         value = self.text(name)
         if value is None:
             return None
         if value not in choices:
-            raise error or ApiError(-1130, f"Data sent for parameter '{name}' is not valid.")
+            raise ApiError(*(error or (-1130, f"Data sent for parameter '{name}' is not valid.")))
         return choices[value]
 
     def limit(self, default: int = 500, most: int = 1000) -> int:

@@ -61,9 +61,9 @@ def placement(call: Call) -> tuple[Place, str]:
     quantity, quote_quantity = parameters.decimal("quantity"), parameters.decimal("quoteOrderQty")
     price, strategy_type = parameters.decimal("price"), parameters.integer("strategyType")
     parameters.integer("strategyId")
-    force = parameters.choice("timeInForce", FORCES, ApiError(-1115, "Invalid timeInForce."))
-    kind = parameters.choice("type", _TYPES, ApiError(-1116, "Invalid orderType."))
-    side = parameters.choice("side", SIDES, ApiError(-1117, "Invalid side."))
+    force = parameters.choice("timeInForce", FORCES, (-1115, "Invalid timeInForce."))
+    kind = parameters.choice("type", _TYPES, (-1116, "Invalid orderType."))
+    side = parameters.choice("side", SIDES, (-1117, "Invalid side."))
     prevention = parameters.choice("selfTradePreventionMode", PREVENTIONS)
     form = parameters.choice("newOrderRespType", {name: name for name in answers.FORMS})
     symbol = parameters.symbol(desk.instruments)
@@ -174,7 +174,7 @@ def _cancellation(call: Call, order: str, client: str, own: str) -> Cancel:
     order_id, client_id = ids(parameters, order, client)
     request_id = parameters.text(own, CLIENT_ID)
     restriction = parameters.choice(
-        "cancelRestrictions", _RESTRICTIONS, ApiError(-1145, "Invalid cancelRestrictions")
+        "cancelRestrictions", _RESTRICTIONS, (-1145, "Invalid cancelRestrictions")
     )
     symbol = parameters.symbol(call.api.desk.instruments)
     return Cancel(

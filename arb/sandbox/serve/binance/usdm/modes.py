@@ -19,24 +19,22 @@ from arb.sandbox.trading.requests import Reason, RefusalError
 
 _FLAGS = {"true": True, "false": False}
 _MARGIN_TYPES = {"ISOLATED": "isolated", "CROSSED": "cross"}
+#: Codes and texts that only these settings have.
 _ASSETS_ERRORS = {
-    Reason.MODE_UNCHANGED: ApiError(
-        -4171, "Adjusted asset mode is currently set and does not need to be adjusted repeatedly"
+    Reason.MODE_UNCHANGED: (
+        -4171,
+        "Adjusted asset mode is currently set and does not need to be adjusted repeatedly",
     ),
-    Reason.MODE_HAS_ORDERS: ApiError(
-        -4170, "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures"
-    ),
-    Reason.NOT_SUPPORTED: ApiError(
+    Reason.MODE_HAS_ORDERS: (-4170, "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures"),
+    Reason.NOT_SUPPORTED: (
         -4167,
         "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin mode.",
     ),
 }
 _MARGIN_ERRORS = {
-    Reason.MODE_HAS_ORDERS: ApiError(-4047, "Margin type cannot be changed if there exists open orders."),
-    Reason.MODE_HAS_POSITION: ApiError(-4048, "Margin type cannot be changed if there exists position."),
-    Reason.NOT_SUPPORTED: ApiError(
-        -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode."
-    ),
+    Reason.MODE_HAS_ORDERS: (-4047, "Margin type cannot be changed if there exists open orders."),
+    Reason.MODE_HAS_POSITION: (-4048, "Margin type cannot be changed if there exists position."),
+    Reason.NOT_SUPPORTED: (-4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode."),
 }
 
 
@@ -49,13 +47,13 @@ def _setting(answer: Callable[[Modes], answers.Row]) -> Callable[[Call], Act]:
     return lambda call: lambda _: answer(_modes(call))
 
 
-def _changing(errors: Mapping[Reason, ApiError], change: Callable[[], None]) -> Any:
+def _changing(errors: Mapping[Reason, tuple[int, str]], change: Callable[[], None]) -> Any:
     """Makes a change; refusals that have a code of their own here are raised with it."""
     try:
         change()
     except RefusalError as refusal:
         if refusal.reason in errors:
-            raise errors[refusal.reason] from None
+            raise ApiError(*errors[refusal.reason]) from None
         raise
     return answers.SUCCESS
 

@@ -74,12 +74,12 @@ def _placement(call: Call) -> tuple[Place, bool]:
     parameters.required("symbol", "side", "type")
     client_id = parameters.text("newClientOrderId", USDM_CLIENT_ID)
     quantity, price = parameters.decimal("quantity"), parameters.decimal("price")
-    force = parameters.choice("timeInForce", _FORCES, ApiError(-1115, "Invalid timeInForce."))
-    kind = parameters.choice("type", _TYPES, ApiError(-1116, "Invalid orderType."))
-    side = parameters.choice("side", _SIDES, ApiError(-1117, "Invalid side."))
+    force = parameters.choice("timeInForce", _FORCES, (-1115, "Invalid timeInForce."))
+    kind = parameters.choice("type", _TYPES, (-1116, "Invalid orderType."))
+    side = parameters.choice("side", _SIDES, (-1117, "Invalid side."))
     position_side = parameters.choice("positionSide", _POSITION_SIDES) or PositionSide.BOTH
     prevention = parameters.choice(
-        "selfTradePreventionMode", _PREVENTIONS, ApiError(-5039, "Invalid self trade prevention mode")
+        "selfTradePreventionMode", _PREVENTIONS, (-5039, "Invalid self trade prevention mode")
     )
     is_result = parameters.choice("newOrderRespType", {"ACK": False, "RESULT": True})
     reduce_only = parameters.flag("reduceOnly")
@@ -212,7 +212,7 @@ def _modify(call: Call) -> Act:
         call.account, parameters.symbol(desk.instruments), order_id, client_id if order_id is None else None
     )
     quantity, price = parameters.decimal("quantity"), parameters.decimal("price")
-    side = parameters.choice("side", _SIDES, ApiError(-1117, "Invalid side."))
+    side = parameters.choice("side", _SIDES, (-1117, "Invalid side."))
     modify_id = parameters.integer(MODIFY_ID)
 
     def act(at_ns: int) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -119,6 +121,12 @@ def test_settings_of_an_account_without_orders(venue: BinanceMarket, method: str
     sent("margin_type", ask(venue, method, path, **params))
     again = venue.ask(method, f"/fapi/{path}", **params)
     assert again.body["code"] in (-4046, -4059, -4171)
+
+
+def test_a_refusal_of_a_setting_keeps_nothing_of_the_earlier_ones(venue: BinanceMarket) -> None:
+    for _ in range(50):
+        venue.ask("POST", "/fapi/v1/multiAssetsMargin", multiAssetsMargin="false")
+    assert sum(isinstance(one, TracebackType) for one in gc.get_objects()) < 50
 
 
 NAMED = {"symbol": "BTCUSDT", "orderId": 1}
