@@ -136,7 +136,6 @@ class Reason(Enum):
     NOT_AMENDABLE = auto()
     NO_CHANGE = auto()
     QUANTITY_NOT_SMALLER = auto()
-    TOO_MANY_AMENDMENTS = auto()
     # modes
     MODE_UNCHANGED = auto()
     MODE_HAS_ORDERS = auto()

@@ -105,7 +105,6 @@ _SPOT = {
     Reason.NOT_AMENDABLE: _Text(-2038, "Order amend is not supported for this symbol."),
     Reason.NO_CHANGE: _Text(-2038, "The requested action would change no state; rejecting."),
     Reason.QUANTITY_NOT_SMALLER: _Text(-2038, "Order amend (quantity increase) is not supported."),
-    Reason.TOO_MANY_AMENDMENTS: _filter("MAX_NUM_ORDER_AMENDS"),
 }
 _USDM = {
     Reason.UNKNOWN_SYMBOL: _Text(-1121, BAD_SYMBOL),
@@ -149,7 +148,6 @@ _USDM = {
     Reason.NO_LIQUIDITY: _Text(-2020, "Unable to fill."),
     Reason.PREVENTION_MODE: _Text(-1130, "Data sent for parameter 'selfTradePreventionMode' is not valid."),
     Reason.NOT_AMENDABLE: _Text(-5025, "Only limit order is supported"),
-    Reason.TOO_MANY_AMENDMENTS: _Text(-5026, "Exceed maximum modify order limit."),
     Reason.NO_CHANGE: _Text(-5027, "No need to modify the order."),
     Reason.MODE_UNCHANGED: _Text(-4059, "No need to change position side."),
     Reason.MODE_HAS_ORDERS: _Text(-4067, "Position side cannot be changed if there exists open orders."),

@@ -17,7 +17,7 @@ from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import Force, Prevention
 from arb.sandbox.serve.bybit.errors import RequestError, parameter_error
-from arb.sandbox.trading.requests import Amend, Cancel, Named, OrderKind, Place
+from arb.sandbox.trading.requests import Amend, Cancel, OrderKind, Place
 
 CATEGORIES = ("linear", "spot")
 #: Categories of the venue that have no instruments here: queries return empty lists.
@@ -204,14 +204,6 @@ def amend_request(fields: Fields, account: str) -> Amend:
     if price == 0 or quantity == 0:
         raise parameter_error("price and qty must be positive")
     return Amend(account, fields.text("symbol", None), *_ids(fields), price=price, quantity=quantity)
-
-
-def named(fields: Fields, account: str, symbol: str = "") -> Named | None:
-    """The order that a query names; None if it names none. The venue's id has priority."""
-    order_id, link_id = fields.text("orderId"), fields.text("orderLinkId")
-    if order_id:
-        return Named(account, symbol, order_id=order_id)
-    return Named(account, symbol, client_id=link_id) if link_id else None
 
 
 def _ids(fields: Fields) -> tuple[str | None, str | None]:

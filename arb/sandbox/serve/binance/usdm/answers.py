@@ -6,7 +6,6 @@ answers to new, changed and cancelled orders (gone since 2026-07-14), and with `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -201,20 +200,6 @@ def changed_leverage(rules: InstrumentRules, leverage: int) -> Row:
 
 def countdown(symbol: str, countdown_ms: int) -> Row:
     return {"symbol": symbol, "countdownTime": str(countdown_ms)}
-
-
-def order_limits(limits: Mapping[str, int]) -> list[Row]:
-    """Limits of order counts; keys are windows such as "10S" and "1M"."""
-    intervals = {"S": "SECOND", "M": "MINUTE", "D": "DAY"}
-    return [
-        {
-            "rateLimitType": "ORDERS",
-            "interval": intervals[window[-1]],
-            "intervalNum": int(window[:-1]),
-            "limit": limit,
-        }
-        for window, limit in limits.items()
-    ]
 
 
 def _constants(order: VenueOrder, formats: Formats) -> Row:

@@ -11,7 +11,7 @@ from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import Force, Prevention
 from arb.sandbox.serve.bybit.errors import _CODES, RequestError, refused
-from arb.sandbox.serve.bybit.parameters import Fields, amend_request, cancel_request, named, place_request
+from arb.sandbox.serve.bybit.parameters import Fields, amend_request, cancel_request, place_request
 from arb.sandbox.serve.bybit.uid_limits import UidLimits
 from arb.sandbox.trading.requests import OrderKind, Reason, RefusalError
 from connectors.units import MILLISECOND, SECOND
@@ -177,7 +177,7 @@ def test_pages(query, page):
 
 def test_the_venues_id_has_priority():
     both = Fields({"symbol": "BTCUSDT", "orderId": "1", "orderLinkId": "2", "qty": "1"})
-    for one in (cancel_request(both, "main"), amend_request(both, "main"), named(both, "main")):
+    for one in (cancel_request(both, "main"), amend_request(both, "main")):
         assert (one.order_id, one.client_id) == ("1", None)
     only = Fields({"symbol": "BTCUSDT", "orderLinkId": "2", "price": "3"})
     assert cancel_request(only, "main").client_id == "2"

@@ -89,7 +89,6 @@ ANSWERS = {
     "commission_rate": lambda: answers.commission_rate("BTCUSDT", D("0.0002"), D("0.0004")),
     "account_config": lambda: answers.account_config(Modes(), -1),
     "symbol_config": lambda: [answers.symbol_config(RULES, Modes())],
-    "order_limits": lambda: answers.order_limits({"10S": 300, "1M": 1200}),
     "balances": lambda: accounts.balances(state(trader(), "1")),
     "account_v2": lambda: accounts.account_v2(state(trader(), "41000")),
     "account_v3": lambda: accounts.account_v3(state(trader(), "41000", OPEN)),
