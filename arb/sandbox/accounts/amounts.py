@@ -27,6 +27,7 @@ _EXACT = Context(prec=60, traps=[DivisionByZero, Inexact, InvalidOperation, Over
 _ROUNDING = Context(prec=60, traps=[DivisionByZero, InvalidOperation, Overflow])
 #: The last decimal, by number of decimals.
 _UNITS = [Decimal(1).scaleb(-places) for places in range(25)]
+_ZEROS = [format(ZERO, f".{places}f") for places in range(25)]
 
 #: Rounding modes by the names that configuration uses.
 MODES = {
@@ -66,6 +67,8 @@ def plain(value: Decimal) -> str:
 
 def padded(value: Decimal, places: int = PLACES) -> str:
     """The value with exactly `places` decimals; it must not have more."""
+    if not value:
+        return _ZEROS[places]
     if -value.as_tuple().exponent <= places:  # type: ignore[operator]  # finite values only
         return format(value, f".{places}f")  # nothing to round: three times as fast as what follows
     with exact():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -20,7 +21,7 @@ class PerEvent(Generic[T]):
     def __init__(self, make: Callable[[Event], T]) -> None:
         self._make = make
         #: By id of the event, which no other one has while it is kept.
-        self._kept: dict[int, tuple[Event, T]] = {}
+        self._kept: OrderedDict[int, tuple[Event, T]] = OrderedDict()
 
     def of(self, event: Event) -> T:
         """What `make` returns for an event; not made again for the next receivers."""
@@ -28,5 +29,5 @@ class PerEvent(Generic[T]):
         if kept is None:
             kept = self._kept[id(event)] = (event, self._make(event))
             if len(self._kept) > _KEPT_MAX:
-                del self._kept[next(iter(self._kept))]
+                self._kept.popitem(last=False)
         return kept[1]

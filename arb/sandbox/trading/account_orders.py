@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from arb.sandbox.trading.order_state import Execution, VenueOrder
 from arb.sandbox.trading.requests import Named, Reason, RefusalError
@@ -19,7 +19,7 @@ class AccountOrders:
         #: Open orders by id.
         self.open: dict[str, VenueOrder] = {}
         self._open_by_client: dict[str, VenueOrder] = {}
-        self._closed: dict[str, VenueOrder] = {}
+        self._closed: OrderedDict[str, VenueOrder] = OrderedDict()
         #: The last order of every client id.
         self._last_by_client: dict[str, VenueOrder] = {}
         self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_MAX)
@@ -57,7 +57,7 @@ class AccountOrders:
         self._open_by_client.pop(order.client_id, None)
         self._closed[order.order_id] = order
         if len(self._closed) > CLOSED_MAX:
-            oldest = self._closed.pop(next(iter(self._closed)))
+            _, oldest = self._closed.popitem(last=False)
             if self._last_by_client.get(oldest.client_id) is oldest:
                 del self._last_by_client[oldest.client_id]
 

@@ -6,6 +6,7 @@ documented; here: form, reqId, operation, auth, header, category.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -32,7 +33,8 @@ class TradeSession(AccountSession):
     def __init__(self, *of_account: Any) -> None:
         """See `AccountSession`."""
         super().__init__(*of_account)
-        self._request_ids: dict[str, None] = {}
+        #: In an OrderedDict the oldest one is at hand: a dict searches for it.
+        self._request_ids: OrderedDict[str, None] = OrderedDict()
 
     def carries(self, what: Traffic) -> bool:
         """See `Session`."""
@@ -99,7 +101,7 @@ class TradeSession(AccountSession):
             raise RequestError(errors.REPEATED_REQUEST, "reqId is duplicated")
         self._request_ids[request_id] = None
         if len(self._request_ids) > _REQUEST_IDS_MAX:
-            del self._request_ids[next(iter(self._request_ids))]
+            self._request_ids.popitem(last=False)
 
     def _answer(
         self, request: dict[str, Any], outcome: Answer | RequestError, allowance: Allowance, sent_ms: int

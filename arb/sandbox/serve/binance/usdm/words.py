@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
-from arb.sandbox.accounts.amounts import PLACES, padded, rounded
+from arb.sandbox.accounts.amounts import PLACES, rounded
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
@@ -77,7 +77,7 @@ def good_till_of(order: VenueOrder) -> int:
 
 def money(value: Decimal) -> str:
     """8 decimals; what has more is cut."""
-    return padded(rounded(value, PLACES, ROUND_DOWN))
+    return format(rounded(value, PLACES, ROUND_DOWN), "f")
 
 
 def short_money(value: Decimal) -> str:
@@ -105,7 +105,7 @@ class Formats:
 
     def quote(self, value: Decimal) -> str:
         """An average price, or a sum of price times quantity."""
-        return padded(rounded(value, self._quote), self._quote)
+        return format(rounded(value, self._quote), "f")
 
 
 def _places(value: Decimal) -> int:
@@ -113,4 +113,4 @@ def _places(value: Decimal) -> int:
 
 
 def _text(value: Decimal, places: int) -> str:
-    return padded(value, max(places, _places(value)))
+    return format(value, f".{max(places, _places(value))}f")
