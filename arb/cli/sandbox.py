@@ -282,11 +282,7 @@ def serve(
 
 def _show_start(urls: dict[str, Any], keys: Sequence[TestKey], *, as_json: bool) -> None:
     """Addresses, and the keys with which a client may trade."""
-    shown = [
-        {"house": one.key.house, "kind": one.key.kind.name.lower(), "id": one.key.id, "private": one.private}
-        for one in keys
-        if any(venue.startswith(one.key.house) for venue in urls)
-    ]
+    shown = [one.shown for one in keys if any(venue.startswith(one.key.house) for venue in urls)]
     if as_json:
         echo_json({venue: one._asdict() for venue, one in urls.items()})
         echo_json({"keys": shown})

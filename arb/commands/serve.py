@@ -66,9 +66,9 @@ def sandbox_of(
     else:
         prices = {listing.symbol: starting_price(listing.symbol, known) for listing in listings}
         source = SeededMarket(listings, prices, seed, WIDE)
+    keys = keys_of(seed) if accounts is None and not keeps_times else []
     if accounts is None:
-        keys = tuple(one.key for one in keys_of(seed))
-        setup = TradingSetup((usual_account(),), keys, matching)
+        setup = TradingSetup((usual_account(),), tuple(one.key for one in keys), matching)
     else:
         setup = load_accounts(accounts, matching)
     setup = replace(setup, queues={name: (one.queue.model, one.queue.power) for name, one in known.items()})
@@ -91,6 +91,7 @@ def sandbox_of(
         trading=None if keeps_times else trading_of(setup, seed, default_rng(seed), funding or USUAL_FUNDING),
         ledger=ledger,
         fault_of=fault_of,
+        keys=keys,
     )
 
 

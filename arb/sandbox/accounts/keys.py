@@ -65,6 +65,16 @@ class TestKey(NamedTuple):
     #: The HMAC secret, or the Ed25519 private key as PEM (PKCS #8).
     private: str
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """What a client needs: house ("binance" or "bybit"), kind ("hmac" or "ed25519"), id, private."""
+        return {
+            "house": self.key.house,
+            "kind": self.key.kind.name.lower(),
+            "id": self.key.id,
+            "private": self.private,
+        }
+
 
 def test_keys(seed: int, account: str = "main") -> list[TestKey]:  # noqa: PT028 (no test)
     """An HMAC and an Ed25519 key of an account at Binance, and an HMAC key at Bybit, which may do everything.

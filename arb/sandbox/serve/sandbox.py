@@ -43,6 +43,7 @@ from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import SECOND
 
 if TYPE_CHECKING:
+    from arb.sandbox.accounts.keys import TestKey
     from arb.sandbox.trading.state import Trading
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class Sandbox:
         trading: OpenTrading | None = None,
         ledger: Path | None = None,
         fault_of: Callable[[str], Fault] | None = None,
+        keys: Sequence[TestKey] = (),
     ) -> None:
         """`facts` by (venue, symbol); `ports` by venue, by default free ones; `limits` replace the venues' own.
 
@@ -125,7 +127,8 @@ class Sandbox:
 
         trading: None: market data only; orders are refused. ledger: file of all changes of orders and balances.
 
-        fault_of: decodes faults that are posted to `/sandbox/faults`; None: they are refused.
+        fault_of: decodes faults that are posted to `/sandbox/faults`; None: they are refused. keys: that `/sandbox`
+        shows.
 
         speed: factor of the market's time; limits and faults use the sandbox's own clock. Raises InputError if a port
         is taken, a recording cannot be read or the fault log cannot be written.
@@ -140,6 +143,7 @@ class Sandbox:
         self._ports = ports or {}
         self._funding = funding
         self._fault_of = fault_of
+        self._keys = tuple(keys)
         self._open_trading = trading
         self._ledger_path = ledger
         self._ledger: LedgerFile | None = None
@@ -256,6 +260,7 @@ class Sandbox:
                 self.advance_to,
                 self._plan,
                 self._begin_text,
+                [one.shown for one in self._keys if venue.startswith(one.key.house)],
             )
             self._servers[venue] = server
             await server.start(self._ports.get(venue, 0))

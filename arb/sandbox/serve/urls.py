@@ -19,16 +19,23 @@ VENUES = tuple(_WEBSOCKET_PATHS)
 
 
 class VenueUrls(NamedTuple):
-    """The addresses of one venue, as `websocket_url` and `rest_api_url` of its file."""
+    """The addresses of one venue; the first two as `websocket_url` and `rest_api_url` of its file."""
 
     websocket: str
     rest: str
+    #: Websockets of order entry and of user data, without their paths, which the protocols have.
+    trade: str
+    user: str
 
 
 def venue_urls(ports: Mapping[str, int]) -> dict[str, VenueUrls]:
     """The addresses of the venues on these ports of this machine."""
     return {
-        venue: VenueUrls(f"ws://127.0.0.1:{port}{_WEBSOCKET_PATHS[venue]}", f"http://127.0.0.1:{port}")
+        venue: VenueUrls(
+            f"ws://127.0.0.1:{port}{_WEBSOCKET_PATHS[venue]}",
+            f"http://127.0.0.1:{port}",
+            *2 * (f"ws://127.0.0.1:{port}",),
+        )
         for venue, port in ports.items()
     }
 

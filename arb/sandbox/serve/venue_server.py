@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -68,11 +68,12 @@ class VenueServer:
         advance_to: Callable[[int], None],
         plan: Callable[[], None],
         begin: Callable[[str], None],
+        keys: Sequence[Mapping[str, str]] = (),
     ) -> None:
         """source: what its data are, in a few words.
 
         advance_to: brings the sandbox to the time of a request or message, before it; plan: called after it.
-        begin: begins a fault, given as JSON. Raises ConfigError.
+        begin: begins a fault, given as JSON. Raises ConfigError. keys: with which a client may trade; shown to it.
         """
         self.venue = exchange.venue
         self.exchange = exchange
@@ -88,6 +89,7 @@ class VenueServer:
         self._advance_to = advance_to
         self._plan = plan
         self._begin = begin
+        self._keys = keys
         #: Of the requests that wait for their replies.
         self._waiting: set[asyncio.Future[Response | None]] = set()
         self._rest = exchange.family.rest(exchange, facts, limits)
@@ -226,6 +228,7 @@ class VenueServer:
             "connections": len(self.connections),
             "frames_sent": self.hub.frames_sent,
             **({} if trading is None else {"rows_late": trading.rows_late}),
+            **({"keys": list(self._keys)} if self._keys else {}),
         }
 
     async def _begin_fault(self, request: web.Request) -> web.Response:
