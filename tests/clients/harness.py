@@ -2,6 +2,8 @@
 
 A client runs in a process of its own (`programs/`) and prints a JSON line for each cell of the table of clients; the
 sandbox runs on a thread of this process, whose desks and accounts the tests compare with what the client reported.
+A program may also ask the test for what it cannot do itself: to begin a fault, to move a mark price, or to wait until
+the sandbox has its subscriptions. It goes on when that is done, so that no step depends on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import importlib
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -19,16 +22,19 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from numpy.random import default_rng
+from support.live_sandbox import await_that
 from support.simulated import LISTINGS, PRICES
 
-from arb.sandbox.faults import Fault
+from arb.sandbox.faults import Fault, FaultKind
+from arb.sandbox.serve.bybit.private_session import PrivateSession
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.trading import trading_of
 from arb.sandbox.trading.setup import TradingSetup
+from arb.sandbox.trading.state import Trading
 
 PROGRAMS = Path(__file__).parent / "programs"
-#: A program that hangs is ended; the slowest one takes some 10 s.
-_PROGRAM_S = 90.0
+#: A program that hangs is ended; the slowest one takes some 20 s.
+_PROGRAM_S = 240.0
 T = TypeVar("T")
 
 
@@ -48,6 +54,7 @@ class RunningSandbox:
     def __enter__(self) -> RunningSandbox:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self.sandbox.__aenter__(), self._loop).result(120)
+        await_that(lambda: self.ask(_has_books), "the books of all venues")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,6 +86,10 @@ class RunningSandbox:
         asyncio.run_coroutine_threadsafe(begin(), self._loop).result(30)
 
 
+def _has_books(trading: Trading) -> bool:
+    return all(one.matcher.is_ready for desk in trading.desks.values() for one in desk.instruments.values())
+
+
 class Reported(NamedTuple):
     """What a program printed, by cell; the error with which it ended."""
 
@@ -86,18 +97,72 @@ class Reported(NamedTuple):
     error: str
 
 
-def run_program(name: str, **arguments: Any) -> Reported:
-    """Runs `programs/NAME.py` in a process of its own with its arguments as JSON."""
+def run_program(running: RunningSandbox, name: str, **arguments: Any) -> Reported:
+    """Runs `programs/NAME.py` in a process of its own with its arguments as JSON, and does what it asks for."""
     command = [sys.executable, str(PROGRAMS / f"{name}.py"), json.dumps(arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_PROGRAM_S, cwd=PROGRAMS, check=False
-    )
     cells: dict[str, Any] = {}
-    for line in done.stdout.splitlines():
-        if line.startswith("{"):
-            found = json.loads(line)
-            cells[found["cell"]] = found["value"]
-    return Reported(cells, done.stderr[-3000:] if done.returncode else "")
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=PROGRAMS
+        ) as program,
+    ):
+        assert program.stdin is not None
+        assert program.stdout is not None
+        too_long = threading.Timer(_PROGRAM_S, program.kill)
+        too_long.start()
+        try:
+            for line in program.stdout:
+                if not line.startswith("{"):
+                    continue
+                found = json.loads(line)
+                if "cell" in found:
+                    cells[found["cell"]] = found["value"]
+                    continue
+                for request, keys in found.items():
+                    _REQUESTS[request](running, **keys)
+                program.stdin.write("done\n")
+                program.stdin.flush()
+            program.wait()
+        finally:
+            too_long.cancel()
+            program.kill()
+        errors.seek(0)
+        return Reported(cells, errors.read()[-3000:] if program.returncode else "")
+
+
+def _begin(running: RunningSandbox, kind: str, **keys: Any) -> None:
+    """Begins a fault now."""
+    if "quantity" in keys:
+        keys["quantity"] = Decimal(keys["quantity"])
+    running.begin(Fault(FaultKind(kind), at_s=0.0, **keys))
+
+
+def _move_mark(running: RunningSandbox, venue: str, share: float) -> None:
+    """Moves the mark price to a share of itself."""
+
+    def move(trading: Trading) -> None:
+        instrument = trading.desks[venue].instruments["BTCUSDT"]
+        assert instrument.mark is not None
+        instrument.mark_price = instrument.mark * Decimal(repr(share))
+
+    running.ask(move)
+
+
+def _await_streams(running: RunningSandbox, venue: str, count: int) -> None:
+    """Returns when an account has this many subscriptions to its events."""
+    await_that(lambda: running.ask(lambda trading: _subscriptions(trading, venue)) >= count, "subscriptions")
+
+
+def _subscriptions(trading: Trading, venue: str) -> int:
+    """Bybit's are the topics of its sockets."""
+    sockets = [getattr(one, "__self__", None) for one in trading._listeners.get((venue, "main"), {}).values()]
+    return sum(len(one._topics) if isinstance(one, PrivateSession) else 1 for one in sockets)
+
+
+_REQUESTS: dict[str, Callable[..., None]] = {
+    "begin": _begin, "move_mark": _move_mark, "await_streams": _await_streams,
+}  # fmt: skip
 
 
 @cache

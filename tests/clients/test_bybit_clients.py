@@ -79,6 +79,7 @@ def rehearsal(client: str, category: str) -> Rehearsal:
         # Each client uses the address of the other category: both are doors to one account.
         door = {"spot": "bybit_linear", "linear": "bybit_spot"}[category]
         reported = run_program(
+            sandbox,
             client,
             address=sandbox.addresses[door],
             symbol=SYMBOLS[category],

@@ -44,6 +44,7 @@ def reported(client: str, category: str) -> Reported:
         TradingSetup((usual_account(),), (KEY, READER)), "bybit_spot", "bybit_linear"
     ) as sandbox:
         return run_program(
+            sandbox,
             f"bybit_refusals_{client}",
             address=sandbox.addresses[f"bybit_{category}"],
             symbol=SYMBOLS[category],

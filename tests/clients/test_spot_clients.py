@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
@@ -79,9 +78,8 @@ def rehearsal(client: str) -> Rehearsal:
     delays = {VENUE: LATE_ANSWERS} if "late" in client else {}
     setup = TradingSetup((usual_account(),), (HMAC.key, ED25519.key), delays=delays)
     with RunningSandbox(setup, VENUE) as sandbox:
-        while not sandbox.ask(lambda trading: trading.desks[VENUE].instruments["BTCUSDT"].matcher.is_ready):
-            time.sleep(0.05)
         reported = run_program(
+            sandbox,
             program,
             address=sandbox.addresses[VENUE],
             key=key.key.id,

@@ -13,12 +13,15 @@ import pytest
 from clients.harness import RunningSandbox, run_program
 
 from arb.sandbox.accounts.keys import test_keys
+from arb.sandbox.serve.limits import LIMITS
 from arb.sandbox.trading.setup import TradingSetup, usual_account
 
 pytestmark = pytest.mark.slow
 
 VENUE = "binance_spot"
 KEY, READER = test_keys(7)[0], test_keys(8)[0]
+#: Limits that a client exceeds on any machine.
+LOW = replace(LIMITS[VENUE], orders_10s=5, weight_max=1000)
 #: Request: (class of ccxt's error, class of the connector's error, code).
 REFUSED = {
     "wrong_secret": ("AuthenticationError", "BadRequestError", -1022),
@@ -51,8 +54,9 @@ def reported(program: str) -> Any:
     """Runs the wrong requests once."""
     reader = replace(READER.key, permissions=frozenset(("read",)))
     setup = TradingSetup((usual_account(),), (KEY.key, reader))
-    with RunningSandbox(setup, VENUE) as sandbox:
+    with RunningSandbox(setup, VENUE, limits={VENUE: LOW}) as sandbox:
         return run_program(
+            sandbox,
             program,
             address=sandbox.addresses[VENUE],
             key=KEY.key.id,

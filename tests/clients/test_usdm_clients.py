@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -76,10 +75,9 @@ def rehearsal(client: str) -> Rehearsal:
     program, key = CLIENTS[client]
     setup = TradingSetup((usual_account(),), (HMAC.key, ED25519.key))
     with RunningSandbox(setup, "binance_spot", VENUE) as sandbox:
-        while not sandbox.ask(lambda trading: trading.desks[VENUE].instruments["BTCUSDT"].matcher.is_ready):
-            time.sleep(0.05)
         bid, ask = sandbox.ask(lambda trading: trading.desks[VENUE].instruments["BTCUSDT"].touch())
         reported = run_program(
+            sandbox,
             program,
             spot=sandbox.addresses["binance_spot"],
             usdm=sandbox.addresses[VENUE],

@@ -5,7 +5,6 @@ The classes of ccxt are those that it raises for an address that is not the venu
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -14,12 +13,15 @@ import pytest
 from clients.harness import RunningSandbox, run_program
 
 from arb.sandbox.accounts.keys import test_keys
+from arb.sandbox.serve.limits import LIMITS
 from arb.sandbox.trading.setup import TradingSetup, usual_account
 
 pytestmark = pytest.mark.slow
 
 VENUE = "binance_usdm"
 KEY, READER = test_keys(7)[0], test_keys(8)[0]
+#: A limit that a client exceeds on any machine.
+LOW = replace(LIMITS[VENUE], orders_10s=5)
 #: Request: (class of ccxt's error, class of the connector's error, code).
 REFUSED = {
     "wrong_secret": ("AuthenticationError", "BadRequestError", -1022),
@@ -57,10 +59,9 @@ def reported(program: str) -> Any:
     """Runs the wrong requests once."""
     reader = replace(READER.key, permissions=frozenset(("read", "spot")))
     setup = TradingSetup((usual_account(),), (KEY.key, reader))
-    with RunningSandbox(setup, "binance_spot", VENUE) as sandbox:
-        while not sandbox.ask(lambda trading: trading.desks[VENUE].instruments["BTCUSDT"].matcher.is_ready):
-            time.sleep(0.05)
+    with RunningSandbox(setup, "binance_spot", VENUE, limits={VENUE: LOW}) as sandbox:
         return run_program(
+            sandbox,
             program,
             spot=sandbox.addresses["binance_spot"],
             usdm=sandbox.addresses[VENUE],

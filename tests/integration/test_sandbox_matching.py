@@ -208,7 +208,7 @@ def test_a_backtest_of_the_frames_has_the_same_fills(
     write_templates(tmp_path)
     spot = next(venue for venue in venues if venue.endswith("spot"))
     settings = [
-        f"strategy.function='{strategy_file('requests.py', text)}:run'",
+        f"strategy.function='{strategy_file('requested.py', text)}:run'",
         f"data.directory='{tmp_path}/recordings'",
         "backtest.engine='arb'",
         *(f"{venue}.latency.{key}" for venue in venues for key in (f"entry_ms={ENTRY_NS / MS}", "feed_ms=0")),

@@ -102,7 +102,7 @@ def test_late_replies_arrive_and_a_client_that_left_is_forgotten(
         with pytest.raises(aiohttp.ClientError):
             await forever
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def test_sessions_send_at_any_time_and_learn_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_sessions_send_at_any_time_and_learn_of_the_end(monkeypatch: pytest.Monk
 def test_trading_is_brought_to_the_time_of_each_request_and_woken_when_it_is_due(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("arb.sandbox.serve.sandbox._STEP_S", 0.5)
+    monkeypatch.setattr("arb.sandbox.serve.sandbox._STEP_S", 4.0)
     delays = Delays(answer_ns=(3 * MS, 3 * MS))
     setup = TradingSetup((usual_account(),), (), delays={"binance_spot": delays})
     times: list[int] = []
@@ -174,4 +174,4 @@ def test_trading_is_brought_to_the_time_of_each_request_and_woken_when_it_is_due
 
     asyncio.run(run())
     assert times == sorted(times)
-    assert 0.003 <= sorted(waits)[10] < 0.05, waits  # by the alarm, not with the next step
+    assert 0.003 <= sorted(waits)[10] < 0.4, waits  # by the alarm, not with the next step

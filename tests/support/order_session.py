@@ -18,6 +18,7 @@ from arb.sandbox.serve.urls import VENUES
 from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import MILLISECOND, SECOND
 
+_STEP_NS = 5 * MILLISECOND
 #: A connection of a venue; number 0: REST.
 Who = tuple[str, int]
 
@@ -68,6 +69,11 @@ def replay(
     sessions: dict[Who, Session] = {}
 
     def advance_to(now_ns: int) -> None:
+        # In steps as a sandbox: a book needs a frame after its snapshot, which is that of the end of a step.
+        for step_ns in (*range(trading.now_ns + _STEP_NS, now_ns, _STEP_NS), now_ns):
+            advance(step_ns)
+
+    def advance(now_ns: int) -> None:
         for line in tape.advance(timeline.market_ns(now_ns)):
             at_ns = min(now_ns, timeline.wall_ns(line.send_ns))
             trading.advance(at_ns)

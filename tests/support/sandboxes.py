@@ -47,7 +47,7 @@ class Client:
 
     async def receive(self) -> aiohttp.WSMessage:
         """The next message of any kind."""
-        return await self.websocket.receive(timeout=5)
+        return await self.websocket.receive(timeout=30)
 
     async def waiting(self) -> list[aiohttp.WSMessage]:
         """All that has come already."""
@@ -104,7 +104,7 @@ def on(sandbox: Sandbox, test: Test) -> None:
 
     async def whole() -> None:
         async with sandbox, Clients(sandbox) as clients:
-            await asyncio.wait_for(test(sandbox, clients), 30)
+            await asyncio.wait_for(test(sandbox, clients), 120)
 
     asyncio.run(whole())
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import ccxt.pro
 from bybit_views import order_of_ccxt, trade_of_ccxt
-from reporting import arguments, report
+from reporting import arguments, await_streams, has_all, report, settle_async
 
 ARGUMENTS = arguments()
 SYMBOL = ARGUMENTS["symbol"]
@@ -92,7 +92,7 @@ async def trade(client: ccxt.pro.bybit) -> None:
         await client.set_position_mode(False, SYMBOL)
         report("modes", {"is_hedge": False, "margin": "REGULAR_MARGIN"})
     seen = Seen(client)
-    await asyncio.sleep(1.0)
+    await asyncio.to_thread(await_streams, "bybit_linear", 3 + IS_LINEAR)
     ticker = await client.fetch_ticker(SYMBOL)
     bid, ask = ticker["bid"], ticker["ask"]
     low = float(client.price_to_precision(SYMBOL, bid * 0.95))
@@ -116,16 +116,19 @@ async def trade(client: ccxt.pro.bybit) -> None:
         report("reduce_only", await fetched(reducing))
     report("limit_gtc", await fetched(await place("limit", "buy", 0.01, low, clientOrderId="kept-open")))
     report("query", await fetched(one))
-    report("open_orders", [order_of_ccxt(found) for found in await client.fetch_open_orders(SYMBOL)])
+    rest = [order_of_ccxt(found) for found in await client.fetch_open_orders(SYMBOL)]
+    report("open_orders", rest)
     past = await client.fetch_closed_orders(SYMBOL) + await client.fetch_canceled_orders(SYMBOL)
-    report("history", [order_of_ccxt(found) for found in past])
-    report("fills", [trade_of_ccxt(found) for found in await client.fetch_my_trades(SYMBOL)])
+    known = [order_of_ccxt(found) for found in past]
+    report("history", known)
+    trades = [trade_of_ccxt(found) for found in await client.fetch_my_trades(SYMBOL)]
+    report("fills", trades)
     balance = await client.fetch_balance()
     report("balance", {name: balance[name]["total"] for name in ("BTC", "USDT")})
     if IS_LINEAR:
         (position,) = await client.fetch_positions([SYMBOL])
         report("position", {name: position[name] for name in ("side", "contracts", "entryPrice", "leverage")})
-    await asyncio.sleep(0.5)
+    await settle_async(lambda: has_all(seen.orders, rest + known, seen.fills, trades))
     await seen.end()
     stream = {"orders": seen.orders, "fills": list(seen.fills.values()), "balance": seen.balance}
     if IS_LINEAR:

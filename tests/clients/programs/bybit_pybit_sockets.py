@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import queue
-import time
 import traceback
 from decimal import Decimal
 from typing import Any
@@ -16,13 +15,13 @@ import pybit._websocket_trading
 import pybit.unified_trading
 from bybit_views import order_of_venue, trade_of_venue
 from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
-from reporting import arguments, report
+from reporting import arguments, await_streams, has_all, report, settle
 
 ARGUMENTS = arguments()
 CATEGORY = ARGUMENTS["category"]
 IS_LINEAR = CATEGORY == "linear"
 COMMON = {"category": CATEGORY, "symbol": "BTCUSDT"}
-_WAIT_S = 10.0
+_WAIT_S = 30.0
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def main() -> None:
         private.position_stream(lambda message: sizes.extend(one["size"] for one in message["data"]))
     if IS_LINEAR:
         rest.set_leverage(**COMMON, buyLeverage="5", sellLeverage="5")
-    time.sleep(1.0)
+    await_streams("bybit_linear", 3 + IS_LINEAR)
     (ticker,) = rest.get_tickers(**COMMON)["result"]["list"]
     bid, ask = Decimal(ticker["bid1Price"]), Decimal(ticker["ask1Price"])
     low = f"{bid * Decimal('0.95'):.0f}"
@@ -76,6 +75,9 @@ def main() -> None:
         return ask_socket(
             trading.place_order, **{name: one for name, one in fields.items() if one is not None}
         )["orderId"]
+
+    def listed(query: Any) -> list[dict]:
+        return query(**COMMON)["result"]["list"]
 
     def fetched(order_id: str) -> dict:
         (found,) = rest.get_open_orders(**COMMON, orderId=order_id)["result"]["list"]
@@ -97,7 +99,9 @@ def main() -> None:
     if IS_LINEAR:
         report("reduce_only", fetched(place("Sell", "0.01", below, timeInForce="IOC", reduceOnly=True)))
     report("limit_gtc", fetched(place("Buy", "0.01", low, orderLinkId="kept-open")))
-    time.sleep(0.5)
+    known = [order_of_venue(found) for found in listed(rest.get_open_orders) + listed(rest.get_order_history)]
+    trades = listed(rest.get_executions)
+    settle(lambda: has_all(orders, known, fills, trades))
     stream: dict[str, Any] = {"orders": orders, "fills": list(fills.values()), "balance": balance}
     if IS_LINEAR:
         stream["position"] = sizes[-1]

@@ -6,11 +6,11 @@ Arguments: market, spot, usdm, bybit (addresses), key, secret.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import ccxt
-from faulting import begin, error_of, move_mark
-from reporting import arguments, report
+from reporting import arguments, ask_test, begin, error_of, report, until
 from usdm_views import options_of_ccxt, wallet_of_ccxt
 
 ARGUMENTS = arguments()
@@ -45,7 +45,6 @@ def a_client() -> Any:
 
 
 CLIENT = a_client()
-CLIENT.timeout = 1500
 
 
 def touch() -> tuple[float, float]:
@@ -59,8 +58,12 @@ def place(side: str = "buy", amount: float = 0.01, price: float | None = None, *
     return CLIENT.create_order(SYMBOL, kind, side, amount, price, more)["id"]
 
 
+def low() -> float:
+    return float(CLIENT.price_to_precision(SYMBOL, touch()[0] * 0.997))
+
+
 def resting(**more: Any) -> Any:
-    return place(price=float(CLIENT.price_to_precision(SYMBOL, touch()[0] * 0.997)), **more)
+    return place(price=low(), **more)
 
 
 def taking(side: str = "buy", amount: float = 0.02) -> Any:
@@ -90,7 +93,10 @@ def requests() -> None:
     report("lost_request", [error, "lost" in client_ids()])
     for kind in ("accepted_no_answer", "accepted_5xx"):
         begin(kind, request="place", order="unsure-*")
-        error = error_of(lambda kind=kind: resting(clientOrderId=f"unsure-{kind}"))
+        order = partial(place, price=low(), clientOrderId=f"unsure-{kind}")
+        CLIENT.timeout = 1500
+        error = error_of(order)
+        CLIENT.timeout = 10_000
         report(kind, [error, f"unsure-{kind}" in client_ids()])
 
 
@@ -101,7 +107,7 @@ def orders() -> None:
     begin("not_visible", delay_s=1.5)
     order_id = resting()
     hidden = error_of(lambda: fetched(order_id))
-    time.sleep(1.6)
+    until(lambda: error_of(lambda: fetched(order_id)) == "none")
     report("not_visible", [hidden, fetched(order_id)["status"]])
     begin("pruned")
     order_id = taking()
@@ -146,14 +152,15 @@ def venue() -> None:
     begin("balance_lag", delay_s=1.5, duration_s=4.0)
     taking()
     lagging = usdt() == before
-    time.sleep(1.6)
+    until(lambda: usdt() != before)
     report("balance_lag", [lagging, usdt() == before])
 
 
-def positions() -> None:
-    def held() -> float:
-        return sum(one["contracts"] for one in CLIENT.fetch_positions([SYMBOL]))
+def held() -> float:
+    return sum(one["contracts"] for one in CLIENT.fetch_positions([SYMBOL]))
 
+
+def positions() -> None:
     begin("liquidate", share=1.0)  # of what is left of before
     place("buy", 0.04)
     begin("adl", share=0.5)
@@ -170,10 +177,9 @@ def liquidation() -> None:
     if IS_BYBIT:  # its other assets count as margin
         for asset in ("BTC", "ETH"):
             begin("transfer", venue=MARKET, asset=asset, quantity="-10000000")
-    move_mark(MARKET, 0.6)
-    time.sleep(2.1)
-    held = sum(one["contracts"] for one in CLIENT.fetch_positions([SYMBOL]))
-    report("liquidation", [held, kind_of_last(), CLIENT.fetch_open_orders(SYMBOL)])
+    ask_test("move_mark", venue=MARKET, share=0.6)
+    until(lambda: held() == 0)
+    report("liquidation", [held(), kind_of_last(), CLIENT.fetch_open_orders(SYMBOL)])
 
 
 def kind_of_last() -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 import pybit._websocket_trading
 import pybit.unified_trading
-from faulting import begin
 from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
-from reporting import arguments, report
+from reporting import arguments, await_streams, begin, report, settle, until
 
 ARGUMENTS = arguments()
 COMMON = {"category": "linear", "symbol": "BTCUSDT"}
@@ -23,14 +22,14 @@ REST = HTTP(**SIGNING, max_retries=1)
 REST.endpoint = ARGUMENTS["bybit"]
 (TICKER,) = REST.get_tickers(**COMMON)["result"]["list"]
 LOW = f"{Decimal(TICKER['bid1Price']) * Decimal('0.995'):.0f}"
-#: (time, topic, status of an order or "") of every message, with the client's id of the order.
-MESSAGES: list[tuple[float, str, str, str]] = []
+#: (topic, status of an order or "", the client's id of the order or "") of every message.
+MESSAGES: list[tuple[str, str, str]] = []
 
 
 def keep(topic: str) -> Any:
     def on(message: dict) -> None:
         one = message["data"][0]
-        MESSAGES.append((time.monotonic(), topic, one.get("orderStatus", ""), one.get("orderLinkId", "")))
+        MESSAGES.append((topic, one.get("orderStatus", ""), one.get("orderLinkId", "")))
 
     return on
 
@@ -51,10 +50,16 @@ def place(link_id: str, **more: Any) -> None:
     REST.place_order(**order(link_id, **more))
 
 
-def seen(link_id: str, wait_s: float = 0.7) -> list[str]:
-    """Topics and states of the messages about an order, and of positions, since the last call."""
-    time.sleep(wait_s)
-    found = [f"{topic} {state}".strip() for _, topic, state, about in MESSAGES if about in ("", link_id)]
+def seen(link_id: str, count: int = 2) -> list[str]:
+    """Topics and states of the messages about an order, and of positions, since the last call: this many, or more."""
+
+    def messages() -> list[str]:
+        return [
+            f"{topic} {state}".strip() for topic, state, about in list(MESSAGES) if about in ("", link_id)
+        ]
+
+    settle(lambda: len(messages()) >= count)
+    found = messages()
     MESSAGES.clear()
     return found
 
@@ -67,27 +72,29 @@ def events() -> None:
     report("plain", seen("plain"))
     begin("duplicate_event", event="order:new")
     place("twice")
-    report("duplicate_event", seen("twice"))
+    report("duplicate_event", seen("twice", 3))
     begin("reorder_event", event="order:new")
     place("later")
     report("reorder_event", seen("later"))
-    begin("late_event", event="order:new", delay_s=1.0)
+    begin("late_event", event="order:new", delay_s=2.0)
     place("late")
-    early = seen("late")
-    report("late_event", [early, seen("late", 1.0)])
+    early = seen("late", 1)
+    report("late_event", [early, seen("late", 1)])
     begin("gap", stream="private")
     place("gap")
-    report("gap", seen("gap"))
+    report("gap", seen("gap", 1))
     begin("user_silent", duration_s=1.0)
     place("unseen")
     time.sleep(1.0)
-    unseen = seen("unseen")
+    unseen = seen("unseen", 0)
     place("seen")
     report("user_silent", [unseen, seen("seen")])
     for kind in ("user_lost", "key_expired"):
         begin(kind)
         place(f"{kind}-1")
-        lost = seen(f"{kind}-1", 4.0)  # pybit connects anew and subscribes
+        lost = seen(f"{kind}-1", 0)
+        await_streams("bybit_linear", 2)  # pybit connects again and subscribes
+        lost += seen(f"{kind}-1", 0)
         place(f"{kind}-2")
         report(kind, [lost, seen(f"{kind}-2")])
 
@@ -117,14 +124,15 @@ def requests() -> None:
     report("accepted_5xx", [ask("unsure"), is_open("unsure")])
     begin("trade_lost", after_order=True)
     report("trade_lost", [ask("cut"), is_open("cut")])
-    time.sleep(3.0)  # pybit connects anew
+    until(lambda: trading.is_connected() and trading.auth)  # pybit connects again
     REST.cancel_all_orders(**COMMON)
     gone = {"openOnly": 1, "limit": 50}
     before = len(REST.get_open_orders(**COMMON, **gone)["result"]["list"])
+    connection = trading.ws
     begin("restarting", notice_s=1.0)
     refused = ask("restarting")
     kept = len(REST.get_open_orders(**COMMON, **gone)["result"]["list"])
-    time.sleep(4.0)
+    until(lambda: trading.ws is not connection and trading.auth)
     report("restarting", [refused, before > 0, kept, ask("restarted")])
 
 

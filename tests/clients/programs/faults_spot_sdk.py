@@ -6,13 +6,12 @@ Arguments: spot (address), key, secret, ed25519_key, ed25519_secret (a private k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from binance_common.configuration import ConfigurationWebSocketAPI
 from binance_sdk_spot.spot import Spot
-from faulting import begin
-from reporting import arguments, report
+from reporting import arguments, begin, report, settle_async
 from spot_views import value
 
 ARGUMENTS = arguments()
@@ -39,9 +38,9 @@ def keep(model: Any) -> None:
     EVENTS.append(type(event).__name__ + (f" {kind}" if kind else ""))
 
 
-async def seen(wait_s: float = 0.5) -> list[str]:
-    """The events since the last call."""
-    await asyncio.sleep(wait_s)
+async def seen(count: int = 2) -> list[str]:
+    """The events since the last call: this many, or more."""
+    await settle_async(lambda: len(EVENTS) >= count)
     found = list(EVENTS)
     EVENTS.clear()
     return found
@@ -70,6 +69,16 @@ async def found(client: Any, client_id: str) -> Any:
     return await outcome(client.order_status(symbol=SYMBOL, orig_client_order_id=client_id))
 
 
+async def found_as(client: Any, is_awaited: Callable[[Any], bool]) -> Any:
+    """The outcome of a query when it is the awaited one, or the last of many."""
+    for _ in range(200):
+        code = await found(client, "plain")
+        if is_awaited(code):
+            break
+        await asyncio.sleep(0.1)
+    return code
+
+
 async def requests(client: Any, low: float) -> None:
     begin("reject", request="place", code=-2010)
     report("reject", await outcome(order(client, low, "refused")))
@@ -88,24 +97,25 @@ async def events(client: Any, low: float) -> None:
     report("plain", await seen())
     begin("duplicate_event", event="order:new")
     await outcome(order(client, low, "twice"))
-    report("duplicate_event", await seen())
+    report("duplicate_event", await seen(3))
     begin("reorder_event", event="order:new")
     await outcome(order(client, low, "later"))
     report("reorder_event", await seen())
-    begin("late_event", event="order:new", delay_s=1.2)
+    begin("late_event", event="order:new", delay_s=2.0)
     await outcome(order(client, low, "late"))
-    report("late_event", [await seen(), await seen(1.2)])
+    report("late_event", [await seen(1), await seen(1)])
     begin("user_silent", duration_s=0.8)
     await outcome(order(client, low, "unseen"))
-    unseen = await seen(1.0)
+    await asyncio.sleep(0.8)
+    unseen = await seen(0)
     await outcome(order(client, low, "seen"))
     report("user_silent", [unseen, await seen()])
     begin("transfer", venue="binance_spot", asset="USDT", quantity="10")
     report("transfer", await seen())
     begin("key_expired")
-    ended = await seen()
+    ended = await seen(1)
     await outcome(order(client, low, "after"))
-    report("key_expired", [ended, await seen()])
+    report("key_expired", [ended, await seen(0)])
 
 
 async def endings(low: float) -> None:
@@ -126,9 +136,13 @@ async def endings(low: float) -> None:
             report(kind, [lost, await found(other, "cut")])
             await other.close_connection(close_session=True)
         else:
-            # Without a notice the client stays without connection; with one it connects anew, 5 s later.
-            await asyncio.sleep(7.0 if kind == "restarting" else 1.0)
-            report(kind, await found(client, "plain"))
+            lost = await found_as(client, lambda code: code != 0)
+            # Without a notice the client stays without connection; with one it connects again, 5 s later.
+            if kind == "restarting":
+                report(kind, [lost != 0, await found_as(client, lambda code: code == 0)])
+            else:
+                await asyncio.sleep(1.0)
+                report(kind, await found(client, "plain"))
         await client.close_connection(close_session=True)
     client = a_client(**ED25519)
     await client.create_connection()

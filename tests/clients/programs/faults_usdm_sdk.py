@@ -9,8 +9,7 @@ from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebS
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
     DerivativesTradingUsdsFutures,
 )
-from faulting import begin
-from reporting import arguments, report
+from reporting import arguments, await_streams, begin, report, settle_async
 
 ARGUMENTS = arguments()
 SYMBOL = "BTCUSDT"
@@ -24,9 +23,9 @@ def keep(message: Any) -> None:
     EVENTS.append((type(event).__name__, event.to_dict()))
 
 
-async def seen(wait_s: float = 0.4) -> list[tuple[str, dict]]:
-    """The events since the last call."""
-    await asyncio.sleep(wait_s)
+async def seen(count: int) -> list[tuple[str, dict]]:
+    """The events since the last call: this many, or more."""
+    await settle_async(lambda: len(EVENTS) >= count)
     found = list(EVENTS)
     EVENTS.clear()
     return found
@@ -41,28 +40,28 @@ async def main() -> None:
     key = rest.start_user_data_stream().data().listen_key
     connection = await client.websocket_streams.create_connection()
     (await connection.user_data(key)).on("message", keep)
-    await asyncio.sleep(0.3)
+    await asyncio.to_thread(await_streams, "binance_usdm", 1)
 
     async def buy() -> None:
         await asyncio.to_thread(rest.new_order, SYMBOL, "BUY", "MARKET", quantity=0.04)
 
     await buy()
-    report("plain", [name for name, _ in await seen()])
+    report("plain", [name for name, _ in await seen(4)])
     begin("duplicate_event", event="order:trade")
     await buy()
-    report("duplicate_event", [name for name, _ in await seen()])
+    report("duplicate_event", [name for name, _ in await seen(6)])
     begin("margin_call")
-    ((name, call),) = await seen()
+    ((name, call),) = await seen(1)
     report("margin_call", [name, [one["pa"] for one in call["p"]]])
     begin("mode_switched", field="leverage", value="4")
-    ((name, config),) = await seen()
+    ((name, config),) = await seen(1)
     report("mode_switched", [name, config["ac"]["l"]])
     begin("transfer", venue="binance_usdm", asset="USDT", quantity="-5")
-    ((name, update),) = await seen()
+    ((name, update),) = await seen(1)
     report("transfer", [name, update["a"]["m"], update["a"]["B"][0]["bc"]])
     for kind in ("adl", "liquidate"):
         begin(kind, share=0.5)
-        found = await seen()
+        found = await seen(2)
         orders = [one["o"] for name, one in found if name == "OrderTradeUpdate"]
         positions = [one["a"]["P"] for name, one in found if name == "AccountUpdate"]
         last = orders[-1]
@@ -76,9 +75,9 @@ async def main() -> None:
             ],
         )
     begin("key_expired")
-    ended = await seen()
+    ended = await seen(1)
     await buy()
-    report("key_expired", [[name for name, _ in ended], await seen()])
+    report("key_expired", [[name for name, _ in ended], await seen(0)])
     await connection.close_connection(close_session=True)
 
 

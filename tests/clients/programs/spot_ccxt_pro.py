@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 
 import ccxt.pro
-from reporting import arguments, report
+from reporting import arguments, await_streams, has_all, report, settle_async
 from spot_urls import options_of_ccxt
 from spot_views import order_of_ccxt, trade_of_ccxt
 
@@ -45,7 +45,7 @@ async def trade(client: ccxt.pro.binance) -> None:
 
     client.newUpdates = True
     watchers = [asyncio.create_task(one()) for one in (watch_orders, watch_fills, watch_balance)]
-    await asyncio.sleep(1.0)
+    await asyncio.to_thread(await_streams, "binance_spot", 1)
     book = await client.fetch_order_book(SYMBOL, 5)
     bid, ask = book["bids"][0][0], book["asks"][0][0]
     low = float(client.price_to_precision(SYMBOL, bid * 0.95))
@@ -73,12 +73,14 @@ async def trade(client: ccxt.pro.binance) -> None:
     report("limit_gtc", order_of_ccxt(await place("limit", "buy", 0.01, low, newClientOrderId="kept-open")))
     report("query", await fetched(one))
     report("open_orders", [order_of_ccxt(found) for found in await client.fetch_open_orders_ws(SYMBOL)])
-    report("history", [order_of_ccxt(found) for found in await client.fetch_orders_ws(SYMBOL)])
-    report("fills", [trade_of_ccxt(found) for found in await client.fetch_my_trades_ws(SYMBOL)])
+    known = [order_of_ccxt(found) for found in await client.fetch_orders_ws(SYMBOL)]
+    report("history", known)
+    trades = [trade_of_ccxt(found) for found in await client.fetch_my_trades_ws(SYMBOL)]
+    report("fills", trades)
     # ccxt reads it like a balance of derivatives: of spot only the venue's answer is left.
     found = (await client.fetch_balance_ws())["info"]["balances"]
     report("balance", {one["asset"]: [one["free"], one["locked"]] for one in found})
-    await asyncio.sleep(0.5)
+    await settle_async(lambda: has_all(orders, known, fills, trades))
     report("stream", {"orders": orders, "fills": fills, "balance": balance})
     for watcher in watchers:
         watcher.cancel()

@@ -12,7 +12,7 @@ from typing import Any
 
 import ccxt
 import ccxt.pro
-from reporting import arguments, report
+from reporting import arguments, report, until_refused
 from spot_urls import options_of_ccxt
 
 ARGUMENTS = arguments()
@@ -78,8 +78,8 @@ def rest() -> None:
     good.create_order(SYMBOL, "limit", "buy", 0.01, low, {"clientOrderId": "twice"})
     report("duplicate_id", order(good, clientOrderId="twice"))
     report("surplus", order(good, surplus="1"))
-    report("too_many_orders", sorted({order(good, 0.001) for _ in range(80)}))
-    report("too_much_weight", sorted({outcome(good.fetch_balance) for _ in range(330)}))
+    report("too_many_orders", until_refused(lambda: order(good, 0.001)))
+    report("too_much_weight", until_refused(lambda: outcome(good.fetch_balance)))
 
 
 def reordered(url: str) -> str:

@@ -13,7 +13,7 @@ import binance_common.utils as utils
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketAPI
 from binance_common.errors import Error
 from binance_sdk_spot.spot import Spot
-from reporting import arguments, report
+from reporting import arguments, report, until_refused
 
 ARGUMENTS = arguments()
 ORDER: dict[str, Any] = {
@@ -56,7 +56,7 @@ def rest() -> None:
     report("too_small", order(good, quantity=0.0001))
     order(good, new_client_order_id="twice")
     report("duplicate_id", order(good, new_client_order_id="twice"))
-    report("too_many_orders", sorted({order(good, quantity=0.001) for _ in range(60)}))
+    report("too_many_orders", until_refused(lambda: order(good, quantity=0.001)))
 
 
 async def socket(name: str, key: str = ARGUMENTS["key"], secret: str = ARGUMENTS["secret"]) -> None:

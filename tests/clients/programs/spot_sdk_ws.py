@@ -10,7 +10,7 @@ from typing import Any
 
 from binance_common.configuration import ConfigurationWebSocketAPI
 from binance_sdk_spot.spot import Spot
-from reporting import arguments, report
+from reporting import arguments, has_all, report, settle_async
 from spot_views import order_of_venue, stream_of_venue, trade_of_venue, value
 
 ARGUMENTS = arguments()
@@ -88,13 +88,20 @@ async def trade(client: Any, is_ed25519: bool) -> None:
     report("limit_gtc", order_of_venue(await place(**limit, new_client_order_id="kept-open")))
     report("query", await fetched(one))
     report("open_orders", [order_of_venue(one) for one in await ask("open_orders_status", symbol=SYMBOL)])
-    report("history", [order_of_venue(one) for one in await ask("all_orders", symbol=SYMBOL)])
-    report("fills", [trade_of_venue(one) for one in await ask("my_trades", symbol=SYMBOL)])
+    known = [order_of_venue(one) for one in await ask("all_orders", symbol=SYMBOL)]
+    report("history", known)
+    trades = [trade_of_venue(one) for one in await ask("my_trades", symbol=SYMBOL)]
+    report("fills", trades)
     balances = (await ask("account_status", omit_zero_balances=True))["balances"]
     report("balance", {one["asset"]: [one["free"], one["locked"]] for one in balances})
     rates = (await ask("account_commission", symbol=SYMBOL))["standardCommission"]
     report("fees", [rates["maker"], rates["taker"]])
-    await asyncio.sleep(0.5)
+
+    def is_complete() -> bool:
+        stream = stream_of_venue(list(events))
+        return has_all(stream["orders"], known, stream["fills"], trades)
+
+    await settle_async(is_complete)
     report("stream", stream_of_venue(events))
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import ccxt.pro
-from reporting import arguments, report
+from reporting import arguments, await_streams, has_all, report, settle_async
 from usdm_views import options_of_ccxt, order_of_ccxt, trade_of_ccxt, wallet_of_ccxt
 
 ARGUMENTS = arguments()
@@ -31,7 +31,8 @@ async def last_balance(found: dict[str, Any], client: ccxt.pro.binanceusdm) -> N
             found["USDT"] = (await client.watch_balance())["USDT"]["total"]
 
 
-async def trade(client: ccxt.pro.binanceusdm) -> None:
+async def trade(client: ccxt.pro.binanceusdm) -> tuple[list[dict], list[dict]]:
+    """All orders and fills."""
     book = await client.fetch_order_book(SYMBOL, 5)
     bid, ask = book["bids"][0][0], book["asks"][0][0]
     low = float(client.price_to_precision(SYMBOL, bid * 0.97))
@@ -59,12 +60,14 @@ async def trade(client: ccxt.pro.binanceusdm) -> None:
     report("limit_gtc", await fetched(await place("limit", "buy", 0.01, low, newClientOrderId="kept-open")))
     report("query", await fetched(one))
     report("open_orders", [order_of_ccxt(found) for found in await client.fetch_open_orders(SYMBOL)])
-    past = [found for found in await client.fetch_orders(SYMBOL) if found["status"] != "open"]
-    report("history", [order_of_ccxt(found) for found in past])
-    report("fills", [trade_of_ccxt(found) for found in await client.fetch_my_trades(SYMBOL)])
+    known = [order_of_ccxt(found) for found in await client.fetch_orders(SYMBOL)]
+    report("history", [found for found in known if found["status"] != "open"])
+    trades = [trade_of_ccxt(found) for found in await client.fetch_my_trades(SYMBOL)]
+    report("fills", trades)
     report("balance", {"USDT": wallet_of_ccxt(await client.fetch_balance_ws())})
     (position,) = await client.fetch_positions_ws([SYMBOL])
     report("position", {name: position[name] for name in ("side", "contracts", "entryPrice")})
+    return known, trades
 
 
 async def main() -> None:
@@ -87,9 +90,9 @@ async def main() -> None:
         asyncio.create_task(collect(fills, lambda: client.watch_my_trades(SYMBOL), trade_of_ccxt)),
         asyncio.create_task(last_balance(balance, client)),
     ]
-    await asyncio.sleep(1.5)
-    await trade(client)
-    await asyncio.sleep(0.5)
+    await asyncio.to_thread(await_streams, "binance_usdm", 1)
+    known, trades = await trade(client)
+    await settle_async(lambda: has_all(orders, known, fills, trades))
     for task in tasks:
         task.cancel()
     report("stream", {"orders": orders, "fills": list(fills.values()), "balance": balance})

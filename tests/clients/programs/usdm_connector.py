@@ -9,7 +9,7 @@ from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebS
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
     DerivativesTradingUsdsFutures,
 )
-from reporting import arguments, report
+from reporting import arguments, await_streams, has_all, report, settle_async
 from usdm_views import order_of_event, order_of_venue, signing_of_connector, trade_of_event, trade_of_venue
 
 ARGUMENTS = arguments()
@@ -24,7 +24,8 @@ def plain(answer: Any) -> Any:
     return [one.to_dict() for one in data] if isinstance(data, list) else data.to_dict()
 
 
-def trade(rest: Any) -> None:
+def trade(rest: Any) -> tuple[list[dict], list[dict]]:
+    """All orders and fills."""
     info = plain(rest.exchange_information())
     report("load_markets", [one["symbol"] for one in info["symbols"]])
     rest.change_initial_leverage(SYMBOL, 5)
@@ -66,9 +67,10 @@ def trade(rest: Any) -> None:
     report("limit_gtc", fetched(place("LIMIT", "BUY", 0.01, low, new_client_order_id="kept-open")))
     report("query", fetched(one))
     report("open_orders", [order_of_venue(found) for found in plain(rest.current_all_open_orders(SYMBOL))])
-    past = [found for found in plain(rest.all_orders(SYMBOL)) if found["status"] != "NEW"]
-    report("history", [order_of_venue(found) for found in past])
-    report("fills", [trade_of_venue(found) for found in plain(rest.account_trade_list(SYMBOL))])
+    known = [order_of_venue(found) for found in plain(rest.all_orders(SYMBOL))]
+    report("history", [found for found in known if found["status"] != "open"])
+    trades = [trade_of_venue(found) for found in plain(rest.account_trade_list(SYMBOL))]
+    report("fills", trades)
     balances = {one["asset"]: one["balance"] for one in plain(rest.futures_account_balance_v3())}
     report("balance", {"USDT": balances["USDT"]})
     (position,) = plain(rest.position_information_v3(SYMBOL))
@@ -81,6 +83,7 @@ def trade(rest: Any) -> None:
             "unrealizedPnl": position["unRealizedProfit"],
         },
     )
+    return known, trades
 
 
 async def main() -> None:
@@ -100,19 +103,19 @@ async def main() -> None:
         events.append((type(event).__name__, event.to_dict()))
 
     stream.on("message", receive)
-    await asyncio.sleep(0.5)
-    await asyncio.to_thread(trade, rest)
-    await asyncio.sleep(0.5)
-    updates = [event for name, event in events if name == "OrderTradeUpdate"]
-    balances = [event["a"]["B"] for name, event in events if name == "AccountUpdate"]
-    report(
-        "stream",
-        {
+    await asyncio.to_thread(await_streams, "binance_usdm", 1)
+    known, trades = await asyncio.to_thread(trade, rest)
+
+    def seen() -> dict[str, Any]:
+        updates = [event for name, event in list(events) if name == "OrderTradeUpdate"]
+        return {
             "orders": {str(event["o"]["i"]): order_of_event(event) for event in updates},
             "fills": [trade_of_event(event) for event in updates if event["o"]["x"] == "TRADE"],
-            "balance": {"USDT": balances[-1][0]["wb"]},
-        },
-    )
+        }
+
+    await settle_async(lambda: has_all(seen()["orders"], known, seen()["fills"], trades))
+    balances = [event["a"]["B"] for name, event in events if name == "AccountUpdate"]
+    report("stream", seen() | {"balance": {"USDT": balances[-1][0]["wb"]}})
     await connection.close_connection(close_session=True)
 
 
