@@ -9,7 +9,7 @@ from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebS
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
     DerivativesTradingUsdsFutures,
 )
-from reporting import arguments, await_streams, begin, report, settle_async
+from reporting import arguments, await_streams, begin, report, settle_async, until
 
 ARGUMENTS = arguments()
 SYMBOL = "BTCUSDT"
@@ -42,7 +42,13 @@ async def main() -> None:
     (await connection.user_data(key)).on("message", keep)
     await asyncio.to_thread(await_streams, "binance_usdm", 1)
 
+    def is_deep() -> bool:
+        book = rest.order_book(SYMBOL, limit=5).data().to_dict()
+        return min(float(book[side][0][1]) for side in ("bids", "asks")) > 0.2
+
     async def buy() -> None:
+        """In one execution."""
+        await asyncio.to_thread(until, is_deep)
         await asyncio.to_thread(rest.new_order, SYMBOL, "BUY", "MARKET", quantity=0.04)
 
     await buy()
@@ -60,6 +66,7 @@ async def main() -> None:
     ((name, update),) = await seen(1)
     report("transfer", [name, update["a"]["m"], update["a"]["B"][0]["bc"]])
     for kind in ("adl", "liquidate"):
+        await asyncio.to_thread(until, is_deep)
         begin(kind, share=0.5)
         found = await seen(2)
         orders = [one["o"] for name, one in found if name == "OrderTradeUpdate"]
