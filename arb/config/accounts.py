@@ -7,13 +7,13 @@ import binascii
 import dataclasses
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
-import tomli
 from msgspec import Meta, defstruct, field, structs
 
-from arb.config.key import AssetName, DecimalText, SymbolName, Table, key
-from arb.config.strict import Source, build, section_text
+from arb.config.files import Document
+from arb.config.key import AssetName, DecimalText, SandboxVenue, SymbolName, Table, key
+from arb.config.strict import Source, build
 from arb.errors import ConfigError
 from arb.sandbox.accounts.keys import BINANCE_PERMISSIONS, BYBIT_PERMISSIONS, ApiKey, KeyKind
 from arb.sandbox.accounts.modes import Modes
@@ -23,7 +23,6 @@ from arb.sandbox.trading.setup import AccountSetup, Fees, HeldPosition, Matching
 from arb.sandbox.trading.undocumented import DEFAULTS, Undocumented
 from connectors.units import MILLISECOND
 
-_VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
 _Name = Annotated[
     str,
     key("A name of your own.", form="a name of letters, digits, _ and -", pattern=r"^[A-Za-z0-9_-]{1,40}\Z"),
@@ -144,33 +143,21 @@ class AccountsFile(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     accounts: dict[_Name, AccountTable]
-    delays: dict[str, DelayTable] = field(default_factory=dict)
-    undocumented: dict[str, UndocumentedTable] = field(default_factory=dict)  # type: ignore[valid-type]
+    delays: dict[SandboxVenue, DelayTable] = field(default_factory=dict)
+    undocumented: dict[SandboxVenue, UndocumentedTable] = field(default_factory=dict)  # type: ignore[valid-type]
 
 
 def load_accounts(path: Path, matching: Matching = "levels") -> TradingSetup:
     """The accounts of a file. Raises ConfigError, one line that names file and key."""
-    try:
-        tree: dict[str, Any] = tomli.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}; --accounts names a file") from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    source = Source(str(path))
-    file = build(AccountsFile, tree, source)
+    document = Document.read(path, "--accounts")
+    source = document.source
+    file = build(AccountsFile, document.tree, source)
     if not file.accounts:
         raise ConfigError(f"{path}: there is no account; begin with [accounts.main]")
     keys: list[ApiKey] = []
     for name, account in file.accounts.items():
         for key_name, table in account.keys.items():
             keys.append(_key(name, ("accounts", name, "keys", key_name), table, source, keys))
-    for section in ("delays", "undocumented"):
-        for venue in getattr(file, section):
-            if venue not in _VENUES:
-                raise ConfigError(
-                    f"{path}: {section_text((section, venue))} is no venue of the sandbox; it has"
-                    f" {', '.join(_VENUES)}"
-                )
     return TradingSetup(
         tuple(_account(name, table, source) for name, table in file.accounts.items()),
         tuple(keys),

@@ -31,15 +31,18 @@ class Document:
     source: Source
 
     @classmethod
-    def read(cls, path: Path) -> Document:
-        """The file at `path`. Raises ConfigError if it is missing, unreadable or not TOML."""
+    def read(cls, path: Path, option: str = "") -> Document:
+        """The file at `path`. Raises ConfigError if it is missing, unreadable or not TOML.
+
+        option: that names it; without one it is a file of a configuration.
+        """
         try:
             text = path.read_bytes().decode("utf-8")
             tree = tomli.loads(text)
         except FileNotFoundError:
-            raise ConfigError(
-                f"{path}: no such file; `arb init {path.parent}` writes a configuration to start from"
-            ) from None
+            wanted = f"`arb init {path.parent}` writes a configuration to start from"
+            wanted = f"{option} names a file" if option else wanted
+            raise ConfigError(f"{path}: no such file; {wanted}") from None
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -29,6 +29,7 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 VenueName = Annotated[
     str, key("Name of a venue.", form='a venue name such as "binance_spot"', pattern=r"^[a-z][a-z0-9_]*\Z")
 ]
+SandboxVenue = Literal["binance_spot", "binance_usdm", "bybit_spot", "bybit_linear"]
 SymbolName = Annotated[
     str,
     key(

@@ -6,12 +6,12 @@ import dataclasses
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-import tomli
 from msgspec import Meta, field, structs
 
-from arb.config.key import AssetName, Table, key
+from arb.config.files import Document
+from arb.config.key import AssetName, SandboxVenue, Table, key
 from arb.config.order_faults import ORDER_ARGUMENTS, mistakes
 from arb.config.strict import Source, build, section_text
 from arb.errors import ConfigError
@@ -96,9 +96,7 @@ class ScenarioFile(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     faults: dict[FaultName, FaultTable] = field(default_factory=dict)
-    limits: dict[Annotated[str, key(form=f"one of {', '.join(LIMITS)}")], LimitsTable] = field(
-        default_factory=dict
-    )
+    limits: dict[SandboxVenue, LimitsTable] = field(default_factory=dict)
 
 
 class Scenario(NamedTuple):
@@ -129,16 +127,10 @@ _FOR_ALL = ("kind", "venue", *_WHEN)
 
 def load_scenario(path: Path) -> Scenario:
     """The faults and limits of a file. Raises ConfigError, one line that names file and key."""
-    try:
-        tree: dict[str, Any] = tomli.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}; --faults names a file") from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    source = Source(str(path))
-    file = build(ScenarioFile, tree, source)
-    faults = tuple(_fault(name, table, source) for name, table in file.faults.items())
-    return Scenario(faults, {venue: _limits(venue, table, source) for venue, table in file.limits.items()})
+    document = Document.read(path, "--faults")
+    file = build(ScenarioFile, document.tree, document.source)
+    faults = tuple(_fault(name, table, document.source) for name, table in file.faults.items())
+    return Scenario(faults, {venue: _limits(venue, table) for venue, table in file.limits.items()})
 
 
 def fault_of(text: str) -> Fault:
@@ -174,11 +166,6 @@ def _fault(name: str, table: FaultTable, source: Source) -> Fault:
     return Fault(name=name, **given)
 
 
-def _limits(venue: str, table: LimitsTable, source: Source) -> Limits:
-    if venue not in LIMITS:
-        raise ConfigError(
-            f"{source.file}: {section_text(('limits', venue))} is no venue of the sandbox; it has"
-            f" {', '.join(LIMITS)}"
-        )
+def _limits(venue: str, table: LimitsTable) -> Limits:
     given = {item: value for item, value in structs.asdict(table).items() if value is not None}
     return dataclasses.replace(LIMITS[venue], **given)

@@ -116,11 +116,15 @@ def test_a_file_becomes_accounts_keys_delays_and_assumptions(tmp_path: Path) -> 
             '[accounts.a.binance_usdm]\nfees = { maker = "0", taker = "0", asset = "quote" }',
             "asset has no effect on perpetuals",
         ),
-        ("[accounts.a]\n[delays.kraken]", r"\[delays.kraken\] is no venue of the sandbox"),
+        (
+            "[accounts.a]\n[delays.kraken]",
+            r"\[delays\] kraken is not a name that fits here; it must be .*bybit_linear",
+        ),
         ("[accounts.a]\n[delays.bybit_spot]\nanswer_ms = [5.0, 1.0]", "the shorter time is first"),
         ("[accounts.a]\n[undocumented.bybit_spot]\nfee_round = 1", "fee_round"),
         ('[accounts.a]\n[undocumented.bybit_spot]\nfee_rounding = "up"', 'fee_rounding is "up"; it must be'),
-        ("[accounts.a", "not valid TOML"),
+        (f"a = {'9' * 5000}", "not TOML"),
+        ("[accounts.a", "not TOML: line 1, column 12"),
     ],
 )
 def test_mistakes_are_refused_in_one_line_that_names_the_key(tmp_path: Path, text: str, message: str) -> None:
