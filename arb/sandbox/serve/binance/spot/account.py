@@ -5,21 +5,19 @@ Source: rest-api.md of binance-spot-api-docs, "Account Endpoints" (read 2026-07-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from arb.sandbox.accounts.amounts import exact, padded
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.serve.binance.api import Act, Call, Operation, Security
 from arb.sandbox.serve.binance.errors import ApiError
 from arb.sandbox.serve.binance.exchange_info import chosen_symbols
+from arb.sandbox.serve.binance.pages import Times, paged
 from arb.sandbox.serve.binance.parameters import Parameters
 from arb.sandbox.serve.binance.spot import answers
 from arb.sandbox.serve.binance.spot.orders import commission_rates, discount, ids
 from arb.sandbox.trading.requests import Named
 from connectors.units import MILLISECOND
-
-T = TypeVar("T")
 
 _DAY_MS = 86_400_000
 _ZERO = "0.00000000"
@@ -49,17 +47,15 @@ def _open_orders(call: Call) -> Act:
 def _all_orders(call: Call) -> Act:
     parameters, desk, clock = call.parameters, call.api.desk, call.api.exchange.venue_ms
     symbol = parameters.symbol(desk.instruments)
-    first_id, (start_ms, end_ms) = parameters.integer("orderId"), _times(parameters)
-    limit = parameters.limit()
+    first_id, times, limit = parameters.integer("orderId"), _times(parameters), parameters.limit()
 
     def act(_: int) -> Any:
         orders = [*desk.closed_orders(call.account, symbol), *desk.open_orders(call.account, symbol)]
         orders.sort(key=lambda one: one.no)
         if first_id is not None:
             orders = [one for one in orders if int(one.order_id) >= first_id]
-        orders = _between(orders, lambda one: clock(one.created_ns), start_ms, end_ms)
-        is_forward = first_id is not None or start_ms is not None
-        return [answers.queried(one, clock) for one in _page(orders, limit, is_forward=is_forward)]
+        found = paged(orders, lambda one: clock(one.created_ns), times, first_id, limit)
+        return [answers.queried(one, clock) for one in found]
 
     return act
 
@@ -70,8 +66,7 @@ def _my_trades(call: Call) -> Act:
     if tuple(name for name in _TRADE_FILTERS if name in parameters) not in _TRADE_COMBINATIONS:
         raise ApiError(-1128, "Combination of optional parameters invalid.")
     order_id, first_id = parameters.integer("orderId"), parameters.integer("fromId")
-    start_ms, end_ms = _times(parameters)
-    limit = parameters.limit()
+    times, limit = _times(parameters), parameters.limit()
 
     def act(_: int) -> Any:
         trades = desk.executions(call.account, symbol)
@@ -79,14 +74,13 @@ def _my_trades(call: Call) -> Act:
             trades = [one for one in trades if int(one.order_id) == order_id]
         if first_id is not None:
             trades = [one for one in trades if one.trade_id >= first_id]
-        trades = _between(trades, lambda one: clock(one.at_ns), start_ms, end_ms)
-        is_forward = first_id is not None or start_ms is not None
-        return [answers.traded(one, clock) for one in _page(trades, limit, is_forward=is_forward)]
+        found = paged(trades, lambda one: clock(one.at_ns), times, first_id, limit)
+        return [answers.traded(one, clock) for one in found]
 
     return act
 
 
-def _times(parameters: Parameters) -> tuple[int | None, int | None]:
+def _times(parameters: Parameters) -> Times:
     start_ms, end_ms = (_milliseconds(parameters.integer(name)) for name in ("startTime", "endTime"))
     if start_ms is not None and end_ms is not None:
         if end_ms < start_ms:
@@ -99,19 +93,6 @@ def _times(parameters: Parameters) -> tuple[int | None, int | None]:
 def _milliseconds(time: int | None) -> int | None:
     """A time parameter, in ms or us."""
     return time if time is None or time < 10**14 else time // 1000
-
-
-def _between(items: Sequence[T], time_of: Callable[[T], int], start: int | None, end: int | None) -> list[T]:
-    return [
-        one
-        for one in items
-        if (start is None or time_of(one) >= start) and (end is None or time_of(one) <= end)
-    ]
-
-
-def _page(items: Sequence[T], limit: int, *, is_forward: bool) -> Sequence[T]:
-    """The oldest entries from a given beginning, the newest ones otherwise."""
-    return items[:limit] if is_forward else items[-limit:]
 
 
 def _account(call: Call) -> Act:

@@ -5,15 +5,16 @@ Sources: the saved pages of "Trade" and "Account" (openxapi e2791e4, read 2025-1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from arb.sandbox.accounts.amounts import ZERO, exact
 from arb.sandbox.accounts.history import incomes
 from arb.sandbox.serve.binance.api import Act, Call, Operation
 from arb.sandbox.serve.binance.errors import ApiError
+from arb.sandbox.serve.binance.pages import Times, between, paged
 from arb.sandbox.serve.binance.parameters import Parameters
 from arb.sandbox.serve.binance.usdm import account_answers, answers
 from arb.sandbox.serve.binance.usdm.account_answers import VENUE, State
@@ -21,8 +22,6 @@ from arb.sandbox.serve.binance.usdm.orders import named, rules_of
 from arb.sandbox.trading.order_state import OrderStatus, VenueOrder
 from arb.sandbox.trading.requests import Reason, RefusalError
 from connectors.units import DAY
-
-T = TypeVar("T")
 
 _WEEK_MS = 7 * 86_400_000
 #: Orders that ended without a fill are found for 3 days, others for 90. Source: "Query Order".
@@ -122,9 +121,8 @@ def _all_orders(call: Call) -> Act:
             for one in sorted(orders, key=lambda one: one.no)
             if _is_kept(one, at_ns) and (first_id is None or int(one.order_id) >= first_id)
         ]
-        orders = _between(orders, lambda one: clock(one.created_ns), times)
-        is_forward = first_id is not None or times[0] is not None
-        return [_queried(call, one) for one in _page(orders, limit, is_forward=is_forward)]
+        found = paged(orders, lambda one: clock(one.created_ns), times, first_id, limit)
+        return [_queried(call, one) for one in found]
 
     return act
 
@@ -146,13 +144,9 @@ def _user_trades(call: Call) -> Act:
             and order_id in (None, int(one.order_id))
             and (first_id is None or one.trade_id >= first_id)
         ]
-        trades = _between(trades, lambda one: clock(one.at_ns), times)
-        is_forward = first_id is not None or times[0] is not None
+        found = paged(trades, lambda one: clock(one.at_ns), times, first_id, limit)
         with exact():
-            return [
-                answers.user_trade(one, rules_of(call, symbol), clock)
-                for one in _page(trades, limit, is_forward=is_forward)
-            ]
+            return [answers.user_trade(one, rules_of(call, symbol), clock) for one in found]
 
     return act
 
@@ -168,7 +162,7 @@ def _income(call: Call) -> Act:
     def act(_: int) -> Any:
         account = call.api.trading.account(VENUE, call.account)
         entries = incomes(account.ledger.entries, VENUE, causes, symbol)
-        entries = _between(entries, lambda one: clock(one.at_ns), (start_ms, end_ms))
+        entries = between(entries, lambda one: clock(one.at_ns), (start_ms, end_ms))
         first = (page - 1) * limit
         if start_ms is None and end_ms is None and page == 1:
             first = max(0, len(entries) - limit)  # the newest ones
@@ -178,27 +172,11 @@ def _income(call: Call) -> Act:
     return act
 
 
-def _times(parameters: Parameters) -> tuple[int | None, int | None]:
+def _times(parameters: Parameters) -> Times:
     start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
     if start_ms is not None and end_ms is not None and not 0 <= end_ms - start_ms <= _WEEK_MS:
         raise ApiError(-4165, "Invalid time interval. Maximum time interval is 7 days")
     return start_ms, end_ms
-
-
-def _between(
-    items: Sequence[T], time_of: Callable[[T], int], times: tuple[int | None, int | None]
-) -> list[T]:
-    start, end = times
-    return [
-        one
-        for one in items
-        if (start is None or time_of(one) >= start) and (end is None or time_of(one) <= end)
-    ]
-
-
-def _page(items: Sequence[T], limit: int, *, is_forward: bool) -> Sequence[T]:
-    """The oldest entries from a given beginning, the newest ones otherwise."""
-    return items[:limit] if is_forward else items[-limit:]
 
 
 def _commission_rate(call: Call) -> Act:
