@@ -1,0 +1,145 @@
+"""What a venue and a session sent each other about orders, and everything else that its order states follow from.
+
+One line for each, in the order of processing: 19 digits of time (ns UTC, the session's clock), a mark, where, the text.
+While a session runs they are in `private/<venue>.journal`; a killed one keeps what was written by then. At its end they
+are compressed into `private/<venue>.gz`. Keys and signatures are blanked (`connectors.orders.blanking`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from arb.errors import InputError
+from arb.files import staged, write_all
+
+#: The folder of these files in that of a session.
+PRIVATE = "private"
+_RUNNING, _FINISHED = ".journal", ".gz"
+_DIGITS = 19
+_PIECE = 1 << 20
+#: Line breaks are white space of JSON, which no text on the wire needs.
+_NO_BREAKS = str.maketrans("\n\r", "  ")
+
+
+class Mark(StrEnum):
+    """What a line is. Those of the desk are its inputs and outputs; a line's own are neither."""
+
+    RECEIVED = "<"
+    SENT = ">"
+    """By the desk."""
+    OWN_RECEIVED = "{"
+    """By a line: log-on, subscriptions, pings, listen keys."""
+    OWN_SENT = "}"
+    EVENT = "!"
+    """A line changed its state, or a request was sent or not."""
+    REQUEST = "@"
+    """A request of the bot."""
+    TICK = "t"
+    """Time passed, and the desk was asked what is due."""
+
+
+class PrivateLine(NamedTuple):
+    """One line of the file."""
+
+    ts: int
+    mark: str
+    where: str
+    text: str
+
+
+class PrivateLog:
+    """Writes the lines of one venue. The host's thread."""
+
+    def __init__(self, path: Path, blanked: Callable[[str], str]) -> None:
+        """path: without the ending. blanked: removes keys and signatures from a text. Raises InputError."""
+        self._path = path.with_name(path.name + _RUNNING)
+        self._blanked = blanked
+        #: Lines that are not written yet: `flush` is called after each event of the loop that made any.
+        self._pending: list[PrivateLine] = []
+        self._file = -1
+        try:
+            path.parent.mkdir(exist_ok=True)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise self._cannot_be_written(error) from None
+
+    def add(self, ts: int, mark: Mark, where: str, text: str | bytes) -> None:
+        """Adds a line; it is written by the next `flush`."""
+        if isinstance(text, bytes):
+            text = text.decode(errors="surrogateescape")
+        self._pending.append(PrivateLine(ts, mark, where, text))
+
+    def flush(self) -> None:
+        """Writes what was added; the kernel has it on return. Raises InputError."""
+        if not self._pending or self._file < 0:
+            return
+        lines, self._pending = self._pending, []
+        text = "".join(
+            f"{ts:0{_DIGITS}} {mark} {where} {self._blanked(text).translate(_NO_BREAKS)}\n"
+            for ts, mark, where, text in lines
+        )
+        try:
+            write_all(self._file, text.encode(errors="surrogateescape"))
+        except OSError as error:
+            raise self._cannot_be_written(error) from None
+
+    def close(self) -> None:
+        """Writes what is left and closes the file. May be called repeatedly. Raises InputError."""
+        if self._file >= 0:
+            try:
+                self.flush()
+            finally:
+                file, self._file = self._file, -1
+                os.close(file)
+
+    def _cannot_be_written(self, error: OSError) -> InputError:
+        return InputError(
+            f"{self._path}: cannot be written: {error.strerror}; make room, or use another disk"
+        )
+
+
+def finish_private(folder: Path) -> None:
+    """Compresses the files of an ended session, or of a killed one; `folder` is the session's. Raises InputError."""
+    for path in sorted((folder / PRIVATE).glob(f"*{_RUNNING}")):
+        try:
+            with (
+                path.open("rb") as lines,
+                staged(path.with_suffix(_FINISHED), is_synced=True) as file,
+                gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
+            ):
+                while piece := lines.read(_PIECE):
+                    packed.write(piece)
+            path.unlink()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be compressed: {error.strerror or error}") from None
+
+
+def private_venues(folder: Path) -> list[str]:
+    """The venues of which a session has a file."""
+    return sorted(path.stem for path in (folder / PRIVATE).glob(f"*{_FINISHED}"))
+
+
+def read_private(folder: Path, venue: str) -> Iterator[PrivateLine]:
+    """The lines of a finished file; a line that a kill cut off is ignored. Raises InputError."""
+    path = folder / PRIVATE / f"{venue}{_FINISHED}"
+    try:
+        with gzip.open(path) as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                yield _line_of(line[:-1].decode(errors="surrogateescape"), path, number)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+
+
+def _line_of(line: str, path: Path, number: int) -> PrivateLine:
+    parts: Sequence[str] = line.split(" ", 3)
+    if len(parts) != 4 or not parts[0].isdigit() or len(parts[0]) != _DIGITS or parts[1] not in set(Mark):
+        raise InputError(f"{path}: line {number} is no line of a session")
+    return PrivateLine(int(parts[0]), parts[1], parts[2], parts[3])
