@@ -15,6 +15,8 @@ from numpy.random import Generator
 Action = Callable[[int], None]
 
 _ARRIVAL, _ANSWER, _EVENT = range(3)
+#: So many actions may wait whether they are needed or not.
+WAITING_MIN = 256
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,26 @@ class Outbox:
     """Actions by due time; of equal times in the order in which they were put."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Action]] = []
+        self._heap: list[tuple[int, int, Action, Callable[[], bool]]] = []
         self._no = 0
+        #: The number of actions at which those that are not needed any more are dropped.
+        self._most = WAITING_MIN
 
-    def put(self, due_ns: int, action: Action) -> None:
+    def put(self, due_ns: int, action: Action, is_needed: Callable[[], bool] = lambda: True) -> None:
+        """is_needed: False once the action would do nothing. Of more than WAITING_MIN, at most half are such ones."""
+        if len(self._heap) >= self._most:
+            self._heap = [one for one in self._heap if one[3]()]
+            heapq.heapify(self._heap)
+            self._most = max(WAITING_MIN, 2 * len(self._heap))
         self._no += 1
-        heapq.heappush(self._heap, (due_ns, self._no, action))
+        heapq.heappush(self._heap, (due_ns, self._no, action, is_needed))
 
     def next_due_ns(self) -> int | None:
         return self._heap[0][0] if self._heap else None
 
     def run_next(self) -> None:
         """Runs the first action."""
-        due_ns, _, action = heapq.heappop(self._heap)
+        due_ns, _, action, _ = heapq.heappop(self._heap)
         action(due_ns)
 
 

@@ -151,6 +151,10 @@ class Desk:
                 raise RefusalError(Reason.UNKNOWN_ORDER)
             return order.view()
 
+    def is_open(self, account: str, order_id: str) -> bool:
+        """Whether an order is open."""
+        return order_id in self._orders[account].open
+
     def open_orders(self, account: str, symbol: str | None = None, *, all: bool = False) -> list[VenueOrder]:
         """Open orders, in the order in which they were placed. all: also those that a fault hides from queries."""
         with exact():

@@ -109,9 +109,9 @@ class Trading:
         listeners[number] = listener
         return lambda: listeners.pop(number, None) and None
 
-    def at(self, due_ns: int, action: Callable[[int], None]) -> None:
-        """Calls `action` with the time when it is due."""
-        self._outbox.put(due_ns, action)
+    def at(self, due_ns: int, action: Callable[[int], None], is_needed: Callable[[], bool]) -> None:
+        """Calls `action` with the time when it is due, unless `is_needed` was False before."""
+        self._outbox.put(due_ns, action, is_needed)
 
     def uuid(self, what: str, number: int) -> str:
         """A UUID that the seed determines, for ids of connections and executions."""

@@ -89,7 +89,7 @@ class ListenKeys:
             else:
                 self._expire_later(key, at_ns)
 
-        self._api.trading.at(max(now_ns + 1, key.expires_ns), look)
+        self._api.trading.at(max(now_ns + 1, key.expires_ns), look, lambda: self.is_valid(key))
 
 
 def listen_key_operations(keys: ListenKeys) -> dict[str, Operation]:

@@ -120,14 +120,15 @@ def _good_till(call: Call) -> dict[str, str]:
 
 def _end_later(call: Call, order: VenueOrder, at_ns: int) -> None:
     """Cancels a GTD order when its time is over."""
-    cancel = Cancel(order.account, order.symbol, order.order_id)
+    desk, cancel = call.api.desk, Cancel(order.account, order.symbol, order.order_id)
 
     def end(now_ns: int) -> None:
         with suppress(RefusalError):  # it ended before
-            call.api.desk.cancel(cancel, now_ns)
+            desk.cancel(cancel, now_ns)
 
     left_ms = good_till_of(order) - call.api.exchange.venue_ms(at_ns)
-    call.api.trading.at(at_ns + left_ms * MILLISECOND, end)
+    due_ns = at_ns + left_ms * MILLISECOND
+    call.api.trading.at(due_ns, end, lambda: desk.is_open(order.account, order.order_id))
 
 
 def _check_kind(parameters: Parameters, kind: OrderKind | None) -> None:

@@ -16,6 +16,7 @@ from support.venue_messages.binance_usdm import DECODERS
 from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.serve.binance.usdm.listen_keys import VALID_NS
 from arb.sandbox.serve.session import RouteError
+from arb.sandbox.trading.delivery import WAITING_MIN
 from arb.sandbox.trading.events import MarginCallEvent
 from arb.sandbox.trading.setup import TradingSetup, usual_account
 from arb.sandbox.trading.undocumented import DEFAULTS
@@ -383,6 +384,22 @@ def test_an_order_is_good_until_its_date(venue: BinanceMarket) -> None:
     assert [(row["o"]["x"], row["o"]["f"], row["o"]["gtd"]) for row in events(socket)] == [
         ("NEW", "GTD", end_ms), ("CANCELED", "GTD", end_ms)
     ]  # fmt: skip
+
+
+def test_what_ended_before_its_time_does_not_wait_for_it(venue: BinanceMarket) -> None:
+    end_ms = venue.now_ns // 10**6 // 1000 * 1000 + 700_000
+    dated = ORDER | {"timeInForce": "GTD", "goodTillDate": end_ms}
+    resting = ask(venue, "POST", "v1/order", **dated)["orderId"]
+    for _ in range(150):
+        ended = ask(venue, "POST", "v1/order", **dated)["orderId"]
+        ask(venue, "DELETE", "v1/order", symbol="BTCUSDT", orderId=ended)
+        ask(venue, "POST", "v1/listenKey")
+        ask(venue, "DELETE", "v1/listenKey")
+    assert len(venue.trading._outbox._heap) <= WAITING_MIN
+    move(venue, (end_ms - 1) * 10**6)
+    assert [row["orderId"] for row in ask(venue, "GET", "v1/openOrders")] == [resting]
+    move(venue, (end_ms + 1) * 10**6)
+    assert ask(venue, "GET", "v1/openOrders") == []
 
 
 def test_a_change_keeps_the_date_of_an_order(venue: BinanceMarket) -> None:
