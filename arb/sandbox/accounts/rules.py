@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from arb.sandbox.accounts.amounts import ZERO
 from arb.sandbox.events import Listing
 from arb.sandbox.matching.orders import Prevention
 
@@ -55,28 +56,28 @@ class InstrumentRules:
     lot: Decimal
     min_qty: Decimal
     min_notional: Decimal
-    max_notional: Decimal
-    min_price: Decimal
-    max_price: Decimal
     max_qty: Decimal
     #: Of market orders.
     max_market_qty: Decimal
     max_orders: int
+    preventions: frozenset[Prevention]
+    max_notional: Decimal = ZERO
+    min_price: Decimal = ZERO
+    max_price: Decimal = ZERO
     #: Bounds of a price as factors of the reference price (Binance): of buys, and of sells; (up, down).
-    bid_multipliers: tuple[Decimal, Decimal]
-    ask_multipliers: tuple[Decimal, Decimal]
+    bid_multipliers: tuple[Decimal, Decimal] = (ZERO, ZERO)
+    ask_multipliers: tuple[Decimal, Decimal] = (ZERO, ZERO)
     #: Range of executions as factors of the reference price (Binance spot): (up, down) of buys and of sells; None: no
     #: rule. Source: price_range_execution_rules.md of binance-spot-api-docs.
-    execution_range: tuple[tuple[Decimal, Decimal], tuple[Decimal, Decimal]] | None
+    execution_range: tuple[tuple[Decimal, Decimal], tuple[Decimal, Decimal]] | None = None
     #: Bounds of a limit price (Bybit): limit X of orders that open, Y of the others; see `trading.price_rules`.
-    price_limit_x: Decimal
-    price_limit_y: Decimal
-    preventions: frozenset[Prevention]
-    default_prevention: Prevention
+    price_limit_x: Decimal = ZERO
+    price_limit_y: Decimal = ZERO
+    default_prevention: Prevention = Prevention.NONE
     max_leverage: int = 1
-    brackets: tuple[Bracket, ...] = field(default=())
+    brackets: tuple[Bracket, ...] = ()
     #: Share of the value of a liquidated position that is paid for it (Binance).
-    liquidation_fee: Decimal = Decimal(0)
+    liquidation_fee: Decimal = ZERO
     #: False: no new orders; cancellations are accepted.
     is_open: bool = True
 
@@ -114,13 +115,13 @@ class InstrumentRules:
 
     def position_limit(self, leverage: int) -> Decimal:
         """The largest value of a position at a leverage; 0 above the largest leverage."""
-        return max((one.cap for one in self.brackets if one.max_leverage >= leverage), default=Decimal(0))
+        return max((one.cap for one in self.brackets if one.max_leverage >= leverage), default=ZERO)
 
 
 def rules_of(listing: Listing, facts: Facts) -> InstrumentRules:
     """The rules with which an instrument starts. Decimals keep the digits that are published: "1000000.00"."""
     base, quote = assets_of(listing)
-    rules = InstrumentRules(
+    return InstrumentRules(
         listing=listing,
         base=base,
         quote=quote,
@@ -129,11 +130,9 @@ def rules_of(listing: Listing, facts: Facts) -> InstrumentRules:
         lot=Decimal(listing.lot_size),
         min_qty=Decimal(facts.min_qty),
         min_notional=Decimal(facts.min_notional),
+        min_price=ZERO if listing.venue == "bybit_spot" else Decimal(listing.tick_size),
         **_FIGURES[listing.venue],
     )
-    if listing.venue != "bybit_spot":
-        rules.min_price = rules.tick
-    return rules
 
 
 def _brackets(*rows: tuple[str, str, int, str, str]) -> tuple[Bracket, ...]:
@@ -147,7 +146,6 @@ def _pair(up: str, down: str) -> tuple[Decimal, Decimal]:
     return Decimal(up), Decimal(down)
 
 
-_NONE = Decimal(0)
 _PREVENTIONS = frozenset(
     (Prevention.NONE, Prevention.EXPIRE_TAKER, Prevention.EXPIRE_MAKER, Prevention.EXPIRE_BOTH)
 )
@@ -158,7 +156,6 @@ _PREVENTIONS = frozenset(
 #: Brackets are a model with the venues' first rates.
 _FIGURES: dict[str, dict[str, Any]] = {
     "binance_spot": {
-        "min_price": _NONE,
         "max_price": Decimal("1000000.00"),
         "max_qty": Decimal("9000.00000"),
         "max_market_qty": Decimal("100.0"),
@@ -167,23 +164,15 @@ _FIGURES: dict[str, dict[str, Any]] = {
         "bid_multipliers": _pair("5", "0.2"),
         "ask_multipliers": _pair("5", "0.2"),
         "execution_range": (_pair("2.0000", "0.5000"), _pair("2.0000", "0.5000")),
-        "price_limit_x": _NONE,
-        "price_limit_y": _NONE,
         "preventions": frozenset(Prevention),
-        "default_prevention": Prevention.NONE,
     },
     "binance_usdm": {
-        "min_price": _NONE,
         "max_price": Decimal("1000000.00"),
         "max_qty": Decimal("9000.00000"),
         "max_market_qty": Decimal("120.000"),
-        "max_notional": _NONE,
         "max_orders": 200,
         "bid_multipliers": _pair("1.0500", "0.9500"),
         "ask_multipliers": _pair("1.0500", "0.9500"),
-        "execution_range": None,
-        "price_limit_x": _NONE,
-        "price_limit_y": _NONE,
         "preventions": _PREVENTIONS,
         "default_prevention": Prevention.EXPIRE_MAKER,
         "max_leverage": 125,
@@ -195,34 +184,21 @@ _FIGURES: dict[str, dict[str, Any]] = {
         "liquidation_fee": Decimal("0.012500"),
     },
     "bybit_spot": {
-        "min_price": _NONE,
-        "max_price": _NONE,
         "max_qty": Decimal(83),
         "max_market_qty": Decimal("41.5"),
-        "max_notional": _NONE,
         "max_orders": 500,
-        "bid_multipliers": (_NONE, _NONE),
-        "ask_multipliers": (_NONE, _NONE),
-        "execution_range": None,
         "price_limit_x": Decimal("0.005"),
         "price_limit_y": Decimal("0.01"),
         "preventions": _PREVENTIONS,
-        "default_prevention": Prevention.NONE,
     },
     "bybit_linear": {
-        "min_price": _NONE,
         "max_price": Decimal("1999999.80"),
         "max_qty": Decimal("1190.000"),
         "max_market_qty": Decimal("500.000"),
-        "max_notional": _NONE,
         "max_orders": 500,
-        "bid_multipliers": (_NONE, _NONE),
-        "ask_multipliers": (_NONE, _NONE),
-        "execution_range": None,
         "price_limit_x": Decimal("0.01"),
         "price_limit_y": Decimal("0.02"),
         "preventions": _PREVENTIONS,
-        "default_prevention": Prevention.NONE,
         "max_leverage": 100,
         "brackets": _brackets(
             ("0", "2000000", 100, "0.005", "0"),

@@ -60,9 +60,10 @@ class DisplayedBook:
 
     def walk(self, side: int) -> Iterator[int]:
         """Ticks with free lots, best first. Lots may be taken meanwhile; levels may not be set."""
+        lots, taken = self._lots[side], self._taken[side]
         for key in reversed(self._keys[side]):
             tick = _key(side, key)
-            if self.free(side, tick) > 0:
+            if lots[tick] > taken.get(tick, 0):
                 yield tick
 
 

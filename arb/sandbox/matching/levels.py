@@ -56,7 +56,6 @@ class LevelMatcher:
         self._lot_size = lot_size
         self._book = DisplayedBook()
         self._resting = RestingOrders()
-        self._last_trade: int | None = None
         self._match_no = 0
         #: The time of the last call or result.
         self._latest_ns = 0
@@ -135,7 +134,7 @@ class LevelMatcher:
                     if lots > 0 and resting.is_reached(1 - side, tick):
                         self._on_level(side, tick, exch_ts, results)
             elif kind == TRADE_EVENT:
-                tick = self._last_trade = round(px / tick_size)
+                tick = round(px / tick_size)
                 if resting.is_reached(1 - side, tick):
                     self._on_trade(side, tick, round(qty / lot_size), exch_ts, results)
             elif kind == DEPTH_CLEAR_EVENT:
@@ -158,10 +157,6 @@ class LevelMatcher:
     def touch(self) -> tuple[int | None, int | None]:
         """See `Matcher`."""
         return next(self._prices(BID), None), next(self._prices(ASK), None)
-
-    def last_trade(self) -> int | None:
-        """See `Matcher`."""
-        return self._last_trade
 
     def estimate(
         self, side: int, bound: int | None, *, lots: int | None = None, value: int | None = None

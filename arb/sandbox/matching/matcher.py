@@ -56,9 +56,6 @@ class Matcher(Protocol):
     def touch(self) -> tuple[int | None, int | None]:
         """Best bid and ask, in ticks, of what is displayed and not yet taken, and of resting orders."""
 
-    def last_trade(self) -> int | None:
-        """The tick of the last public trade."""
-
     def estimate(
         self, side: int, bound: int | None, *, lots: int | None = None, value: int | None = None
     ) -> Estimate:

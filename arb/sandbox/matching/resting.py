@@ -50,7 +50,8 @@ class RestingOrders:
 
     def ticks(self, side: int) -> list[int]:
         """The prices of a side, best first."""
-        return [_key(side, key) for key in self._keys[side]]
+        keys = self._keys[side]
+        return keys[:] if side == SELL else [-key for key in keys]
 
     def is_reached(self, side: int, tick: int) -> bool:
         """Whether an order of the side is at `tick` or at a better price."""

@@ -87,7 +87,6 @@ class WholeMatcher:
         self._orders: dict[int, Order] = {}
         self._best = (-np.inf, np.inf)
         self._match_no = 0
-        self._last_trade: int | None = None
         #: Rows that were not applied yet: sorted ones, then as received; their number.
         self._sorted: Rows = np.zeros(0, event_dtype)
         self._received: list[Rows] = []
@@ -184,10 +183,6 @@ class WholeMatcher:
         bid, ask, _, _ = self._exchange.touch()
         return bid, ask
 
-    def last_trade(self) -> int | None:
-        """See `Matcher`."""
-        return self._last_trade
-
     def estimate(
         self, side: int, bound: int | None, *, lots: int | None = None, value: int | None = None
     ) -> Estimate:
@@ -263,9 +258,6 @@ class WholeMatcher:
         applied, self._sorted = rows[:count], rows[count:]
         self._waiting -= count
         self._due_ns = None
-        trades = applied["px"][applied["ev"] & 0xFF == TRADE_EVENT]
-        if len(trades):
-            self._last_trade = round(float(trades[-1]) / self._tick_size)
         self._exchange.append(applied)
         for response in self._exchange.run(to_ns):
             order = self._orders.pop(int(response["order_id"]))

@@ -114,7 +114,6 @@ class DeadManEvent:
     venue: str
     account: str
     at_ns: int
-    canceled: int = 0
 
 
 Event = OrderEvent | AccountEvent | TransferEvent | ConfigEvent | MarginCallEvent | DeadManEvent

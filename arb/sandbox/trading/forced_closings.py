@@ -7,7 +7,7 @@ fee; what an account without positions owes afterwards is paid by the insurance 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from arb.sandbox.accounts.account import Account
@@ -18,7 +18,7 @@ from arb.sandbox.accounts.margin import PositionMargin
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force
 from arb.sandbox.trading.desk import Desk
-from arb.sandbox.trading.events import AccountEvent, Cause, Event
+from arb.sandbox.trading.events import Cause
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import OrderKind, Place
 from connectors.units import MILLISECOND, SECOND
@@ -31,18 +31,12 @@ _KINDS = {Forced.LIQUIDATION: "liquidation", Forced.ADL: "adl"}
 class ForcedClosings:
     """See the module; of all venues with positions."""
 
-    def __init__(
-        self,
-        desks: Mapping[str, Desk],
-        accounts: Mapping[str, Mapping[str, Account]],
-        emit: Callable[[Event], None],
-    ) -> None:
+    def __init__(self, desks: Mapping[str, Desk], accounts: Mapping[str, Mapping[str, Account]]) -> None:
         """accounts: by house and id."""
         self._desks = [
             desk for desk in desks.values() if any(not one.rules.is_spot for one in desk.instruments.values())
         ]
         self._accounts = accounts
-        self._emit = emit
         self._checked_ns = 0
 
     def check(self, now_ns: int) -> None:
@@ -97,10 +91,6 @@ class ForcedClosings:
         owed = -(wallet.total(asset) - fee)
         if owed > 0 and not account.positions.open_positions():
             changes.append((asset, owed, EntryCause.INSURANCE))
-        changes = [change for change in changes if change[1]]
-        if not changes:
-            return
-        account.ledger.post(wallet, now_ns, desk.venue, changes, order.symbol, order.order_id)
-        views = (wallet.view(asset, sum((amount for _, amount, _ in changes), ZERO)),)
-        isolated = account.positions.isolated_margin()
-        self._emit(AccountEvent(desk.venue, account.id, now_ns, Cause.LIQUIDATION, views, isolated=isolated))
+        if posted := account.ledger.post(wallet, now_ns, desk.venue, changes, order.symbol, order.order_id):
+            changed = sum((entry.amount for entry in posted), ZERO)
+            desk.settlement.report_balance(account.id, asset, changed, Cause.LIQUIDATION, now_ns)

@@ -204,12 +204,17 @@ class Settlement:
     def transfer(self, account: str, asset: str, amount: Decimal, now_ns: int) -> None:
         """An amount comes into an account, or leaves it (negative). Raises InvariantError if it is not there."""
         one = self._accounts[account]
-        wallet = one.wallet(self._venue)
-        one.ledger.post(wallet, now_ns, self._venue, [(asset, amount, EntryCause.TRANSFER)])
+        changes = [(asset, amount, EntryCause.TRANSFER)]
+        one.ledger.post(one.wallet(self._venue), now_ns, self._venue, changes)
         self._emit(TransferEvent(self._venue, account, now_ns, asset, amount))
-        views = (wallet.view(asset, amount),)
+        self.report_balance(account, asset, amount, Cause.TRANSFER, now_ns)
+
+    def report_balance(self, account: str, asset: str, changed: Decimal, cause: Cause, now_ns: int) -> None:
+        """Emits one balance, which changed without a trade."""
+        one = self._accounts[account]
+        views = (one.wallet(self._venue).view(asset, changed),)
         isolated = one.positions.isolated_margin()
-        self._emit(AccountEvent(self._venue, account, now_ns, Cause.TRANSFER, views, isolated=isolated))
+        self._emit(AccountEvent(self._venue, account, now_ns, cause, views, isolated=isolated))
 
     def _reducible(self, order: VenueOrder) -> Decimal:
         """How much of its position an order can close."""

@@ -88,7 +88,7 @@ class Trading:
             accounts = self.accounts[venue.partition("_")[0]]
             self.desks[venue] = Desk(venue, accounts, instruments, policy, self._ids, self._emit)
         self.market.join(self.desks, start_ns)
-        self._closings = ForcedClosings(self.desks, self.accounts, self._emit)
+        self._closings = ForcedClosings(self.desks, self.accounts)
         acts = FaultActs(self.desks, self.accounts, self.keys, self._outbox, self._closings, self._emit)
         #: Faults of order entry and accounts.
         self.faults = OrderFaults(self._outbox, acts)
@@ -188,9 +188,9 @@ class Trading:
 
     def _fire(self, now_ns: int) -> None:
         for venue, account, symbol in self._countdowns.take(now_ns):
-            cancelled = self.desks[venue].cancel_all(account, symbol, now_ns, EndReason.DEAD_MAN)
+            self.desks[venue].cancel_all(account, symbol, now_ns, EndReason.DEAD_MAN)
             if symbol is None:
-                self._emit(DeadManEvent(venue, account, now_ns, len(cancelled)))
+                self._emit(DeadManEvent(venue, account, now_ns))
 
     def _emit(self, event: Event) -> None:
         self._emitted.append(event)

@@ -108,7 +108,6 @@ def test_a_market_order_meets_an_empty_side() -> None:
 def test_a_matcher_is_ready_with_its_first_level_until_the_book_is_cleared() -> None:
     desk = Desk(trade(BUY, 100, 1))
     assert not desk.matcher.is_ready
-    assert desk.matcher.last_trade() == 100
     desk.receive(*BOOK)
     assert desk.matcher.is_ready
     desk.receive(clear(BID), clear(ASK))
