@@ -49,12 +49,8 @@ def order_values(orders: Iterable[OpenOrder]) -> OrderValues:
     for order in orders:
         key = order.symbol, order.position_side
         bids, asks = values.get(key, _NO_ORDERS)
-        if order.reduce_only or order.price is None:
-            values[key] = bids, asks
-        elif order.side == BUY:
-            values[key] = bids + order.left * order.price, asks
-        else:
-            values[key] = bids, asks + order.left * order.price
+        value = ZERO if order.reduce_only or order.price is None else order.left * order.price
+        values[key] = (bids + value, asks) if order.side == BUY else (bids, asks + value)
     return values
 
 

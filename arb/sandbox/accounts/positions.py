@@ -17,6 +17,8 @@ class PositionSide(Enum):
     BOTH = auto()
     LONG = auto()
     SHORT = auto()
+    #: Enum's own is a call in Python, and keys of positions contain a side.
+    __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True)
