@@ -382,7 +382,7 @@ class Desk:
             raise RefusalError(refused)
         if request.new_client_id not in (None, order.client_id):
             self._check_client_id(order.account, request.new_client_id)
-        order.executions.clear()
+        order.executions = ()
         is_used_up = quantity <= order.filled + order.prevented
         if not is_used_up:
             self._reserve_change(order, instrument, price, quantity)

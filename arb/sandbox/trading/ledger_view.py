@@ -5,6 +5,7 @@ Amounts are decimal texts without exponent; sides are "buy" and "sell"; times ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -126,7 +127,7 @@ def _position(position: Position) -> dict[str, Any]:
     }
 
 
-def _amounts(amounts: dict[str, Decimal]) -> dict[str, str]:
+def _amounts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
     return {asset: plain(amount) for asset, amount in amounts.items()}
 
 

@@ -272,7 +272,7 @@ class Settlement:
                 changes = [(rules.settle, realized, EntryCause.REALIZED), *changes]
         account.ledger.post(wallet, now_ns, self._venue, changes, order.symbol, order.order_id, fill.match_no)
         if fee:
-            order.fees[asset] = order.fees.get(asset, ZERO) + fee
+            order.fees = {**order.fees, asset: order.fees.get(asset, ZERO) + fee}
         execution = Execution(
             account=order.account,
             venue=self._venue,
@@ -295,7 +295,7 @@ class Settlement:
             left=order.left,
             closed=closed,
         )
-        order.executions.append(execution)
+        order.executions += (execution,)
         orders = self._orders[order.account]
         orders.executions.append(execution)
         if is_filled:

@@ -198,7 +198,7 @@ class Trading:
 
     def _flush(self, now_ns: int) -> None:
         """Sends the events that happened to their listeners."""
-        events, self._emitted[:] = list(self._emitted), []
+        events, self._emitted = self._emitted, []
         for event in events:
             if self.observer is not None:
                 self.observer(event)
