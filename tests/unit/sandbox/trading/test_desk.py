@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from support.trading_world import SYMBOL, World
 from support.venue_rows import level, trade
 
 from arb.sandbox.accounts.positions import PositionSide
-from arb.sandbox.events import ASK, BUY, SELL
+from arb.sandbox.events import ASK, BID, BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
 from arb.sandbox.trading.events import AccountEvent, Change, DeadManEvent, OrderEvent
 from arb.sandbox.trading.order_state import OrderStatus, VenueOrder
@@ -78,6 +79,28 @@ def test_fees_in_quote_are_locked_with_the_order() -> None:
     world.place("binance_spot", BUY, "1", "101")
     assert world.funds("binance_spot", "USDT") == (D("101.2") - 101 - D("0.101"), 0)
     assert world.funds("binance_spot", "BTC") == (1, 0)
+
+
+@pytest.mark.parametrize("venue", SPOT)
+@pytest.mark.parametrize(
+    ("quantity", "fee"),
+    [
+        ("9.99", {"BTC": D("0.00999")}),  # 0.01 is free
+        ("10", {"USDT": D("0.99")}),
+    ],
+)
+def test_what_is_being_sold_does_not_pay_its_own_fee(
+    venue: str, quantity: str, fee: dict[str, Decimal]
+) -> None:
+    wallet = {"binance_spot": "spot", "bybit_spot": "unified"}[venue]
+    account = AccountSetup(
+        "main", balances={wallet: {"BTC": D(10)}}, fees={venue: Fees(D("0.001"), D("0.001"), "BTC")}
+    )
+    world = World(setup=TradingSetup((account,), ()))
+    world.show(venue, level(BID, 99, 20), trade(SELL, 99, 1))
+    order = world.place(venue, SELL, quantity, "99")
+    assert (order.status, dict(order.fees)) == (OrderStatus.FILLED, fee)
+    assert world.funds(venue, "BTC")[1] == 0
 
 
 @pytest.mark.parametrize("venue", SPOT)

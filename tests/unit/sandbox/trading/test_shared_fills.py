@@ -34,6 +34,22 @@ def test_a_row_that_passes_several_orders_does_not_turn_the_position(venue: str,
     assert ended == [(2, None), (1, EndReason.REDUCED), (0, EndReason.REDUCED)]
 
 
+@pytest.mark.parametrize(("venue", "reason"), [("binance_usdm", EndReason.REDUCED), ("bybit_linear", None)])
+def test_a_reduce_only_order_that_was_cut_ends_with_its_last_possible_fill(
+    venue: str, reason: EndReason | None
+) -> None:
+    world = World()
+    world.place(venue, BUY, "2", "101")
+    reducing = world.place(venue, SELL, "2", "103", reduce_only=True)
+    world.place(venue, SELL, "1", "99")  # of the other only 1 is left, also when the position grows again
+    world.place(venue, BUY, "1", "101")
+    world.show(venue, trade(BUY, 110, 1))
+    assert world.account(venue).positions.get(SYMBOL, PositionSide.BOTH).quantity == 1
+    order = world.desk(venue).order(Named("main", SYMBOL, reducing.order_id))
+    assert (order.is_open, order.filled, order.end_reason) == (False, 1, reason)
+    assert world.desk(venue).open_orders("main") == []
+
+
 @pytest.mark.parametrize("venue", PERPETUALS)
 def test_orders_against_a_side_of_hedge_mode_only_close_it(venue: str) -> None:
     modes = {"binance": Modes(is_hedge=True), "bybit": Modes(is_hedge=True, margin="REGULAR_MARGIN")}
