@@ -68,33 +68,27 @@ def unsupported(what: str) -> ApiError:
     return ApiError(-1013, f"{what} are not supported for this symbol.")
 
 
-def _filter(name: str) -> _Text:
-    return _Text(-1013, f"Filter failure: {name}")
-
-
-_SPOT = {
+#: Refusals by filters of spot, by name of the filter. -1111 is for more than 8 decimals, which `parameters` refuses.
+_FILTERS = {
+    "PRICE_FILTER": (Reason.PRICE_PRECISION, Reason.PRICE_TICK, Reason.PRICE_BOUNDS),
+    "LOT_SIZE": (
+        Reason.QUANTITY_PRECISION, Reason.QUANTITY_STEP, Reason.QUANTITY_TOO_SMALL, Reason.QUANTITY_TOO_LARGE,
+    ),
+    "MARKET_LOT_SIZE": (Reason.MARKET_QUANTITY_TOO_LARGE,),
+    "NOTIONAL": (Reason.NOTIONAL_TOO_SMALL, Reason.NOTIONAL_TOO_LARGE),
+    "PERCENT_PRICE_BY_SIDE": (
+        Reason.BUY_PRICE_TOO_HIGH, Reason.BUY_PRICE_TOO_LOW, Reason.SELL_PRICE_TOO_HIGH, Reason.SELL_PRICE_TOO_LOW,
+    ),
+    "MAX_NUM_ORDERS": (Reason.TOO_MANY_OPEN_ORDERS,),
+}  # fmt: skip
+#: Their names, by reason.
+FILTERED = {reason: name for name, reasons in _FILTERS.items() for reason in reasons}
+_SPOT = {reason: _Text(-1013, f"Filter failure: {name}") for reason, name in FILTERED.items()} | {
     Reason.UNKNOWN_SYMBOL: _Text(-1121, BAD_SYMBOL),
     Reason.NOT_OPEN: _Text(-2010, "Market is closed."),
     Reason.BOOK_NOT_READY: _BUSY,
-    # -1111 is for more than 8 decimals, which `parameters` refuses.
-    Reason.PRICE_PRECISION: _filter("PRICE_FILTER"),
-    Reason.PRICE_TICK: _filter("PRICE_FILTER"),
-    Reason.PRICE_BOUNDS: _filter("PRICE_FILTER"),
-    Reason.QUANTITY_PRECISION: _filter("LOT_SIZE"),
-    Reason.QUANTITY_STEP: _filter("LOT_SIZE"),
-    Reason.QUANTITY_TOO_SMALL: _filter("LOT_SIZE"),
-    Reason.QUANTITY_TOO_LARGE: _filter("LOT_SIZE"),
-    Reason.MARKET_QUANTITY_TOO_LARGE: _filter("MARKET_LOT_SIZE"),
-    Reason.NOTIONAL_TOO_SMALL: _filter("NOTIONAL"),
-    Reason.NOTIONAL_TOO_LARGE: _filter("NOTIONAL"),
-    Reason.BUY_PRICE_TOO_HIGH: _filter("PERCENT_PRICE_BY_SIDE"),
-    Reason.BUY_PRICE_TOO_LOW: _filter("PERCENT_PRICE_BY_SIDE"),
-    Reason.SELL_PRICE_TOO_HIGH: _filter("PERCENT_PRICE_BY_SIDE"),
-    Reason.SELL_PRICE_TOO_LOW: _filter("PERCENT_PRICE_BY_SIDE"),
-    Reason.TOO_MANY_OPEN_ORDERS: _filter("MAX_NUM_ORDERS"),
     Reason.DUPLICATE_CLIENT_ID: _Text(-2010, "Duplicate order sent."),
     Reason.INSUFFICIENT_BALANCE: _Text(-2010, "Account has insufficient balance for requested action."),
-    Reason.POSITION_TOO_LARGE: _filter("MAX_POSITION"),
     Reason.WOULD_TAKE: _Text(-2010, "Order would immediately match and take."),
     Reason.NO_LIQUIDITY: _Text(-2010, "Order book liquidity is less than symbol minimum quantity."),
     Reason.PREVENTION_MODE: _Text(
@@ -106,14 +100,16 @@ _SPOT = {
     Reason.NO_CHANGE: _Text(-2038, "The requested action would change no state; rejecting."),
     Reason.QUANTITY_NOT_SMALLER: _Text(-2038, "Order amend (quantity increase) is not supported."),
 }
+_PRECISION = _Text(-1111, "Precision is over the maximum defined for this asset.")
+_PERCENT_PRICE = _Text(-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
 _USDM = {
     Reason.UNKNOWN_SYMBOL: _Text(-1121, BAD_SYMBOL),
     Reason.NOT_OPEN: _Text(-4140, "Invalid symbol status for opening position."),
     Reason.BOOK_NOT_READY: _BUSY,
-    Reason.PRICE_PRECISION: _Text(-1111, "Precision is over the maximum defined for this asset."),
+    Reason.PRICE_PRECISION: _PRECISION,
     Reason.PRICE_TICK: _Text(-4014, "Price not increased by tick size."),
     Reason.PRICE_BOUNDS: _Text(-4002, "Price greater than max price."),
-    Reason.QUANTITY_PRECISION: _Text(-1111, "Precision is over the maximum defined for this asset."),
+    Reason.QUANTITY_PRECISION: _PRECISION,
     Reason.QUANTITY_STEP: _Text(-4023, "Quantity not increased by step size."),
     Reason.QUANTITY_TOO_SMALL: _Text(-4004, "Quantity less than min quantity."),
     Reason.QUANTITY_TOO_LARGE: _Text(-4005, "Quantity greater than max quantity."),
@@ -121,12 +117,8 @@ _USDM = {
     Reason.NOTIONAL_TOO_SMALL: _Text(
         -4164, "Order's notional must be no smaller than %s (unless you choose reduce only)."
     ),
-    Reason.BUY_PRICE_TOO_HIGH: _Text(
-        -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."
-    ),
-    Reason.SELL_PRICE_TOO_LOW: _Text(
-        -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."
-    ),
+    Reason.BUY_PRICE_TOO_HIGH: _PERCENT_PRICE,
+    Reason.SELL_PRICE_TOO_LOW: _PERCENT_PRICE,
     Reason.TOO_MANY_OPEN_ORDERS: _Text(-2025, "Reach max open order limit."),
     Reason.DUPLICATE_CLIENT_ID: _Text(-4116, "ClientOrderId is duplicated."),
     Reason.INSUFFICIENT_BALANCE: _Text(-2018, "Balance is insufficient."),

@@ -11,7 +11,7 @@ from typing import Any
 from arb.sandbox.accounts.amounts import padded
 from arb.sandbox.matching.orders import Force
 from arb.sandbox.serve.binance.api import Act, Api, Call, Operation, Security
-from arb.sandbox.serve.binance.errors import ApiError, Verb, not_required, unsupported
+from arb.sandbox.serve.binance.errors import FILTERED, ApiError, Verb, not_required, unsupported
 from arb.sandbox.serve.binance.parameters import CLIENT_ID, Parameters
 from arb.sandbox.serve.binance.spot import answers
 from arb.sandbox.serve.binance.spot.words import FORCES, PREVENTIONS, SIDES
@@ -224,7 +224,7 @@ def _replace(call: Call) -> Act:
             api.desk.test(place, at_ns)
         except RefusalError as refusal:
             is_over = refusal.reason in _COUNTS
-            if refusal.reason in _FILTERS or (is_over and not cancels_always):
+            if refusal.reason in _EARLY or (is_over and not cancels_always):
                 raise
         done = api.desk.replace(Replace(cancel, place, stops_on_failure=bool(stops)), at_ns)
         if done.placed is None and done.place_refusal is None and not is_over:
@@ -262,16 +262,8 @@ def _replaced(api: Api, done: Replaced, form: str, status: int | None) -> dict[s
 #: Refusals of the matching engine.
 _OF_ENGINE = (Reason.INSUFFICIENT_BALANCE, Reason.WOULD_TAKE)
 _COUNTS = (Reason.TOO_MANY_ORDERS_10S, Reason.TOO_MANY_ORDERS_1M, Reason.TOO_MANY_ORDERS_1D)
-#: Refusals by filters, before the matching engine.
-_FILTERS = frozenset(
-    (
-        Reason.PRICE_PRECISION, Reason.PRICE_TICK, Reason.PRICE_BOUNDS, Reason.QUANTITY_PRECISION,
-        Reason.QUANTITY_STEP, Reason.QUANTITY_TOO_SMALL, Reason.QUANTITY_TOO_LARGE,
-        Reason.MARKET_QUANTITY_TOO_LARGE, Reason.NOTIONAL_TOO_SMALL, Reason.NOTIONAL_TOO_LARGE,
-        Reason.BUY_PRICE_TOO_HIGH, Reason.BUY_PRICE_TOO_LOW, Reason.SELL_PRICE_TOO_HIGH,
-        Reason.SELL_PRICE_TOO_LOW, Reason.BOOK_NOT_READY, Reason.PREVENTION_MODE, Reason.TOO_MANY_OPEN_ORDERS,
-    )
-)  # fmt: skip
+#: Refusals before the matching engine.
+_EARLY = FILTERED.keys() | {Reason.BOOK_NOT_READY, Reason.PREVENTION_MODE}
 
 
 def _amend(call: Call) -> Act:
