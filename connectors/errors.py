@@ -34,7 +34,11 @@ class DecodeError(ConnectorError):
 
 
 class TransportError(ConnectorError):
-    """The configured network library is not installed."""
+    """The configured network library is not installed, or an address may not be used."""
+
+
+class HostRefusedError(TransportError):
+    """An address outside the allowed hosts; nothing was connected to."""
 
 
 class InstrumentError(ConnectorError):

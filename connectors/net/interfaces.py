@@ -12,6 +12,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from connectors.model import RestRequest
+from connectors.orders.model import WireRequest
 from connectors.parsing.batch import Batch
 
 
@@ -54,8 +55,11 @@ class ConnectionListener(Protocol):
 class Connection(Protocol):
     """One websocket, connecting or open. The implementation answers pings of the protocol."""
 
-    def send(self, frame: str) -> None:
-        """Sends a text message. Only after `on_open`; unsent messages are lost when the connection ends."""
+    def send(self, frame: str) -> bool:
+        """Sends a text message. Only after `on_open`; unsent messages are lost when the connection ends.
+
+        Returns False if not a byte was or will be written. True does not say that the message arrives.
+        """
 
     def close(self) -> None:
         """Closes the connection; the listener gets no further callback. Idempotent."""
@@ -77,6 +81,8 @@ class RestAnswer(NamedTuple):
     local_ts: int
     retry_after_ns: int = 0
     error: str = ""
+    was_sent: bool = True
+    """False only if it is certain that not a byte of the request was written."""
 
 
 class Rest(Protocol):
@@ -84,6 +90,13 @@ class Rest(Protocol):
 
     def get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
         """Calls back once, later, with the response or after a time-out."""
+
+
+class TradeRest(Protocol):
+    """Sends signed requests to one venue."""
+
+    def send(self, request: WireRequest, done: Callable[[RestAnswer], None]) -> None:
+        """Calls back once, later, with the response or after a time-out. Never sends a request twice."""
 
 
 class EventKind(Enum):

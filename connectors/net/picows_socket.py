@@ -66,6 +66,7 @@ class _PicowsListener(picows.WSListener):
         kind = frame.msg_type
         if kind == picows.WSMsgType.CLOSE:
             self._owner.reason = f"closed by the venue: {frame.get_close_code()} {frame.get_close_reason()}"
+            self._owner.is_shut = True
             transport.disconnect()
         elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
             payload = frame.get_payload_as_bytes()
@@ -78,6 +79,7 @@ class _PicowsListener(picows.WSListener):
         self._parts.append(part)
         if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
             self._owner.reason = "a message of more than 16 MB"
+            self._owner.is_shut = True
             transport.disconnect()
         elif fin:
             message, self._parts = b"".join(self._parts), []
@@ -88,6 +90,8 @@ class _Picows(Socket):
     """One connection with picows."""
 
     reason = "closed by the venue"
+    #: Whether the socket is being closed, by either side.
+    is_shut = False
     _socket: picows.WSTransport | None = None
 
     async def open_and_wait(self) -> str:
@@ -106,11 +110,15 @@ class _Picows(Socket):
         await self._socket.wait_disconnected()
         return self.reason
 
-    def send(self, frame: str) -> None:
-        if self._socket is not None and not self._socket.is_disconnected:
-            self._socket.send(picows.WSMsgType.TEXT, frame.encode())
+    def send(self, frame: str) -> bool:
+        # After `disconnect` the library drops what is sent without a word.
+        if self._socket is None or self.is_shut or self._socket.is_disconnected:
+            return False
+        self._socket.send(_TEXT, frame)
+        return True
 
     def shut(self) -> None:
+        self.is_shut = True
         if self._socket is not None:
             self._socket.disconnect()
         else:

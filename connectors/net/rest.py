@@ -10,6 +10,7 @@ from contextlib import suppress
 import aiohttp
 
 from connectors.model import RestRequest
+from connectors.net.hosts import AllowedHosts, check_host
 from connectors.net.interfaces import RestAnswer
 from connectors.units import SECOND
 
@@ -22,8 +23,12 @@ REQUESTS_MAX = 16
 class HttpRest:
     """REST client of one venue. Connections are kept open between requests."""
 
-    def __init__(self, base_url: str, timeout_s: float = 10.0) -> None:
-        """`base_url` without path; `timeout_s` for a whole request, from sending to the last byte."""
+    def __init__(self, base_url: str, timeout_s: float = 10.0, hosts: AllowedHosts | None = None) -> None:
+        """`base_url` without path; `timeout_s` for a whole request, from sending to the last byte.
+
+        hosts: None: any. Requests to others raise HostRefusedError.
+        """
+        self._hosts = hosts
         self._base_url = base_url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
@@ -32,6 +37,7 @@ class HttpRest:
 
     def get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
         """Sends the request in its own task; `done` is called once, unless the client is closed before."""
+        self._check(request)
         task = asyncio.get_running_loop().create_task(self._get(request, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -48,7 +54,8 @@ class HttpRest:
             self._session = None
 
     async def ask(self, request: RestRequest) -> RestAnswer:
-        """Returns the response or the error; raises only when cancelled."""
+        """Returns the response or the error; raises only when cancelled, or for a host that is not allowed."""
+        self._check(request)
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         async with self._slots:
@@ -59,6 +66,10 @@ class HttpRest:
                 text = str(error) or type(error).__name__
                 return RestAnswer(0, b"", sent_ts, time.time_ns(), error=text)
 
+    def _check(self, request: RestRequest) -> None:
+        if self._hosts is not None:
+            check_host(self._base_url + request.path, self._hosts)
+
     async def _get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
         sent_ts = time.time_ns()
         try:
@@ -68,21 +79,20 @@ class HttpRest:
         done(answer)
 
     async def _ask(self, session: aiohttp.ClientSession, request: RestRequest, sent_ts: int) -> RestAnswer:
-        url = self._base_url + request.path
-        async with session.get(url, allow_redirects=False) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > BODY_BYTES_MAX:
-                    raise ValueError("an answer of more than 32 MB")
-            local_ts = time.time_ns()
-            return RestAnswer(
-                response.status,
-                bytes(body),
-                sent_ts,
-                local_ts,
-                _retry_after(response.headers.get("Retry-After")),
-            )
+        async with session.get(self._base_url + request.path, allow_redirects=False) as response:
+            return await read_answer(response, sent_ts)
+
+
+async def read_answer(response: aiohttp.ClientResponse, sent_ts: int) -> RestAnswer:
+    """The whole response to a request that was sent at `sent_ts`. Raises ValueError if it is too long."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise ValueError("an answer of more than 32 MB")
+    local_ts = time.time_ns()
+    retry_after_ns = _retry_after(response.headers.get("Retry-After"))
+    return RestAnswer(response.status, bytes(body), sent_ts, local_ts, retry_after_ns)
 
 
 def _retry_after(text: str | None) -> int:

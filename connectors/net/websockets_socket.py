@@ -85,9 +85,12 @@ class _Websockets(Socket):
                 while self._sends:
                     await socket.send(self._sends.popleft())
 
-    def send(self, frame: str) -> None:
+    def send(self, frame: str) -> bool:
+        if self._socket is None or self.listener is None:
+            return False
         self._sends.append(frame)
         self._has_sends.set()
+        return True
 
     def shut(self) -> None:
         # Not from its own task: there, an error of the listener already ends the loop over messages.

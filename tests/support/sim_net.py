@@ -76,8 +76,9 @@ class SimConnection:
 
     # What the client calls.
 
-    def send(self, frame: str) -> None:
+    def send(self, frame: str) -> bool:
         self._net.timers.call_later(self._net.latency(), lambda: self._to_server(frame))
+        return True
 
     def close(self) -> None:
         self._listener = None

@@ -70,8 +70,9 @@ class DeafConnection:
         self.is_closed = False
         self._timers = timers
 
-    def send(self, frame: str) -> None:
+    def send(self, frame: str) -> bool:
         self.sent.append((self._timers.monotonic_ns(), json.loads(frame)))
+        return True
 
     def close(self) -> None:
         self.is_closed = True
