@@ -20,6 +20,9 @@ from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY
 
+#: The asset whose margin is computed: perpetuals that settle in another one have none.
+SETTLE = "USDT"
+
 
 class OpenOrder(Protocol):
     """What margin needs to know of an open order. side: BUY or SELL; left: its unfilled quantity."""
@@ -142,7 +145,7 @@ def margin_of(
     marks: Callable[[str], Decimal],
     orders: OrderValues,
     *,
-    asset: str = "USDT",
+    asset: str = SETTLE,
     price_of: PriceOf | None = None,
 ) -> Margin:
     """The margin of all instruments of `venue` that settle in `asset`.

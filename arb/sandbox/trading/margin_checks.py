@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO
-from arb.sandbox.accounts.margin import Margin, OrderValues, margin_of, order_margin, order_values
+from arb.sandbox.accounts.margin import SETTLE, Margin, OrderValues, margin_of, order_margin, order_values
 from arb.sandbox.trading.instrument import Instrument
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Reason, RefusalError
@@ -18,10 +18,10 @@ def margin_at(
 ) -> Margin:
     """The margin of an account with these open orders, at present mark prices.
 
-    Where other assets count as margin, they do at the mark price of their perpetual.
+    Where other assets count as margin, they do at the mark price of their perpetual in the asset of the margin.
     """
     rules = {symbol: one.rules for symbol, one in instruments.items()}
-    marks = {one.rules.base: one.mark for one in instruments.values()}
+    marks = {one.rules.base: one.mark for one in instruments.values() if one.rules.settle == SETTLE}
     return margin_of(
         account,
         venue,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO, rounded
@@ -252,7 +253,8 @@ class Settlement:
         order.status = OrderStatus.FILLED if is_filled else OrderStatus.PARTIALLY_FILLED
         wallet = account.wallet(self._venue)
         # Before the release: what is being sold cannot pay the fee.
-        fee, asset, rate = fee_of(account, rules, order.side, quantity, value, fill.is_maker, self._price_of)
+        price_of = partial(self._price_of, quote=rules.quote)
+        fee, asset, rate = fee_of(account, rules, order.side, quantity, value, fill.is_maker, price_of)
         self._release(instrument, order, quantity, value)
         sign = 1 if order.side == BUY else -1
         realized = closed = ZERO
@@ -371,10 +373,12 @@ class Settlement:
     def _end(self, instrument: Instrument, result: End, now_ns: int) -> None:
         self.end(instrument, instrument.resting[result.order.no][0], result.reason, now_ns)
 
-    def _price_of(self, asset: str) -> Decimal | None:
-        """The last price of an asset in the quote of its instrument here, for fees in BNB."""
+    def _price_of(self, asset: str, quote: str) -> Decimal | None:
+        """The last price of an asset here, in units of `quote`, for fees in BNB."""
+        if asset == quote:
+            return Decimal(1)
         for instrument in self._instruments.values():
-            if instrument.rules.base == asset and instrument.last_price is not None:
+            if (instrument.rules.base, instrument.rules.quote) == (asset, quote):
                 return instrument.last_price
         return None
 
