@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from arb.errors import InvariantError
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import ZERO, exact
 from arb.sandbox.accounts.fees import purchase_lock
@@ -105,6 +106,8 @@ class Desk:
     ) -> list[VenueOrder]:
         """Cancels the open orders of an account, or those of one symbol, in the order in which they were placed."""
         with exact():
+            for one in dict.fromkeys(order.symbol for order in self._orders[account].open.values()):
+                self._brought_to(one, now_ns)
             orders = [
                 order for order in self._orders[account].open.values() if symbol in (None, order.symbol)
             ]
@@ -222,8 +225,7 @@ class Desk:
         reference = instrument.reference_price(now_ns)
         if not instrument.matcher.is_ready:
             raise RefusalError(Reason.BOOK_NOT_READY)
-        if not request.closes_all:
-            check_order(request, rules, reference)
+        check_order(request, rules, reference)
         if request.price is not None and (
             refused := price_refusal(rules, request.side, request.price, reference)
         ):
@@ -354,10 +356,7 @@ class Desk:
         instrument = self.instruments[order.symbol]
         _, resting = instrument.resting[order.no]
         if not instrument.matcher.cancel(resting, now_ns):
-            # Executed in the meantime: its results come with the matcher's next ones.
-            self.settlement.settle(instrument, instrument.matcher.advance(now_ns), now_ns)
-            if not order.is_open:
-                raise RefusalError(Reason.ORDER_FILLED)
+            raise InvariantError(f"order {order.no} is open and does not rest")
         self.settlement.end(instrument, order, reason, now_ns)
 
     def _amend(self, request: Amend, now_ns: int) -> VenueOrder:

@@ -10,7 +10,7 @@ from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY
 from arb.sandbox.trading.policy import Policy
-from arb.sandbox.trading.requests import Place, Reason, RefusalError
+from arb.sandbox.trading.requests import OrderKind, Place, Reason, RefusalError
 
 
 def check_position(
@@ -37,6 +37,9 @@ def check_position(
     if not most:
         raise RefusalError(Reason.REDUCE_ONLY)
     if request.closes_all:
+        # Source: "qty" in order/create-order.mdx of the documents of Bybit (read 2026-11-23).
+        largest = rules.max_market_qty if request.kind is OrderKind.MARKET else rules.max_qty
+        most = min(most, largest or most)
         return most, most
     if closes_hedge and not request.reduce_only:
         if quantity > most:
