@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from arb.sandbox.accounts.account import Account
@@ -96,42 +95,42 @@ class Margin:
     collateral: Decimal
     positions: tuple[PositionMargin, ...]
 
-    @cached_property
+    @property
     def unrealized(self) -> Decimal:
         return sum((one.unrealized for one in self.positions), ZERO)
 
-    @cached_property
+    @property
     def cross_unrealized(self) -> Decimal:
         return sum((one.unrealized for one in self.positions if not one.is_isolated), ZERO)
 
-    @cached_property
+    @property
     def initial(self) -> Decimal:
         """Of all positions."""
         return sum((one.initial for one in self.positions), ZERO)
 
-    @cached_property
+    @property
     def maintenance(self) -> Decimal:
         return sum((one.maintenance for one in self.positions), ZERO)
 
-    @cached_property
+    @property
     def cross_maintenance(self) -> Decimal:
         return sum((one.maintenance for one in self.positions if not one.is_isolated), ZERO)
 
-    @cached_property
+    @property
     def order_margin(self) -> Decimal:
         return sum((one.order_margin for one in self.positions), ZERO)
 
-    @cached_property
+    @property
     def cross_wallet(self) -> Decimal:
         """The wallet without the margins of isolated positions."""
         return self.wallet - sum((one.isolated_margin for one in self.positions), ZERO)
 
-    @cached_property
+    @property
     def cross_balance(self) -> Decimal:
         """What the cross positions have against their maintenance margin."""
         return self.cross_wallet - self.locked + self.collateral + self.cross_unrealized
 
-    @cached_property
+    @property
     def available(self) -> Decimal:
         """What new orders can use; never negative."""
         cross = sum((one.initial for one in self.positions if not one.is_isolated), ZERO)

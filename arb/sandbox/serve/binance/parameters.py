@@ -138,7 +138,7 @@ def of_message(params: Mapping[str, msgspec.Raw], *, is_strict: bool = False) ->
     is_strict: prices and quantities have to be JSON texts.
     """
     texts = {name: text_of(value) for name, value in params.items()}
-    numbers = (name for name, value in params.items() if is_strict and not bytes(value).startswith(b'"'))
+    numbers = [name for name, value in params.items() if bytes(value)[:1] != b'"'] if is_strict else ()
     return Parameters({name: text for name, text in texts.items() if text is not None}, frozenset(numbers))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
@@ -70,7 +69,7 @@ def message_payload(values: Mapping[str, str]) -> bytes:
 def is_signed(key: ApiKey, payload: bytes, signature: str) -> bool:
     """Whether the key signed these bytes. HMAC: hex in any letter case. Ed25519: base64."""
     if key.kind == KeyKind.HMAC:
-        own = hmac.new(key.secret, payload, hashlib.sha256).hexdigest()
+        own = hmac.digest(key.secret, payload, "sha256").hex()
         return hmac.compare_digest(own.encode(), signature.lower().encode())
     try:
         _public(key.public_key).verify(base64.b64decode(signature, validate=True), payload)

@@ -6,7 +6,6 @@ The order of the checks is not documented; here: headers, key, address, signatur
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind, KeyRing
@@ -20,7 +19,7 @@ _AHEAD_MS = 1000
 
 def sign(secret: bytes, payload: bytes) -> str:
     """The signature in lower-case hexadecimal digits."""
-    return hmac.new(secret, payload, hashlib.sha256).hexdigest()
+    return hmac.digest(secret, payload, "sha256").hex()
 
 
 def authenticate(raw: RawRequest, keys: KeyRing, now_ms: int) -> ApiKey:

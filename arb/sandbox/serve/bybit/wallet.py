@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from arb.sandbox.accounts.amounts import ZERO, divided, plain, rounded
 from arb.sandbox.accounts.ledger import EntryCause
-from arb.sandbox.accounts.margin import Margin, order_margin
+from arb.sandbox.accounts.margin import order_margin
 from arb.sandbox.accounts.wallet import AssetView
 from arb.sandbox.serve.bybit.answers import Row
 from arb.sandbox.trading.requests import Place
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
 VENUE = "bybit_linear"
 SETTLE = "USDT"
+
+
+class Figures(NamedTuple):
+    """Margin of all positions and orders. Sums: computed once."""
+
+    unrealized: Decimal
+    orders: Decimal
+    initial: Decimal
+    maintenance: Decimal
+
+
+#: Of assets in which no instrument settles.
+_NOTHING = Figures(ZERO, ZERO, ZERO, ZERO)
 
 
 def added_margin(side: Side, place: Place) -> Decimal:
@@ -43,8 +56,9 @@ def wallet(
     is_cross = one.modes.margin != "ISOLATED_MARGIN"
     prices = {asset: side.price_of(asset) for asset in held.assets()}
     total = sum((held.total(asset) * (price or ZERO) for asset, price in prices.items()), ZERO)
-    balance = total + margin.unrealized
-    initial = margin.initial + margin.order_margin
+    figures = Figures(margin.unrealized, margin.order_margin, margin.initial, margin.maintenance)
+    balance = total + figures.unrealized
+    initial = figures.initial + figures.orders
 
     def of_account(value: Decimal, places: int = 8) -> str:
         """Figures of the whole account are not for isolated margin."""
@@ -52,6 +66,13 @@ def wallet(
 
     def rate(value: Decimal) -> str:
         return of_account(divided(value, balance, 4) if balance > 0 else ZERO)
+
+    margins = {
+        "accountIMRate": rate(initial),
+        "accountMMRate": rate(figures.maintenance),
+        "totalInitialMargin": of_account(initial),
+        "totalMaintenanceMargin": of_account(figures.maintenance),
+    }
 
     names = [asset for asset in held.assets() if held.total(asset)] if coins is None else list(coins)
     row: Row = {
@@ -61,15 +82,10 @@ def wallet(
         "totalWalletBalance": of_account(total),
         "totalMarginBalance": of_account(balance),
         "totalAvailableBalance": of_account(margin.available),
-        "totalPerpUPL": of_account(margin.unrealized),
+        "totalPerpUPL": of_account(figures.unrealized),
+        **margins,
+        **{f"{name}ByMp": text for name, text in margins.items()},
     }
-    for suffix in ("", "ByMp"):
-        row |= {
-            f"accountIMRate{suffix}": rate(initial),
-            f"accountMMRate{suffix}": rate(margin.maintenance),
-            f"totalInitialMargin{suffix}": of_account(initial),
-            f"totalMaintenanceMargin{suffix}": of_account(margin.maintenance),
-        }
     collateral = {one.rules.base for one in side.desk("linear").instruments.values()} | {SETTLE}
     views = {asset: (known or {}).get(asset) or held.view(asset) for asset in names}
     return row | {
@@ -77,7 +93,7 @@ def wallet(
             _coin(
                 view,
                 prices.get(asset),
-                margin,
+                figures if asset == SETTLE else _NOTHING,
                 _realized(side, account, asset),
                 is_margin=asset in collateral,
             )
@@ -87,11 +103,9 @@ def wallet(
 
 
 def _coin(
-    view: AssetView, price: Decimal | None, margin: Margin, realized: Decimal, *, is_margin: bool
+    view: AssetView, price: Decimal | None, figures: Figures, realized: Decimal, *, is_margin: bool
 ) -> Row:
-    is_settle = view.asset == SETTLE
-    unrealized = margin.unrealized if is_settle else ZERO
-    equity = view.total + unrealized
+    equity = view.total + figures.unrealized
     return {
         "coin": view.asset,
         "equity": plain(equity),
@@ -102,10 +116,10 @@ def _coin(
         "spotHedgingQty": "0",
         "borrowAmount": "0",
         "accruedInterest": "0",
-        "totalOrderIM": plain(margin.order_margin) if is_settle else "0",
-        "totalPositionIM": plain(margin.initial) if is_settle else "0",
-        "totalPositionMM": plain(margin.maintenance) if is_settle else "0",
-        "unrealisedPnl": plain(unrealized),
+        "totalOrderIM": plain(figures.orders),
+        "totalPositionIM": plain(figures.initial),
+        "totalPositionMM": plain(figures.maintenance),
+        "unrealisedPnl": plain(figures.unrealized),
         "cumRealisedPnl": plain(realized),
         "bonus": "0",
         "collateralSwitch": is_margin,

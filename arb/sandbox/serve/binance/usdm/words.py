@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
-from arb.sandbox.accounts.amounts import PLACES, rounded
+from arb.sandbox.accounts.amounts import PLACES, ZERO, at_least, rounded
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
@@ -98,10 +98,10 @@ class Formats:
 
     def price(self, value: Decimal | None) -> str:
         """None, of a market order, is 0."""
-        return _text(value or Decimal(0), self._price)
+        return at_least(value or ZERO, self._price)
 
     def quantity(self, value: Decimal) -> str:
-        return _text(value, self._quantity)
+        return at_least(value, self._quantity)
 
     def quote(self, value: Decimal) -> str:
         """An average price, or a sum of price times quantity."""
@@ -110,7 +110,3 @@ class Formats:
 
 def _places(value: Decimal) -> int:
     return max(0, -int(value.as_tuple().exponent))
-
-
-def _text(value: Decimal, places: int) -> str:
-    return format(value, f".{max(places, _places(value))}f")
