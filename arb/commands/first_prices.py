@@ -26,8 +26,8 @@ def live_mids(
 ) -> list[float]:
     """The mid of each leg's first book, in quote; NaN for perpetuals, whose capital needs none.
 
-    sandbox, notice: as in `run_live`; a sandbox of the session is started for this, and stopped. Raises InputError for
-    a book that does not arrive within 10 s, KeyboardInterrupt for a signal.
+    sandbox, notice: as in `run_session`; a sandbox of the session is started for this, and stopped. Raises InputError
+    for a book that does not arrive within 10 s, KeyboardInterrupt for a signal.
     """
     symbols: dict[str, list[str]] = {}
     for leg in config.legs:

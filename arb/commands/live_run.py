@@ -1,8 +1,8 @@
 """One session of a strategy on live data, from its first frame to its folder: recorder, journal, watchdog, end.
 
 Who answers the orders is passed in (`LiveParts`), behind the port (`arb.engine.port`): `arb.commands.dryrun_live`
-attaches the simulated exchange. The session runs in the host's loop on the main thread; the recorder and the watchdog
-have threads of their own.
+attaches the simulated exchange, `arb.commands.live` a gateway with connections of its own. The session runs in the
+host's loop on the main thread; the recorder and the watchdog have threads of their own.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput
 from arb.runtime.session import Session
 from arb.runtime.session_files import RECORDING, SessionRecord
+from arb.runtime.session_orders import SessionOrders
 from arb.runtime.session_watch import Facts, SessionWatch
 from arb.runtime.view import working_orders
 from arb.runtime.watchdog import Watchdog
@@ -69,6 +70,7 @@ class LiveParts(NamedTuple):
     driver: LiveDriver
     recorder: Recorder
     limits: Limits
+    orders: SessionOrders
 
 
 class LiveRun:
@@ -92,7 +94,7 @@ class LiveRun:
         the log."""
         self._config = config
         self._setup = setup
-        self._driver, self._recorder, self._limits = parts
+        self._driver, self._recorder, self._limits, self._orders = parts
         self._bot = self._driver.bot
         self._legs = self._bot.world.legs
         self._host = host
@@ -131,6 +133,7 @@ class LiveRun:
                     limits=self._limits,
                     recorder=self._recorder,
                     session=self._session,
+                    orders=self._orders,
                 )
                 held.callback(self._keeper.close)
                 self._watch = SessionWatch(
@@ -190,6 +193,15 @@ class LiveRun:
                 stale_after_ms=stale_after_ms,
             )
             self._feeds.append((feed, numbers))
+        try:
+            await self._orders.open(host, self._session)
+            if not host.is_interrupted:
+                await self._run_strategy(unlisted, duration_s)
+        finally:
+            await self._orders.close()
+
+    async def _run_strategy(self, unlisted: Sequence[str], duration_s: float | None) -> None:
+        host = self._host
         with self._watched():
             host.start_feeds()
             self._watch.began_ns = host.began_ns
@@ -257,7 +269,7 @@ class LiveRun:
 
     def _write(self) -> WrittenRun:
         """Writes the folder, then raises the session's error, if any."""
-        error = self._error or self._host.error or self._session.fault
+        error = self._error or self._host.error or self._session.fault or self._orders.fault
         if error is None and self._driver.task.error is not None:
             error = strategy_error(self._driver.task.error, self._bot, self._setup.strategy.code)
         if error is None and self._is_parked:
@@ -307,7 +319,7 @@ class LiveRun:
         for leg, final in zip(self._legs, output.final, strict=True):
             self._log.event("position", f"{leg.name} {float(final['position']):+.10g}")
         if working:
-            self._log.event("orders", f"{working} working orders were pulled")
+            self._log.event("orders", self._orders.left_text(working))
         self._log.event("end", f"{outcome}: {len(output.trades)} fills, written to {self._folder.path}")
         return WrittenRun(self._folder.path, result.summary, output.trades, code)
 
@@ -324,6 +336,7 @@ class LiveRun:
             refusals=self._limits.refusals_of(self._legs),
             outcome=outcome,
             error=None if error is None else str(error),
+            orders=self._orders.records(),
         )
 
     def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:

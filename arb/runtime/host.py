@@ -57,7 +57,9 @@ class Host:
         Raises InputError for a venue that a running sandbox does not serve.
         """
         self._sandbox = sandbox if not isinstance(sandbox, Mapping) else None
-        self.venues = at_sandbox(venues, sandbox) if isinstance(sandbox, Mapping) else dict(venues)
+        #: The sandbox's addresses; a sandbox of the session has them inside of `run`.
+        self.urls: Mapping[str, VenueUrls] = sandbox if isinstance(sandbox, Mapping) else {}
+        self.venues = at_sandbox(venues, self.urls) if self.urls else dict(venues)
         self.feeds: list[LiveFeed] = []
         #: Whether the feeds were started: before that there is nothing to write.
         self.has_begun = False
@@ -162,7 +164,8 @@ class Host:
             stack.enter_context(signals_wake(asyncio.get_running_loop()))
             if self._sandbox is not None:
                 sandbox = await stack.enter_async_context(self._sandbox)
-                self.venues = at_sandbox(self.venues, sandbox.urls)
+                self.urls = sandbox.urls
+                self.venues = at_sandbox(self.venues, self.urls)
             stack.push_async_callback(self.close_feeds)
             await asyncio.sleep(0)  # lets the loop handle signals that have arrived
             return None if self.is_interrupted else await work()

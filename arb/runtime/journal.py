@@ -27,6 +27,7 @@ from arb.bot.recorder import DECISION, RECORD
 from arb.engine.world import ANSWER
 from arb.errors import InputError
 from arb.files import lock, try_lock
+from arb.runtime.live_files import REQUEST, RESPONSE
 from arb.runtime.snapshot import Snapshot
 
 _HEAD = struct.Struct("<QI")
@@ -50,6 +51,9 @@ class Entry(Snapshot, frozen=True, kw_only=True, tag="entry"):
     #: The state of every leg, of dtype RECORD.
     final: bytes
     refusals: dict[str, dict[str, int]]
+    #: Of a session whose orders a gateway answered: rows of `live_files.REQUEST` and `RESPONSE`.
+    requests: bytes = b""
+    responses: bytes = b""
 
 
 class JournalContent(NamedTuple):
@@ -67,6 +71,9 @@ class JournalContent(NamedTuple):
     records: Any
     final: Any
     refusals: dict[str, dict[str, int]]
+    #: Of dtypes `live_files.REQUEST` and `RESPONSE`.
+    requests: Any
+    responses: Any
 
 
 class Journal:
@@ -163,6 +170,8 @@ def _content(head: dict[str, Any], entries: list[Entry]) -> JournalContent:
         records=rows("records", RECORD).reshape(-1, len(legs)),
         final=np.frombuffer(last.final, RECORD),
         refusals=last.refusals,
+        requests=rows("requests", REQUEST),
+        responses=rows("responses", RESPONSE),
     )
 
 

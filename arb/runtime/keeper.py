@@ -14,6 +14,7 @@ from arb.risk.limits import Limits
 from arb.runtime.fill_reader import FillReader
 from arb.runtime.journal import Entry, Journal
 from arb.runtime.session import Session
+from arb.runtime.session_orders import SessionOrders
 
 
 class SessionKeeper:
@@ -31,12 +32,14 @@ class SessionKeeper:
         limits: Limits,
         recorder: Recorder,
         session: Session,
+        orders: SessionOrders,
     ) -> None:
         """Raises InputError for a file that cannot be written."""
         self._bot = bot
         self._limits = limits
         self._recorder = recorder
         self._session = session
+        self._orders = orders
         self._fills = FillReader(bot)
         self._answers = self._charges = self._decisions = self._records = 0
         try:
@@ -51,6 +54,7 @@ class SessionKeeper:
             return
         answers, decisions, records = world.answers, recorder.decisions, recorder.records
         charges = world.charges
+        requests, responses = self._orders.take()
         entry = Entry(
             **msgspec.structs.asdict(self._session.snapshot(is_whole=False)),
             start_ts=world.start_ts,
@@ -61,6 +65,8 @@ class SessionKeeper:
             records=records[self._records :].tobytes(),
             final=state_of(self._bot, len(world.legs)).tobytes(),
             refusals=self._limits.refusals_of(world.legs),
+            requests=requests,
+            responses=responses,
         )
         self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
         self._charges = len(charges)

@@ -17,6 +17,8 @@ from arb.results.folder import RunFolder
 from arb.results.notes import funding_notes_of
 from arb.results.trades import iso_time
 from arb.runtime.latencies import LATENCY_FOLDER, feed_latencies, order_latencies
+from arb.runtime.live_files import OrderRecords, write_order_files
+from arb.runtime.private_log import finish_private
 from arb.runtime.replay_marks import LOSS, MARK
 from arb.runtime.snapshot import LegSnapshot, Snapshot
 from arb.simulation.latency import answers_by_asset
@@ -40,6 +42,8 @@ class SessionRecord(NamedTuple):
     refusals: Mapping[str, Mapping[str, int]]
     outcome: str
     error: str | None
+    #: Of a session whose orders a gateway answered.
+    orders: OrderRecords | None = None
 
 
 def write_session_files(folder: RunFolder, legs: Sequence[Leg], record: SessionRecord) -> None:
@@ -58,6 +62,9 @@ def write_session_files(folder: RunFolder, legs: Sequence[Leg], record: SessionR
     )
     for name, rows in latencies_of(legs, record.answers, [own.lags for own in snapshot.legs]):
         folder.write_bytes(name, _npz(rows))
+    if record.orders is not None:
+        finish_private(folder.path)
+        write_order_files(folder, record.orders)
 
 
 def latencies_of(
@@ -101,6 +108,7 @@ def session_manifest(folder: Path, legs: Sequence[Leg], record: SessionRecord) -
                 name: {"messages": messages, "lead_ms_max": lead_ns // 1_000_000}
                 for name, (messages, lead_ns) in sorted(session.wrong_stamps.items())
             },
+            **({} if record.orders is None else {"orders": dict(record.orders.counts)}),
         },
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.commands import dryrun_live, record, sandbox_choice
+from arb.commands import live_session, record, sandbox_choice
 from arb.commands.sandbox_choice import SandboxChoice, source_at
 from arb.config import load
 from arb.runtime.sandbox_venues import sandbox_urls
@@ -32,11 +32,11 @@ URLS = sandbox_urls(8900)
 def test_the_words_are_those_of_what_is_served(
     source: str, note: str, origin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (dryrun_live, sandbox_choice):
+    for module in (live_session, sandbox_choice):
         monkeypatch.setattr(module, "source_at", {URLS["binance_spot"].rest: source}.__getitem__)
     config = load(Path(__file__).parents[3] / "config" / "arbitrage.toml")
-    assert dryrun_live._origin_notes(config, URLS) == [note]
-    assert dryrun_live._origin_notes(config, None) == []
+    assert live_session._origin_notes(config, URLS) == [note]
+    assert live_session._origin_notes(config, None) == []
     assert record._origin_text(SandboxChoice(port_base=8900), "binance_spot").startswith(origin)
 
 

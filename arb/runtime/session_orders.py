@@ -1,0 +1,56 @@
+"""Who answers the orders of a session on live data beyond the port of its bot: connections, their files, the end.
+
+In a dry-run nobody does (`NoOrders`): the simulated exchange is behind the port, and has no connections.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from arb.errors import ArbError
+from arb.runtime.host import Host
+from arb.runtime.live_files import OrderRecords
+from arb.runtime.session import Session
+
+
+class SessionOrders(Protocol):
+    """The order connections of one session. The event loop's thread."""
+
+    #: Why the session failed although strategy and feeds did not; None if nothing is wrong.
+    fault: ArbError | None
+
+    async def open(self, host: Host, session: Session) -> None:
+        """Opens the connections, before the feeds start. Raises InputError if one cannot be opened."""
+
+    async def close(self) -> None:
+        """Leaves no order open, and closes the connections. The strategy has been stopped; may be called repeatedly."""
+
+    def take(self) -> tuple[bytes, bytes]:
+        """Requests and responses since the last call, as rows of `live_files.REQUEST` and `RESPONSE`."""
+
+    def records(self) -> OrderRecords | None:
+        """What is written beside a dry-run's files; None: nothing."""
+
+    def left_text(self, working: int) -> str:
+        """What happened to orders that were still working at the end."""
+
+
+class NoOrders:
+    """A session whose orders are answered behind the port of its bot."""
+
+    fault: ArbError | None = None
+
+    async def open(self, host: Host, session: Session) -> None:
+        """Nothing is connected."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def take(self) -> tuple[bytes, bytes]:
+        return b"", b""
+
+    def records(self) -> OrderRecords | None:
+        return None
+
+    def left_text(self, working: int) -> str:
+        return f"{working} working orders were pulled"
