@@ -13,6 +13,7 @@ from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
 from connectors.feed.interfaces import FeedTimes, Sink, Tap
 from connectors.model import Stream, Venue
+from connectors.net.hosts import AllowedHosts, GuardedTransport
 from connectors.net.interfaces import Transport
 from connectors.net.rest import HttpRest
 from connectors.net.sockets import AsyncioTimers, transport_of
@@ -55,6 +56,11 @@ def venue_transport(venue: VenueConfig) -> Transport:
         raise InputError(f"{venue.file}: [connection] transport: {error}") from None
 
 
+def guarded(transport: Transport, hosts: AllowedHosts | None) -> Transport:
+    """The transport, which connects to these hosts only; None: to any."""
+    return transport if hosts is None else GuardedTransport(transport, hosts)
+
+
 class LiveFeed:
     """A feed on real sockets and its REST client. `feed` is not started yet."""
 
@@ -77,21 +83,22 @@ def open_feed(
     tap: Tap | None = None,
     offset: OffsetEstimator | None = None,
     stale_after_ms: int = 2000,
+    hosts: AllowedHosts | None = None,
 ) -> LiveFeed:
     """The feed of a venue, on the running event loop. One `offset` for all venues of a run.
 
-    streams: None for those that a bot needs and the venue has.
+    streams: None for those that a bot needs and the venue has. hosts: those that may be connected to; None: any.
     Raises ConfigError for a symbol that the venue's file does not describe and for an adapter that cannot be loaded,
     InputError for a stream that the venue does not have and a library that is not installed.
     """
-    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url)
+    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, hosts=hosts)
     try:
         feed = Feed(
             adapter,
             [instrument_at(venue, symbol) for symbol in symbols],
             bot_streams(adapter) if streams is None else streams,
             websocket_urls(venue),
-            transport=venue_transport(venue),
+            transport=guarded(venue_transport(venue), hosts),
             rest=rest,
             timers=AsyncioTimers(),
             # Spreads the retries of many clients; no recorded data depends on it.

@@ -22,6 +22,7 @@ from arb.runtime.listings import compare_grids
 from arb.runtime.sandbox_venues import at_sandbox
 from arb.runtime.signals import signals_call, signals_wake
 from connectors.feed.interfaces import Sink
+from connectors.net.hosts import LOOPBACK
 from connectors.net.sockets import new_event_loop
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Host:
         #: The sandbox's addresses; a sandbox of the session has them inside of `run`.
         self.urls: Mapping[str, VenueUrls] = sandbox if isinstance(sandbox, Mapping) else {}
         self.venues = at_sandbox(venues, self.urls) if self.urls else dict(venues)
+        #: The hosts that may be connected to; None: any. With a sandbox, this machine only.
+        self.hosts = None if sandbox is None else LOOPBACK
         self.feeds: list[LiveFeed] = []
         #: Whether the feeds were started: before that there is nothing to write.
         self.has_begun = False
@@ -105,11 +108,11 @@ class Host:
     async def compare_grids(self, symbols: Mapping[str, Sequence[str]]) -> list[str]:
         """`arb.runtime.listings.compare_grids` for symbols by venue, until the session ends."""
         asked = [(self.venues[name], own) for name, own in symbols.items()]
-        return await self.until_over(compare_grids(asked)) or []
+        return await self.until_over(compare_grids(asked, hosts=self.hosts)) or []
 
     def open_feed(self, venue: str, symbols: Sequence[str], sink: Sink, **options: Any) -> LiveFeed:
         """A venue's feed, which ends with the session. options: see `arb.runtime.feeds.open_feed`."""
-        self.feeds.append(open_feed(self.venues[venue], symbols, sink, **options))
+        self.feeds.append(open_feed(self.venues[venue], symbols, sink, hosts=self.hosts, **options))
         return self.feeds[-1]
 
     def start_feeds(self) -> None:

@@ -13,6 +13,7 @@ from arb.config.adapters import load_adapter
 from arb.errors import InputError
 from connectors.errors import DecodeError
 from connectors.model import Listing, RestRequest, Venue
+from connectors.net.hosts import AllowedHosts
 from connectors.net.interfaces import RestAnswer
 from connectors.net.rest import HttpRest
 
@@ -84,14 +85,16 @@ async def ask_listings(
 
 
 async def compare_grids(
-    asked: Sequence[tuple[VenueConfig, Sequence[str]]], timeout_s: float = LISTINGS_S
+    asked: Sequence[tuple[VenueConfig, Sequence[str]]],
+    timeout_s: float = LISTINGS_S,
+    hosts: AllowedHosts | None = None,
 ) -> list[str]:
-    """Compares ticks and lots of symbols with the venues' listings, concurrently.
+    """Compares ticks and lots of symbols with the venues' listings, concurrently. hosts: None: any.
 
     Returns a line for each comparison that was not possible. Raises InputError for ticks and lots that differ from the
     venue's. An unlisted symbol is left to the feed.
     """
-    found = await asyncio.gather(*(listed(venue, symbols, timeout_s) for venue, symbols in asked))
+    found = await asyncio.gather(*(listed(venue, symbols, timeout_s, hosts) for venue, symbols in asked))
     faults, notes = [], []
     for (venue, symbols), listings in zip(asked, found, strict=True):
         if isinstance(listings, str):
@@ -155,9 +158,11 @@ def plain(text: str) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-async def listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> dict[str, Listing] | str:
-    """The listings of a venue, for the symbols that it has, or why they are not available."""
-    rest = HttpRest(venue.connection.rest_api_url, timeout_s)
+async def listed(
+    venue: VenueConfig, symbols: Sequence[str], timeout_s: float, hosts: AllowedHosts | None = None
+) -> dict[str, Listing] | str:
+    """The listings of a venue, for the symbols that it has, or why they are not available. hosts: None: any."""
+    rest = HttpRest(venue.connection.rest_api_url, timeout_s, hosts)
     try:
         async with asyncio.timeout(timeout_s):
             found = await ask_listings(load_adapter(venue), rest, symbols)
