@@ -51,6 +51,8 @@ class FaultActs:
         self._closings = closings
         self._emit = emit
         self._made = 0
+        #: Values of attributes that faults change, by owner and name, and by number of the change; 0: without one.
+        self._held: dict[tuple[int, str], dict[int, object]] = {}
         self._acts: dict[FaultKind, Callable[[Fault, Desk, Account, int], Iterator[Outcome]]] = {
             FaultKind.KEY_REVOKED: self._revoke_keys,
             FaultKind.SELF_TRADE: self._self_trade,
@@ -92,39 +94,33 @@ class FaultActs:
     # by the venue
 
     def _change_rules(self, fault: Fault, instrument: Instrument, now_ns: int) -> Outcome:
-        rules = instrument.rules
         field, value = fault.field, fault.value
         if fault.kind is FaultKind.CANCEL_ONLY:
-            changes: dict[str, object] = {"is_open": False}
-        elif field == "max_orders":
-            changes = {field: int(value)}
+            self._hold(instrument.rules, "is_open", False, fault, now_ns)
         else:
-            changes = {field: Decimal(value)}
-        before = {name: getattr(rules, name) for name in changes}
-
-        def undo(_: int) -> None:
-            for name, old in before.items():
-                setattr(rules, name, old)
-
-        for name, new in changes.items():
-            setattr(rules, name, new)
-        if fault.duration_s:
-            self._outbox.put(now_ns + round(fault.duration_s * SECOND), undo)
+            new = int(value) if field == "max_orders" else Decimal(value)
+            self._hold(instrument.rules, field, new, fault, now_ns)
         shown = {"field": field, "value": value} if field else {}
-        return {"symbol": rules.symbol, **shown, "duration_s": fault.duration_s}
+        return {"symbol": instrument.rules.symbol, **shown, "duration_s": fault.duration_s}
 
     def _revoke_keys(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
         keys = [key for key in self._keys.of_account(account.id) if key.house == account.house]
-
-        def restore(_: int) -> None:
-            for key in keys:
-                key.is_revoked = False
-
         for key in keys:
-            key.is_revoked = True
-        if fault.duration_s:
-            self._outbox.put(now_ns + round(fault.duration_s * SECOND), restore)
+            self._hold(key, "is_revoked", True, fault, now_ns)
         yield {"keys": len(keys), "duration_s": fault.duration_s}
+
+    def _hold(self, owner: object, name: str, value: object, fault: Fault, now_ns: int) -> None:
+        """Changes an attribute while a fault lasts; of several faults the last one that began has effect."""
+        values = self._held.setdefault((id(owner), name), {0: getattr(owner, name)})
+        values[no := max(values) + 1] = value
+        setattr(owner, name, value)
+
+        def end(_: int) -> None:
+            del values[no]
+            setattr(owner, name, [*values.values()][-1])
+
+        if fault.duration_s:
+            self._outbox.put(now_ns + round(fault.duration_s * SECOND), end)
 
     def _liquidate(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
         forced = Forced.ADL if fault.kind is FaultKind.ADL else Forced.LIQUIDATION

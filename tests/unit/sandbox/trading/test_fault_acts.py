@@ -116,6 +116,30 @@ def test_a_filter_changes_for_a_while(venue: str) -> None:
     world.place(venue, BUY, "1", "90")
 
 
+def test_changes_that_overlap_end_each_at_its_time() -> None:
+    world = FaultWorld(keys=(ApiKey("a", "binance", KeyKind.HMAC, "main"),))
+    (key,) = world.trading.keys.of_account("main")
+    rules = world.desk("binance_spot").instruments[SYMBOL].rules
+    before = rules.min_notional
+
+    def begin(value: str, duration_s: float) -> None:
+        fault = {"venue": "binance_spot", "duration_s": duration_s}
+        world.begin(FaultKind.FILTER_CHANGED, field="min_notional", value=value, **fault)
+        world.begin(FaultKind.CANCEL_ONLY, **fault)
+        world.begin(FaultKind.KEY_REVOKED, **fault)
+
+    begin("1000", 5.0)
+    world.pass_time(3.0)
+    begin("2000", 5.0)
+    world.pass_time(3.0)
+    assert (rules.min_notional, rules.is_open, key.is_revoked) == (2000, False, True)
+    begin("3000", 1.0)
+    world.pass_time(1.5)
+    assert (rules.min_notional, rules.is_open, key.is_revoked) == (2000, False, True)
+    world.pass_time(1.0)
+    assert (rules.min_notional, rules.is_open, key.is_revoked) == (before, True, False)
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_only_cancellations_are_accepted_for_a_while(venue: str) -> None:
     world = FaultWorld()
