@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
-from arb.sandbox.trading.order_state import Execution, VenueOrder
+from arb.sandbox.trading.order_state import Execution, OrderStatus, VenueOrder
 from arb.sandbox.trading.requests import Named, Reason, RefusalError
 
 #: Closed orders and executions that are kept; older ones are forgotten, also where a venue would keep them longer.
@@ -66,7 +66,8 @@ class AccountOrders:
         order = self.find(named)
         if order.is_open:
             return order
-        raise RefusalError(Reason.ORDER_FILLED if not order.left else Reason.ORDER_CANCELED)
+        is_filled = order.status is OrderStatus.FILLED
+        raise RefusalError(Reason.ORDER_FILLED if is_filled else Reason.ORDER_CANCELED)
 
     def find(self, named: Named) -> VenueOrder:
         """An order, open or closed; an open one has priority. Raises RefusalError if there is none."""

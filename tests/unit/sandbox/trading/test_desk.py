@@ -215,9 +215,12 @@ def test_unknown_orders_and_ids_that_do_not_fit() -> None:
             desk.order(named)
         assert caught.value.reason is reason
     world.cancel(one)
-    with pytest.raises(RefusalError) as caught:
-        desk.cancel(Cancel("main", SYMBOL, one.order_id), world.now_ns)
-    assert caught.value.reason is Reason.ORDER_CANCELED
+    prevented = world.place("binance_spot", BUY, "1", "100")
+    world.place("binance_spot", SELL, "1", "100", prevention=Prevention.EXPIRE_MAKER)
+    for order in (one, prevented):
+        with pytest.raises(RefusalError) as caught:
+            desk.cancel(Cancel("main", SYMBOL, order.order_id), world.now_ns)
+        assert caught.value.reason is Reason.ORDER_CANCELED
 
 
 def test_order_counts_are_given_back_by_fills_on_spot_only() -> None:
