@@ -6,7 +6,7 @@ What no document says is a default here and a key of `[undocumented.VENUE]` in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,11 @@ class Policy:
     """The rules of one venue."""
 
     #: A post-only order that would take is refused without a trace; otherwise it is accepted and ends.
-    refuses_post_only: bool
+    refuses_post_only: bool = False
     #: The same for a FOK order that cannot be filled.
-    refuses_fok: bool
+    refuses_fok: bool = False
     #: A client id is used once for ever; otherwise once among open orders.
-    client_ids_once: bool
+    client_ids_once: bool = False
     #: Most new orders by time window; see `order_counts`.
     order_limits: Mapping[str, int] = field(default_factory=dict)
     #: Fills give orders back to the counts.
@@ -35,36 +35,11 @@ class Policy:
     keeps_place: bool = False
 
 
-#: By venue, without limits of orders.
+_BYBIT = Policy(client_ids_once=True, cuts_reduce_only=True, keeps_place=True)
+#: By venue, without limits of orders and without what `Undocumented` decides.
 POLICIES = {
-    "binance_spot": Policy(
-        refuses_post_only=True,
-        refuses_fok=False,
-        client_ids_once=False,
-        gives_back=True,
-        reports_locks=True,
-        keeps_place=True,
-    ),
-    "binance_usdm": Policy(
-        refuses_post_only=True,
-        refuses_fok=True,
-        client_ids_once=False,
-        is_account_first=True,
-    ),
-    "bybit_spot": Policy(
-        refuses_post_only=False,
-        refuses_fok=False,
-        client_ids_once=True,
-        cuts_reduce_only=True,
-        reports_locks=True,
-        keeps_place=True,
-    ),
-    "bybit_linear": Policy(
-        refuses_post_only=False,
-        refuses_fok=False,
-        client_ids_once=True,
-        cuts_reduce_only=True,
-        reports_positions=True,
-        keeps_place=True,
-    ),
+    "binance_spot": Policy(gives_back=True, reports_locks=True, keeps_place=True),
+    "binance_usdm": Policy(),
+    "bybit_spot": replace(_BYBIT, reports_locks=True),
+    "bybit_linear": replace(_BYBIT, reports_positions=True),
 }
