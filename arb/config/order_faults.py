@@ -6,34 +6,28 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from arb.sandbox.faults import EVENT_KINDS, REQUEST_KINDS
 from arb.sandbox.trading.fault_words import FILTERS, MODES
 
 _ORDER = ("account", "symbol", "order", "count")
 _REQUEST = (*_ORDER, "request")
 _EVENT = (*_ORDER, "event")
+_SHARE = ("account", "symbol", "share")
 #: As `scenario.ARGUMENTS`.
 ORDER_ARGUMENTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(REQUEST_KINDS, _REQUEST),
-    **dict.fromkeys(EVENT_KINDS, _EVENT),
-    "reject": (*_REQUEST, "code", "message", "status"),
-    "lost_request": (*_REQUEST, "then"),
-    "accepted_no_answer": (*_REQUEST, "then"),
-    "accepted_5xx": (*_REQUEST, "code", "message", "status"),
+    **dict.fromkeys(("reject", "accepted_5xx"), (*_REQUEST, "code", "message", "status")),
+    **dict.fromkeys(("lost_request", "accepted_no_answer"), (*_REQUEST, "then")),
+    **dict.fromkeys(("duplicate_event", "reorder_event"), _EVENT),
     "late_event": (*_EVENT, "delay_s"),
     "partial_then_expire": (*_ORDER, "share"),
     "not_visible": (*_ORDER, "delay_s"),
     "pruned": _ORDER,
     "user_silent": ("account", "duration_s"),
     "balance_lag": ("account", "delay_s", "duration_s"),
-    "trade_lost": ("client", "code", "after_order"),
-    "user_lost": ("client", "code", "after_order"),
+    **dict.fromkeys(("trade_lost", "user_lost"), ("client", "code", "after_order")),
     "key_expired": ("client",),
     "restarting": ("client", "notice_s"),
     "key_revoked": ("account", "duration_s"),
-    "self_trade": ("account", "symbol", "share"),
-    "liquidate": ("account", "symbol", "share"),
-    "adl": ("account", "symbol", "share"),
+    **dict.fromkeys(("self_trade", "liquidate", "adl"), _SHARE),
     "foreign_order": ("account", "symbol", "side", "quantity", "price_bps"),
     "transfer": ("account", "asset", "quantity"),
     "mode_switched": ("account", "symbol", "field", "value"),

@@ -66,7 +66,6 @@ class Connection:
         #: Half open until this time (0: no end): nothing is sent, incoming messages are ignored; -1: not half open.
         self.muted_until_ns = -1
         self.closing: asyncio.Task[bool] | None = None
-        session.send = self.send_now
         session.close = self.end
 
     @property

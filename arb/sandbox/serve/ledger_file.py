@@ -17,17 +17,22 @@ if TYPE_CHECKING:
     from arb.sandbox.trading.state import Trading
 
 
+def open_log(path: Path, option: str) -> IO[str]:
+    """A file to append lines to, named by an option. Raises InputError if it cannot be written."""
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; name another file with {option}"
+        ) from None
+
+
 class LedgerFile:
     """See the module. Lines are complete after every event."""
 
     def __init__(self, path: Path) -> None:
         """Opens the file to append. Raises InputError if it cannot be written."""
-        try:
-            self._file: IO[str] = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be written: {error.strerror}; name another file with --ledger"
-            ) from None
+        self._file = open_log(path, "--ledger")
         #: Number of the last entry written, by (house, account).
         self._written: dict[tuple[str, str], int] = {}
 

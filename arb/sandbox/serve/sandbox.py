@@ -31,7 +31,7 @@ from arb.sandbox.serve.ahead import AheadTape
 from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Injector
-from arb.sandbox.serve.ledger_file import LedgerFile
+from arb.sandbox.serve.ledger_file import LedgerFile, open_log
 from arb.sandbox.serve.limits import LIMITS, Limits
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.tape import Line, Tape
@@ -229,7 +229,7 @@ class Sandbox:
         self._tape, self._timeline = self._source.open(start_ns, self._speed)
         self._done_ns = self._watched_ns = start_ns
         if self._fault_log_path is not None:
-            self._fault_log = _open_log(self._fault_log_path)
+            self._fault_log = open_log(self._fault_log_path, "--fault-log")
         self._injector = Injector(self._faults, default_rng(self._fault_seed), start_ns, self._log_injected)
         facts = {
             (one.venue, one.symbol): self._facts.get((one.venue, one.symbol), Facts(one.lot_size, "5"))
@@ -384,12 +384,3 @@ async def settle(turns: int = 3) -> None:
 
 def _is_of_trading(fault: Fault) -> bool:
     return fault.kind in TRADING_KINDS or fault.after_order
-
-
-def _open_log(path: Path) -> IO[str]:
-    try:
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}; name another file with --fault-log"
-        ) from None

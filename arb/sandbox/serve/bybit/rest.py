@@ -30,8 +30,7 @@ class BybitRest(Rest):
 
     def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
         super().__init__(exchange, facts, limits)
-        self._limits = limits
-        side = side_of(exchange, limits)
+        self._side = side = side_of(exchange, limits)
         if side is not None and side.trading.undocumented[exchange.venue].shared_ip_limit:
             side.weights = self.weights = side.weights or self.weights
         self._market = Market(exchange, facts)
@@ -41,7 +40,7 @@ class BybitRest(Rest):
         if refused:
             reply(self.refusal(refused, now_ns, now_ms))
             return
-        side = side_of(self._exchange, self._limits)
+        side = self._side
         endpoint = ENDPOINTS.get((raw.method, raw.path)) if side is not None else None
         if side is None or endpoint is None:
             reply(self._public(raw, now_ms))
