@@ -1,0 +1,76 @@
+"""Signatures of requests: HMAC-SHA256 in hex, or Ed25519 in base64. Pure; secrets appear in no text of these objects.
+
+Sources: rest-api.md and faqs/api_key_types.md of binance-spot-api-docs (read 2026-07-21), Bybit's guide.mdx (read
+2026-07-24).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+
+class Signer(Protocol):
+    """A key of an account."""
+
+    @property
+    def key_id(self) -> str:
+        """The key as requests name it."""
+
+    @property
+    def logs_on(self) -> bool:
+        """Whether a websocket may log on with it once, instead of signing each request."""
+
+    def sign(self, payload: str) -> str:
+        """The signature of a payload's UTF-8 bytes."""
+
+
+class HmacSigner:
+    """Signs with a shared secret; signatures are lower-case hex."""
+
+    logs_on = False
+
+    def __init__(self, key_id: str, secret: str) -> None:
+        self.key_id = key_id
+        self._prepared = hmac.new(secret.encode(), None, hashlib.sha256)
+
+    def sign(self, payload: str) -> str:
+        mac = self._prepared.copy()
+        mac.update(payload.encode())
+        return mac.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"HmacSigner({shown_key(self.key_id)})"
+
+
+class Ed25519Signer:
+    """Signs with a private key; signatures are base64."""
+
+    logs_on = True
+
+    def __init__(self, key_id: str, pem: str) -> None:
+        """pem: the private key, unencrypted PKCS#8. Raises ValueError if it is none; the message has nothing of it."""
+        self.key_id = key_id
+        try:
+            key = load_pem_private_key(pem.encode(), None)
+        except (ValueError, TypeError):
+            raise ValueError("no unencrypted Ed25519 key in PEM form") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError("the PEM file has a key of another kind than Ed25519")
+        self._key = key
+
+    def sign(self, payload: str) -> str:
+        return base64.b64encode(self._key.sign(payload.encode())).decode()
+
+    def __repr__(self) -> str:
+        return f"Ed25519Signer({shown_key(self.key_id)})"
+
+
+def shown_key(key_id: str) -> str:
+    """A key as messages name it: its last four characters."""
+    return f"...{key_id[-4:]}" if len(key_id) > 8 else "..."
