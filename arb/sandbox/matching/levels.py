@@ -41,7 +41,7 @@ from arb.sandbox.matching.orders import (
     Result,
     is_beyond,
 )
-from arb.sandbox.matching.prevention import effective, prevent
+from arb.sandbox.matching.prevention import effective, meet
 from arb.sandbox.matching.resting import RestingOrders
 
 _LEVEL_EVENTS = (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT)
@@ -74,7 +74,7 @@ class LevelMatcher:
             return [End(order, EndReason.FOK, at_ns)]
         results: list[Result] = []
         is_bounded = self._take(order, bound, at_ns, results)
-        if not order.left or (results and _ends(results[-1], order)):
+        if not order.left:
             return results
         if is_bounded:
             results.append(End(order, EndReason.PRICE_LIMIT, at_ns))
@@ -230,26 +230,9 @@ class LevelMatcher:
             for maker in self._resting.at(other, tick):
                 if not order.left:
                     return False
-                if self._meet(order, maker, tick, at_ns, results):
-                    return False
-        return False
-
-    def _meet(self, order: Order, maker: Order, tick: int, at_ns: int, results: list[Result]) -> bool:
-        """Executes an order against a resting one, or prevents that; returns whether the order ended by prevention."""
-        mode = effective(order, maker)
-        if mode != Prevention.NONE:
-            prevented = prevent(order, maker, mode, tick, at_ns)
-            if any(_ends(result, maker) for result in prevented):
-                self._resting.remove(maker)
-            results += prevented
-            return _ends(results[-1], order)
-        lots = min(order.left, maker.left)
-        number = self.next_match_no()
-        for one, counter, is_maker in ((order, maker, False), (maker, order, True)):
-            one.filled += lots
-            results.append(Fill(one, tick, lots, is_maker, at_ns, number, counter))
-        if not maker.left:
-            self._resting.remove(maker)
+                results += meet(order, maker, tick, at_ns, self.next_match_no)
+                if not maker.left:
+                    self._resting.remove(maker)
         return False
 
     def _on_level(self, side: int, tick: int, exch_ts: int, results: list[Result]) -> None:
@@ -294,7 +277,3 @@ class LevelMatcher:
         """Fills an order by the displayed market."""
         order.filled += lots
         results.append(Fill(order, tick, lots, is_maker, at_ns, self.next_match_no()))
-
-
-def _ends(result: Result, order: Order) -> bool:
-    return isinstance(result, End) and result.order is order

@@ -1,4 +1,4 @@
-"""Self-trade prevention between a taking order and a resting one. Pure.
+"""A taking order meets a resting one: they are executed, or self-trade prevention ends one of them. Pure.
 
 The taker's mode decides; only for TRANSFER must both orders say so. Both orders lose the prevented lots with DECREMENT
 and TRANSFER; with the other modes an order that ends loses all that is left of it.
@@ -8,7 +8,9 @@ Source: https://github.com/binance/binance-spot-api-docs/blob/master/faqs/stp_fa
 
 from __future__ import annotations
 
-from arb.sandbox.matching.orders import End, EndReason, Order, Prevented, Prevention, Result
+from collections.abc import Callable
+
+from arb.sandbox.matching.orders import End, EndReason, Fill, Order, Prevented, Prevention, Result
 
 _ENDS_TAKER = (Prevention.EXPIRE_TAKER, Prevention.EXPIRE_BOTH)
 _ENDS_MAKER = (Prevention.EXPIRE_MAKER, Prevention.EXPIRE_BOTH)
@@ -25,12 +27,21 @@ def effective(taker: Order, maker: Order) -> Prevention:
     return Prevention.TRANSFER if is_transfer else Prevention.DECREMENT
 
 
-def prevent(taker: Order, maker: Order, mode: Prevention, tick: int, at_ns: int) -> list[Result]:
-    """Applies a mode other than NONE: what was prevented, then the end of the maker, then that of the taker, if any.
+def meet(taker: Order, maker: Order, tick: int, at_ns: int, match_no: Callable[[], int]) -> list[Result]:
+    """Executes `taker` against a resting order at the price of that, or prevents it.
 
-    The caller removes an ended maker from the resting orders.
+    The caller removes the maker from the resting orders if nothing is left of it. match_no: makes a number.
     """
+    mode = effective(taker, maker)
     lots = min(taker.left, maker.left)
+    if mode is Prevention.NONE:
+        number = match_no()
+        taker.filled += lots
+        maker.filled += lots
+        return [
+            Fill(taker, tick, lots, False, at_ns, number, maker),
+            Fill(maker, tick, lots, True, at_ns, number, taker),
+        ]
     if mode in (Prevention.DECREMENT, Prevention.TRANSFER):
         taker.prevented += lots
         maker.prevented += lots

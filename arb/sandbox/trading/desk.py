@@ -195,8 +195,7 @@ class Desk:
 
     def count_order(self, account: str, now_ns: int) -> None:
         """Counts a request that the venue counts as a new order. Raises RefusalError if there were too many."""
-        if window := self._counts[account].full(now_ns):
-            raise RefusalError(_COUNT_REASONS[window], str(self.policy.order_limits[window]))
+        self._check_counts(account, now_ns)
         self._counts[account].add(now_ns)
 
     def instrument(self, symbol: str) -> Instrument:
@@ -235,8 +234,7 @@ class Desk:
             resting = sum(1 for order in orders.open.values() if order.symbol == request.symbol)
             if resting >= rules.max_orders:
                 raise RefusalError(Reason.TOO_MANY_OPEN_ORDERS)
-        if window := self._counts[request.account].full(now_ns):
-            raise RefusalError(_COUNT_REASONS[window], str(self.policy.order_limits[window]))
+        self._check_counts(request.account, now_ns)
         self._check_client_id(request.account, request.client_id)
         quantity, most = check_position(request, rules, self._accounts[request.account], self.policy)
         is_market = request.kind is OrderKind.MARKET
@@ -248,6 +246,10 @@ class Desk:
                 raise RefusalError(self._nothing_for(request, instrument))
             quantity = most = rules.quantity(lots)
         return instrument, quantity, most, bound
+
+    def _check_counts(self, account: str, now_ns: int) -> None:
+        if window := self._counts[account].full(now_ns):
+            raise RefusalError(_COUNT_REASONS[window], str(self.policy.order_limits[window]))
 
     def _check_client_id(self, account: str, client_id: str | None) -> None:
         orders = self._orders[account]

@@ -17,8 +17,8 @@ from arb.sandbox.accounts.liquidation import Forced
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.faults import Fault, FaultKind
-from arb.sandbox.matching.orders import End, EndReason, Fill, Force, Order, Prevention, Result
-from arb.sandbox.matching.prevention import effective, prevent
+from arb.sandbox.matching.orders import End, EndReason, Force, Order, Result
+from arb.sandbox.matching.prevention import meet
 from arb.sandbox.trading.delivery import Outbox
 from arb.sandbox.trading.desk import Desk
 from arb.sandbox.trading.events import Event, MarginCallEvent
@@ -247,16 +247,7 @@ def _meet(instrument: Instrument, maker: Order, taker: Order, at_ns: int, bound:
     matcher = instrument.matcher
     if maker.tick is None or not matcher.cancel(maker, at_ns):  # it was executed in the meantime
         return matcher.place(taker, at_ns, bound)
-    mode = effective(taker, maker)
-    if mode is Prevention.NONE:
-        lots = min(taker.left, maker.left)
-        number = matcher.next_match_no()
-        results: list[Result] = []
-        for one, counter, is_maker in ((taker, maker, False), (maker, taker, True)):
-            one.filled += lots
-            results.append(Fill(one, maker.tick, lots, is_maker, at_ns, number, counter))
-    else:
-        results = prevent(taker, maker, mode, maker.tick, at_ns)
+    results = meet(taker, maker, maker.tick, at_ns, matcher.next_match_no)
     if maker.left:
         results += matcher.place(maker, at_ns)
     if taker.left:
