@@ -9,11 +9,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from numpy.random import default_rng
 from support.sandboxes import NOW_NS, Clients, driven, on, on_sandbox
 
 from arb.config.scenario import fault_of
 from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox
+from arb.sandbox.serve.trading import trading_of
+from arb.sandbox.trading.setup import TradingSetup, usual_account
 
 STREAM = "btcusdt@depth@100ms"
 
@@ -171,6 +174,21 @@ async def test_rest_is_slow_stale_or_refuses(sandbox: Sandbox, clients: Clients)
         await sandbox.advance(until_s - (sandbox.clock.now_ns() - NOW_NS) / 1e9, step_s=0.05)
         found = await clients.get("binance_spot", path)
         assert (found[0], found[1]["code"], found[2]["Retry-After"]) == (status, -1003, after)
+
+
+def test_a_stale_book_of_spot_is_not_that_of_linear() -> None:
+    async def test(sandbox: Sandbox, clients: Clients) -> None:
+        path = "/v5/market/orderbook?symbol=BTCUSDT&limit=1000&category="
+        await sandbox.advance(2)
+        stale = (await clients.get("bybit_spot", f"{path}spot"))[1]["result"]
+        await sandbox.advance(2)
+        assert (await clients.get("bybit_spot", f"{path}spot"))[1]["result"] == stale
+        fresh = (await clients.get("bybit_linear", f"{path}linear"))[1]["result"]
+        assert (await clients.get("bybit_spot", f"{path}linear"))[1]["result"] == fresh
+
+    fault = Fault(FaultKind.REST_STALE, venue="bybit_spot", at_s=1, duration_s=9)
+    trading = trading_of(TradingSetup((usual_account(),), ()), 7, default_rng(7))
+    on(driven("bybit_spot", "bybit_linear", faults=[fault], trading=trading), test)
 
 
 def test_the_fault_log_is_json_lines(tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ class VenueServer:
         self._abuses = Window(_ABUSES_MAX - 1, 300.0)
         self._connection_no = 0
         self._runner: web.AppRunner | None = None
-        #: Depth responses as of the beginning of a rest_stale fault, by symbol.
-        self._stale: dict[str, Response] = {}
+        #: Depth responses as of the beginning of a rest_stale fault, by book.
+        self._stale: dict[tuple[str, str], Response] = {}
         #: Connections that a shutdown fault will close: (time, connection).
         self._ending: list[tuple[int, Connection]] = []
 
@@ -274,7 +274,7 @@ class VenueServer:
         if not is_depth or response is None or response.status != 200:
             return response
         if self._injector.first(FaultKind.REST_STALE, self.venue, now_ns) is not None:
-            response = self._stale.get(raw.parameters().get("symbol", ""), response)
+            response = self._stale.get(_book_of(raw), response)
         offset_ms = self._injector.clock_offset_ms(self.venue, now_ns)
         return response._replace(body=shift_stamps(response.body, offset_ms)) if offset_ms else response
 
@@ -304,9 +304,10 @@ class VenueServer:
         now_ms, used = self._timeline.frame_ms(now_ns), self._rest.weights.used
         for symbol in self.exchange.instruments:
             kept: list[Response | None] = []
-            self._rest.answer(self.exchange.family.depth_request(symbol), now_ns, now_ms, kept.append)
+            request = self.exchange.family.depth_request(symbol)
+            self._rest.answer(request, now_ns, now_ms, kept.append)
             if kept[0] is not None:
-                self._stale[symbol] = kept[0]
+                self._stale[_book_of(request)] = kept[0]
         self._rest.weights.used = used
 
     # websockets
@@ -386,6 +387,12 @@ class VenueServer:
             for name in outcome.added:
                 self.hub.subscribe(connection, name, now_ms)
             self._plan()
+
+
+def _book_of(request: RawRequest) -> tuple[str, str]:
+    """Symbol and, at Bybit, category of a depth request."""
+    parameters = request.parameters()
+    return parameters.get("symbol", ""), parameters.get("category", "")
 
 
 def _concerns(fault: Fault, session: Session) -> bool:
