@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from connectors.units import MILLISECOND, SECOND
 
-#: Requests a second on (linear, spot).
-_LIMITS: dict[str, tuple[int, int]] = {
+#: Requests a second on linear and on spot, or of both together.
+_LIMITS: dict[str, tuple[int, int] | int] = {
     "order/create": (10, 20),
     "order/amend": (10, 10),
     "order/cancel": (10, 20),
@@ -21,29 +21,22 @@ _LIMITS: dict[str, tuple[int, int]] = {
     "order/amend-batch": (10, 20),
     "order/cancel-batch": (10, 20),
     "order/pre-check": (10, 20),
-    "order/disconnected-cancel-all": (5, 5),
-    "order/realtime": (50, 50),
-    "order/history": (50, 50),
-    "execution/list": (50, 50),
-    "position/list": (50, 50),
-    "position/set-leverage": (10, 10),
-    "position/switch-mode": (10, 10),
-    "account/wallet-balance": (50, 50),
-    "account/info": (50, 50),
-    "account/transaction-log": (25, 25),
-    "account/fee-rate": (5, 5),
-    "account/query-dcp-info": (5, 5),
-    "account/set-margin-mode": (5, 5),
-    "user/query-api": (10, 10),
-    "asset/coin/query-info": (5, 5),
+    "order/disconnected-cancel-all": 5,
+    "order/realtime": 50,
+    "order/history": 50,
+    "execution/list": 50,
+    "position/list": 50,
+    "position/set-leverage": 10,
+    "position/switch-mode": 10,
+    "account/wallet-balance": 50,
+    "account/info": 50,
+    "account/transaction-log": 25,
+    "account/fee-rate": 5,
+    "account/query-dcp-info": 5,
+    "account/set-margin-mode": 5,
+    "user/query-api": 10,
+    "asset/coin/query-info": 5,
 }
-#: Endpoints with a limit for each category; the others have one for both.
-_BY_CATEGORY = frozenset(
-    f"order/{name}"
-    for name in (
-        "create", "amend", "cancel", "cancel-all", "create-batch", "amend-batch", "cancel-batch", "pre-check",
-    )
-)  # fmt: skip
 
 
 class Allowance(NamedTuple):
@@ -73,10 +66,10 @@ class UidLimits:
 
     def count(self, uid: int, endpoint: str, category: str, now_ns: int, orders: int = 1) -> Allowance:
         """Counts a request, or the orders of a batch. endpoint: such as "order/create"."""
-        is_spot = category == "spot"
-        limit = _LIMITS[endpoint][is_spot] * self._factor
-        key = (uid, endpoint, is_spot and endpoint in _BY_CATEGORY)
-        times = self._times.setdefault(key, deque())
+        most = _LIMITS[endpoint]
+        is_spot = isinstance(most, tuple) and category == "spot"
+        limit = (most[is_spot] if isinstance(most, tuple) else most) * self._factor
+        times = self._times.setdefault((uid, endpoint, is_spot), deque())
         while times and times[0] <= now_ns - SECOND:
             times.popleft()
         admitted = min(orders, limit - len(times)) if limit else orders
