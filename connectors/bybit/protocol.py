@@ -110,7 +110,7 @@ class BybitWire(JsonVenue):
     def _listings(self, payload: dict[str, Any]) -> ListingPage:
         result = payload["result"]
         listings = tuple(_listing(item) for item in result["list"])
-        cursor = _percent_encoded(result.get("nextPageCursor") or "")
+        cursor = percent_encoded(result.get("nextPageCursor") or "")
         more = self.listings_request(())
         return ListingPage(listings, RestRequest(f"{more.path}&cursor={cursor}", 1) if cursor else None)
 
@@ -122,7 +122,8 @@ class BybitWire(JsonVenue):
         return decimal(bid), decimal(ask)
 
 
-def _percent_encoded(text: str) -> str:
+def percent_encoded(text: str) -> str:
+    """A text as a value of a query."""
     return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in text.encode())
 
 

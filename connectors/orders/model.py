@@ -86,6 +86,8 @@ class OrderRequest(NamedTuple):
     since_ms: int = 0
     #: Number of the repetition of a query.
     attempt: int = 0
+    #: Of a query: `VenueAnswer.cursor` of the page before.
+    cursor: str = ""
 
 
 class Channel(IntEnum):
@@ -265,6 +267,8 @@ class VenueAnswer(NamedTuple):
     retry_after_ns: int = 0
     #: Whether the connection takes no more requests.
     is_line_over: bool = False
+    #: Of a query: what the next page is asked for with; "": there is none.
+    cursor: str = ""
 
 
 Decoded: TypeAlias = VenueAnswer | OrderUpdate | Execution | Funding | AccountView | Notice

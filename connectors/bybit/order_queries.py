@@ -1,0 +1,182 @@
+"""Bybit's queries: orders, executions, clock, balances, position, mode, fee rates. Pure. All are REST.
+
+A look-up asks for open and recent orders and for the history in turn, by its attempt: a closed order may be in one of
+them only. Lists are given newest first, page by page.
+
+Source: bybit-exchange/docs v5 `order/{open-order,order-list,execution}.mdx`, `account/{wallet-balance,fee-rate}.mdx`,
+`position/position.mdx`, `market/time.mdx` (read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from connectors.bybit.order_answers import decode_envelope, rest_answer
+from connectors.bybit.order_rows import ExecutionRow, OrderRow, execution_of, update_of
+from connectors.bybit.order_words import UnreadableError, ms_of
+from connectors.bybit.protocol import percent_encoded
+from connectors.bybit.user_events import signed_size
+from connectors.errors import DecodeError, OffGridError
+from connectors.orders.model import (
+    AccountView,
+    Act,
+    Decoded,
+    Execution,
+    Instrument,
+    Notice,
+    NoticeKind,
+    OrderRequest,
+    VenueAnswer,
+    Verdict,
+    WireRequest,
+)
+from connectors.orders.numbers import amount_of
+
+
+class _Orders(msgspec.Struct, frozen=True, rename="camel"):
+    list: tuple[OrderRow, ...]
+    next_page_cursor: str = ""
+
+
+class _Executions(msgspec.Struct, frozen=True, rename="camel"):
+    list: tuple[ExecutionRow, ...]
+    next_page_cursor: str = ""
+
+
+class _Coin(msgspec.Struct, frozen=True, rename="camel"):
+    coin: str
+    wallet_balance: str
+
+
+class _Account(msgspec.Struct, frozen=True):
+    coin: tuple[_Coin, ...]
+
+
+class _Wallet(msgspec.Struct, frozen=True):
+    list: tuple[_Account, ...]
+
+
+class _Position(msgspec.Struct, frozen=True, rename="camel"):
+    symbol: str
+    side: str
+    size: str
+    position_idx: int
+    updated_time: str | int = 0
+
+
+class _Positions(msgspec.Struct, frozen=True):
+    list: tuple[_Position, ...]
+
+
+class _Rate(msgspec.Struct, frozen=True, rename="camel"):
+    symbol: str
+    maker_fee_rate: str
+    taker_fee_rate: str
+
+
+class _Rates(msgspec.Struct, frozen=True):
+    list: tuple[_Rate, ...]
+
+
+_ORDERS = msgspec.json.Decoder(_Orders)
+_EXECUTIONS = msgspec.json.Decoder(_Executions)
+_WALLET = msgspec.json.Decoder(_Wallet)
+_POSITIONS = msgspec.json.Decoder(_Positions)
+_RATES = msgspec.json.Decoder(_Rates)
+
+
+def query_of(request: OrderRequest, category: str) -> tuple[str, str]:
+    """Path and query. Raises ValueError for a request that the venue does not have."""
+    act, own = request.act, f"category={category}&symbol={request.symbol}"
+    cursor = f"&cursor={percent_encoded(request.cursor)}" if request.cursor else ""
+    if act is Act.LOOK_UP:
+        path = "/v5/order/history" if request.attempt % 2 else "/v5/order/realtime"
+        if request.client_id:
+            return path, f"{own}&orderLinkId={request.client_id}"
+        return path, f"{own}&orderId={request.venue_order_id}"
+    if act is Act.OPEN_ORDERS:
+        return "/v5/order/realtime", f"{own}&openOnly=0&limit=50{cursor}"
+    if act is Act.EXECUTIONS:
+        if request.venue_order_id:
+            return "/v5/execution/list", f"{own}&orderId={request.venue_order_id}&limit=100{cursor}"
+        since = f"&startTime={request.since_ms}" if request.since_ms else ""
+        return "/v5/execution/list", f"{own}{since}&limit=100{cursor}"
+    if act is Act.TIME:
+        return "/v5/market/time", ""
+    if act is Act.BALANCES:
+        return "/v5/account/wallet-balance", "accountType=UNIFIED"
+    if act is Act.COMMISSION:
+        return "/v5/account/fee-rate", own
+    if act in (Act.POSITION, Act.MODE) and category == "linear":
+        return "/v5/position/list", own
+    raise ValueError(f"bybit_{category} has no request {act.name}")
+
+
+def decode_query(
+    venue: str,
+    instruments: Mapping[str, Instrument],
+    asked: WireRequest,
+    status: int,
+    body: bytes,
+    retry_after_ns: int,
+) -> VenueAnswer | AccountView | tuple[Decoded, ...]:
+    """The response to a query. Raises DecodeError.
+
+    Fee rates are the answer's text, the mode a notice's: "one-way" or "hedge".
+    """
+    answer = rest_answer(asked, status, body, retry_after_ns)
+    envelope = decode_envelope(body)
+    if answer.verdict is not Verdict.ACCEPTED or envelope is None:
+        return answer
+    try:
+        return _content(instruments, asked, answer._replace(verdict=Verdict.FOUND), envelope.result)
+    except (msgspec.DecodeError, OffGridError, UnicodeError, UnreadableError) as error:
+        raise DecodeError(venue, str(error), body) from None
+
+
+def _content(
+    instruments: Mapping[str, Instrument], asked: WireRequest, answer: VenueAnswer, result: msgspec.Raw
+) -> VenueAnswer | AccountView | tuple[Decoded, ...]:
+    match asked.act:
+        case Act.LOOK_UP | Act.OPEN_ORDERS:
+            orders = _ORDERS.decode(result)
+            updates = tuple(
+                update_of(row, instruments[row.symbol])
+                for row in reversed(orders.list)
+                if row.symbol in instruments
+            )
+            if asked.act is Act.LOOK_UP and not updates:
+                return answer._replace(verdict=Verdict.NOT_FOUND)
+            return answer._replace(updates=updates, cursor=orders.next_page_cursor)
+        case Act.EXECUTIONS:
+            page = _EXECUTIONS.decode(result)
+            found = [
+                execution_of(row, instruments[row.symbol])
+                for row in reversed(page.list)
+                if row.symbol in instruments
+            ]
+            executions = tuple(one for one in found if isinstance(one, Execution))
+            return answer._replace(executions=executions, cursor=page.next_page_cursor)
+        case Act.BALANCES:
+            coins = (coin for account in _WALLET.decode(result).list for coin in account.coin)
+            balances = {coin.coin: amount_of(coin.wallet_balance) for coin in coins}
+            return AccountView(balances, {}, False, answer.venue_ms)
+        case Act.POSITION:
+            held = _POSITIONS.decode(result).list
+            positions = {one.symbol: signed_size(one.side, one.size) for one in held if not one.position_idx}
+            return AccountView(
+                {}, positions, False, max((ms_of(one.updated_time) for one in held), default=0)
+            )
+        case Act.MODE:
+            is_hedge = any(one.position_idx for one in _POSITIONS.decode(result).list)
+            return (Notice(NoticeKind.MODE_CHANGED, "hedge" if is_hedge else "one-way"),)
+        case Act.COMMISSION:
+            for rate in _RATES.decode(result).list:
+                if rate.symbol in instruments:
+                    amount_of(rate.maker_fee_rate), amount_of(rate.taker_fee_rate)
+                    return answer._replace(text=f"maker {rate.maker_fee_rate} taker {rate.taker_fee_rate}")
+            return answer._replace(verdict=Verdict.NOT_FOUND)
+        case _:
+            return answer
