@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,14 @@ class _Message(msgspec.Struct):
     method: str
     id: msgspec.Raw = _NULL
     params: dict[str, msgspec.Raw] | None = None
+
+
+class Subscription(NamedTuple):
+    """A subscription to user data. terminated: sends its last event, at a time in ns."""
+
+    account: str
+    end: Callable[[], None]
+    terminated: Callable[[int], None]
 
 
 _MESSAGE = msgspec.json.Decoder(_Message)
@@ -54,15 +62,11 @@ class WsApi(Session):
         self._connected_ms = opening.at_ms
         self.key: ApiKey | None = None
         self._key_since_ms: int | None = None
-        #: What ends each subscription, by its id.
-        self.subscriptions: dict[int, Callable[[], None]] = {}
-        #: The account of each subscription.
-        self.accounts: dict[int, str] = {}
+        #: By id.
+        self.subscriptions: dict[int, Subscription] = {}
         #: The subscription of the session's own key.
         self.own_subscription: int | None = None
         self.subscriptions_made = 0
-        #: Sends the last event of a subscription that ends, at a time in ns.
-        self.terminated: Callable[[int, int], None] = lambda number, at_ns: None
         api.weights.used += weight
 
     def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
@@ -120,8 +124,8 @@ class WsApi(Session):
             self.unsubscribe_user(number, now_ns)
 
     def closed(self) -> None:
-        for end in self.subscriptions.values():
-            end()
+        for one in self.subscriptions.values():
+            one.end()
         self.subscriptions.clear()
 
     def shutdown_notice(self, now_ms: int) -> str | None:
@@ -138,9 +142,9 @@ class WsApi(Session):
 
     def unsubscribe_user(self, number: int, at_ns: int) -> None:
         """Ends a subscription to user data."""
-        self.subscriptions.pop(number)()
-        self.terminated(number, at_ns)
-        del self.accounts[number]
+        ended = self.subscriptions.pop(number)
+        ended.end()
+        ended.terminated(at_ns)
         if number == self.own_subscription:
             self.own_subscription = None
 

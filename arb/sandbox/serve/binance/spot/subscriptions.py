@@ -11,8 +11,7 @@ from typing import Any
 from arb.sandbox.serve.binance.api import Act, Call, Operation, Security
 from arb.sandbox.serve.binance.errors import ApiError
 from arb.sandbox.serve.binance.spot.events import SpotEvents
-from arb.sandbox.serve.binance.ws_api import WsApi, session_of
-from arb.sandbox.trading.events import Event
+from arb.sandbox.serve.binance.ws_api import Subscription, WsApi, session_of
 
 _ACTIVE_MAX, _MADE_MAX = 1000, 65_535
 
@@ -37,7 +36,7 @@ def _subscribe(events: SpotEvents, is_own: bool, call: Call) -> Act:
     account = session.key.account if is_own and session.key is not None else call.account
 
     def act(_: int) -> Any:
-        if account in session.accounts.values():
+        if any(one.account == account for one in session.subscriptions.values()):
             raise ApiError(-2035, "User Data Stream subscription already active.")
         if len(session.subscriptions) >= _ACTIVE_MAX or session.subscriptions_made >= _MADE_MAX:
             raise ApiError(-2042, "Maximum subscription ID reached for this connection.")
@@ -52,17 +51,14 @@ def _subscribe(events: SpotEvents, is_own: bool, call: Call) -> Act:
 
 
 def _listen(session: WsApi, events: SpotEvents, account: str, number: int) -> None:
-    api = session.api
-
-    def deliver(event: Event) -> None:
-        text = events.texts.of(event)
+    def send(text: str) -> None:
         if text:
             session.send(f'{{"subscriptionId":{number},"event":{text}}}')
 
-    session.subscriptions[number] = api.trading.listen(api.venue, account, deliver)
-    session.accounts[number] = account
-    session.terminated = lambda one, at_ns: session.send(
-        f'{{"subscriptionId":{one},"event":{events.terminated(at_ns)}}}'
+    session.subscriptions[number] = Subscription(
+        account,
+        session.api.trading.listen(session.api.venue, account, lambda event: send(events.texts.of(event))),
+        lambda at_ns: send(events.terminated(at_ns)),
     )
 
 
