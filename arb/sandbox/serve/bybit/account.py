@@ -79,8 +79,8 @@ def transaction_log(call: Call) -> Run:
         raise parameter_error("accountType must be UNIFIED")
     category, currency, kind = fields.text("category"), fields.text("currency"), fields.text("type")
     base = fields.text("baseCoin")
-    start = fields.integer("startTime", -1, 0, 10**14) if fields.has("startTime") else None
-    end = fields.integer("endTime", -1, 0, 10**14) if fields.has("endTime") else None
+    start = fields.time("startTime")
+    end = fields.time("endTime")
     page = fields.page(20, 50)
 
     def run(now_ns: int) -> Answer:

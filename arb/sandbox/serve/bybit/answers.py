@@ -79,7 +79,8 @@ def order_status(order: VenueOrder, category: str) -> str:
     return "PartiallyFilledCanceled" if category == "spot" and order.filled else "Cancelled"
 
 
-def _order(order: VenueOrder, category: str) -> Row:
+def open_order(order: VenueOrder, category: str) -> Row:
+    """An order of `GET /v5/order/realtime`."""
     is_spot = category == "spot"
     left = order.left if order.is_open else ZERO
     is_market = order.kind is OrderKind.MARKET
@@ -144,14 +145,9 @@ def _create_type(order: VenueOrder) -> str:
     return _CREATE_TYPES.get(order.extra.get("venue_order", ""), "CreateByUser")
 
 
-def open_order(order: VenueOrder, category: str) -> Row:
-    """An order of `GET /v5/order/realtime`."""
-    return _order(order, category)
-
-
 def past_order(order: VenueOrder, category: str) -> Row:
     """An order of `GET /v5/order/history`."""
-    return _order(order, category) | {
+    return open_order(order, category) | {
         "slippageToleranceType": "UNKNOWN",
         "slippageTolerance": "",
         "extraFees": "",

@@ -92,7 +92,7 @@ class Market:
         category = self._category(fields)
         if category == "spot":
             raise parameter_error("category must be linear or inverse")
-        start = fields.integer("startTime", -1, 0, 10**14) if fields.has("startTime") else None
+        start = fields.time("startTime")
         if start is not None and not fields.has("endTime"):
             raise parameter_error("endTime is required with startTime")
         end = min(fields.integer("endTime", now_ms, 0, 10**14), now_ms)

@@ -105,6 +105,10 @@ class Fields:
             raise parameter_error(f"{name} must be an integer of {low} to {high}")
         return value
 
+    def time(self, name: str) -> int | None:
+        """A time in ms; None if it is absent."""
+        return self.integer(name, 0, 0, 10**14) if self.has(name) else None
+
     def flag(self, name: str) -> bool:
         """True or false; false if it is absent."""
         value = self.values.get(name, False)

@@ -188,8 +188,8 @@ def _symbols(side: Side, fields: Fields, category: str, *, is_required: bool) ->
 
 def _span(fields: Fields) -> Callable[[int], tuple[int, int]]:
     """First and last ms of `startTime` and `endTime`, by the present time: at most 7 days, by default the last ones."""
-    start = fields.integer("startTime", -1, 0, 10**14) if fields.has("startTime") else None
-    end = fields.integer("endTime", -1, 0, 10**14) if fields.has("endTime") else None
+    start = fields.time("startTime")
+    end = fields.time("endTime")
     if start is not None and end is not None and not 0 <= end - start <= _WEEK_MS:
         raise parameter_error("the time range between startTime and endTime cannot exceed 7 days")
 
