@@ -37,7 +37,7 @@ CLIENTS: dict[str, tuple[str, TestKey]] = {
     "sdk-rest-ed25519": ("spot_sdk_rest", ED25519),
     "sdk-ws-hmac": ("spot_sdk_ws", HMAC),
     "sdk-ws-ed25519": ("spot_sdk_ws", ED25519),
-    # With delays by which most events come before the answers of their requests.
+    # With delays by which most events arrive before the answers of their requests.
     "ccxt.pro-late-answers": ("spot_ccxt_pro", HMAC),
     "sdk-ws-late-answers": ("spot_sdk_ws", HMAC),
 }

@@ -1,4 +1,4 @@
-"""Scripted faults on real sockets: what a client sees of each, and what the fault log tells of it."""
+"""Scripted faults on real sockets: what a client sees of each, and what the fault log has of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STREAM = "btcusdt@depth@100ms"
 
 
 def frames_under(fault: Fault, seconds: float = 4.0) -> tuple[list[str], list[str], list[dict[str, Any]]]:
-    """What a first client, which the fault spares, and a second one were sent, and what was told of the fault."""
+    """What a first client, which the fault spares, and a second one were sent, and what was reported of the fault."""
     received: list[list[str]] = []
     reported: list[dict[str, Any]] = []
 
@@ -58,7 +58,7 @@ def test_a_gap_takes_frames_away_and_the_log_has_them() -> None:
         assert line["time_ns"] == NOW_NS + round(line["since_start_s"] * 1e9)
 
 
-def test_a_duplicate_comes_twice() -> None:
+def test_a_duplicate_arrives_twice() -> None:
     whole, spoilt, reported = frames_under(frame_fault(FaultKind.DUPLICATE))
     assert len(reported) == 1
     assert len(spoilt) == len(whole) + 1
@@ -66,7 +66,7 @@ def test_a_duplicate_comes_twice() -> None:
     assert spoilt[:twice] + spoilt[twice + 1 :] == whole
 
 
-def test_a_reordered_frame_comes_after_the_next() -> None:
+def test_a_reordered_frame_arrives_after_the_next() -> None:
     whole, spoilt, _ = frames_under(frame_fault(FaultKind.REORDER))
     first = next(n for n in range(len(whole)) if whole[n] != spoilt[n])
     assert spoilt[first : first + 2] == whole[first : first + 2][::-1]

@@ -86,7 +86,7 @@ class Socket:
         raise AssertionError(f"no answer to {method}: {self.texts}")
 
     def events(self) -> list[Any]:
-        """The events that have come, without their envelopes."""
+        """The events that have arrived, without their envelopes."""
         texts, self.texts[:] = list(self.texts), []
         return [json.loads(text)["event"] for text in texts]
 

@@ -8,7 +8,7 @@ Readings:
 2. Without a trade in the window there is no reference price; then the rules that need one do not apply.
 3. USD-M: buy <= mark x up, sell >= mark x down (its PERCENT_PRICE); without a mark price no rule.
 4. PERCENT_PRICE_BY_SIDE of Binance spot bounds both sides in both directions; without a reference price the last trade
-   stands in for the average of the last minutes.
+   replaces the average of the last minutes.
 5. Bybit (the formula is not public): buy <= reference x (1 + X), sell >= reference x (1 - X); reference: mark (linear),
    last trade (spot). A market order has the same bound as a limit for its executions.
 """

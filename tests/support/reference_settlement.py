@@ -131,7 +131,7 @@ class ReferenceSettlement:
         self.accounts[account].wallets[self.venue].add(asset, amount)
 
     def price_of_reference(self, symbol: str, now_ns: int) -> Decimal | None:
-        """The price that stands for that of a market order, and from which bands are measured."""
+        """The price that a market order is taken to have, and from which bands are measured."""
         if not self.rules[symbol].is_spot:
             return self.mark(symbol)
         mean = self.reference[symbol].at(now_ns) if self.venue == "binance_spot" else None

@@ -50,7 +50,7 @@ class Client:
         return await self.websocket.receive(timeout=30)
 
     async def waiting(self) -> list[aiohttp.WSMessage]:
-        """All that has come already."""
+        """All that has arrived already."""
         found = []
         while True:
             try:
@@ -61,7 +61,7 @@ class Client:
                 return found
 
     async def texts(self) -> list[str]:
-        """The text frames that have come already."""
+        """The text frames that have arrived already."""
         return [one.data for one in await self.waiting() if one.type == aiohttp.WSMsgType.TEXT]
 
     async def frames(self) -> list[Any]:

@@ -96,7 +96,7 @@ class SimMarket:
         return "{" + head + ids + levels + "}"
 
     def step_back(self, by: int) -> None:
-        """Counts on from a lower id, as a server that began anew; Bybit's `u`, its `seq`, or both."""
+        """Counts on from a lower id, as a server that began again; Bybit's `u`, its `seq`, or both."""
         self.truths_before.append(self.truth.copy())
         what = self._chance.choice(("u", "seq", "both")) if self.is_bybit else "both"
         if what != "seq":

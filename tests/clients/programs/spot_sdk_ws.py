@@ -60,7 +60,7 @@ async def trade(client: Any, is_ed25519: bool) -> None:
     async def place(kind: str, side: str, quantity: float, **more: Any) -> dict:
         return await ask("order_place", symbol=SYMBOL, side=side, type=kind, quantity=quantity, **more)
 
-    # Its model of this answer has no `result`: the fields are left as they came.
+    # Its model of this answer has no `result`: the fields are those that were sent.
     info = (await client.exchange_info()).data().additional_properties["result"]
     report("load_markets", [one["symbol"] for one in info["symbols"]])
     # This connection has no book here: the price is that of an order that waits for nothing.

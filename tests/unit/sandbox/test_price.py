@@ -44,7 +44,7 @@ def test_the_pace_is_that_of_a_liquid_asset_with_fat_tails() -> None:
     assert np.mean((moves / moves.std()) ** 4) > 3.5
 
 
-def test_a_dislocation_stands_and_goes() -> None:
+def test_a_dislocation_is_held_and_decays() -> None:
     dislocation = Dislocation(default_rng(2), interval_s=5.0, size_bps=4.0, start_ns=START)
     sizes = np.array([dislocation.at(START + n * MS) for n in range(60_000)]) / BPS
     share = np.mean(np.abs(sizes) > 1.0)

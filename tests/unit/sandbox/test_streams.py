@@ -31,7 +31,7 @@ BYBIT = ("bybit_spot", "bybit_linear")
 
 
 class Listener:
-    """Decodes one instrument's frames with both decoders, checks its ids, and keeps the book they tell of."""
+    """Decodes one instrument's frames with both decoders, checks its ids, and keeps the book they describe."""
 
     def __init__(self, venue: str) -> None:
         listing = LISTINGS[venue]
@@ -92,7 +92,7 @@ class Listener:
 
 
 def fills_of(events: Iterable[Event]) -> list[tuple[int, int, int, int]]:
-    """Trades as the venue must tell them: time in whole ms, aggressor, tick, lots."""
+    """Trades as the venue must report them: time in whole ms, aggressor, tick, lots."""
     return [
         (event.at_ns // MS * MS, event.side, tick, lots)
         for event in events
@@ -104,7 +104,7 @@ def fills_of(events: Iterable[Event]) -> list[tuple[int, int, int, int]]:
 @pytest.mark.parametrize("venue", BINANCE)
 @given(seed=SEEDS)
 @settings(max_examples=3)
-def test_binance_tells_the_whole_book_every_touch_and_every_trade(venue: str, seed: int) -> None:
+def test_binance_sends_the_whole_book_every_touch_and_every_trade(venue: str, seed: int) -> None:
     listener = Listener(venue)
     events: list[Event] = []
     touches = []
@@ -152,7 +152,7 @@ def _check_chain(venue: str, deltas: list[Message]) -> None:
 @pytest.mark.parametrize("venue", BYBIT)
 @given(seed=SEEDS)
 @settings(max_examples=3)
-def test_bybit_tells_the_best_fifty_and_every_trade(venue: str, seed: int) -> None:
+def test_bybit_sends_the_best_fifty_and_every_trade(venue: str, seed: int) -> None:
     listener = Listener(venue)
     events: list[Event] = []
     for _, streams, new, frames in drive(venue, seconds=3, seed=seed, steps_per_s=10):

@@ -1,4 +1,4 @@
-"""Books from frames: what newcomers and REST are told is what a follower of the official rule has."""
+"""Books from frames: what newcomers and REST are sent is what a follower of the official rule has."""
 
 from __future__ import annotations
 

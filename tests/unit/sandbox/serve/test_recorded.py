@@ -78,7 +78,7 @@ def test_moved_times_lie_just_before_the_sandbox_clock(recording: Path) -> None:
     assert 2 * S < wall - WALL_NS < 4 * S
 
 
-def test_rest_tells_the_book_of_the_snapshot_and_what_followed(recording: Path) -> None:
+def test_rest_has_the_book_of_the_snapshot_and_what_followed(recording: Path) -> None:
     tape, _ = RecordedMarket(recording, [LISTINGS["binance_usdm"]], is_moved=False).open(WALL_NS, 1.0)
     instrument = Exchange(FAMILIES["binance_usdm"], tape).instruments["BTCUSDT"]
     assert instrument.depth(1000) is None

@@ -81,7 +81,7 @@ def test_there_is_a_golden_file_for_every_answer_and_every_decoder() -> None:
 
 
 class Checked:
-    """Asks on both ways and checks what comes."""
+    """Asks on both ways and checks the answers."""
 
     def __init__(self, market: BinanceMarket) -> None:
         self.market = market
@@ -104,7 +104,7 @@ class Checked:
         return self.decode(name, answer.body)
 
     def events(self) -> list[Any]:
-        """The events that have come, checked."""
+        """The events that have arrived, checked."""
         names = {
             "executionReport": "event_order", "outboundAccountPosition": "event_account",
             "balanceUpdate": "event_balance", "eventStreamTerminated": "event_terminated",
@@ -337,7 +337,7 @@ def test_self_trade_prevention_is_reported_as_documented(
 @pytest.mark.parametrize(
     ("answer_ms", "event_ms", "first"), [(20, 0, "event"), (0, 20, "answer"), (20, 20, "answer")]
 )
-def test_an_event_may_come_before_its_answer(answer_ms: int, event_ms: int, first: str) -> None:
+def test_an_event_may_arrive_before_its_answer(answer_ms: int, event_ms: int, first: str) -> None:
     delays = Delays((5 * MS, 5 * MS), (answer_ms * MS, answer_ms * MS), (event_ms * MS, event_ms * MS))
     setup = TradingSetup((usual_account(),), (HMAC.key,), delays={"binance_spot": delays})
     market = BinanceMarket(setup=setup)

@@ -1,4 +1,4 @@
-"""What Bybit reports beside the answers: funding, closings, cancellations that came too late."""
+"""What Bybit reports beside the answers: funding, closings, cancellations that arrived late."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_topics_of_an_order_that_is_filled(category):
     }
 
 
-def test_a_position_message_comes_with_every_change_of_an_order():
+def test_a_position_message_is_sent_with_every_change_of_an_order():
     doors = Doors()
     private = doors.socket("/v5/private")
     private.ask(op="subscribe", args=["position"])
