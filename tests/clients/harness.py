@@ -9,7 +9,6 @@ the sandbox has its subscriptions. It goes on when that is done, so that no step
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -163,22 +161,3 @@ def _subscriptions(trading: Trading, venue: str) -> int:
 _REQUESTS: dict[str, Callable[..., None]] = {
     "begin": _begin, "move_mark": _move_mark, "await_streams": _await_streams,
 }  # fmt: skip
-
-
-@cache
-def source_line(place: str) -> str:
-    """The line of an installed package that `place`, such as "ccxt/pro/bybit.py:40", names."""
-    path, _, number = place.rpartition(":")
-    package, _, rest = path.partition("/")
-    module = sys.modules.get(package) or importlib.import_module(package)
-    lines = (Path(str(module.__file__)).parent / rest).read_text(encoding="utf-8").splitlines()
-    return lines[int(number) - 1]
-
-
-def equal(found: object, expected: Decimal | None) -> bool:
-    """Whether a client's number, which may be a float, is the sandbox's decimal."""
-    if found is None or expected is None:
-        return found is expected
-    if isinstance(found, float):
-        return found == float(expected)
-    return Decimal(str(found)) == expected

@@ -46,7 +46,7 @@ def reported(client: str, category: str) -> Reported:
         return run_program(
             sandbox,
             f"bybit_refusals_{client}",
-            address=sandbox.addresses[f"bybit_{category}"],
+            bybit=sandbox.addresses[f"bybit_{category}"],
             symbol=SYMBOLS[category],
             category=category,
             key=KEY.id,

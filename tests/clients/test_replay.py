@@ -49,10 +49,10 @@ def test_a_recorded_session_replayed_with_the_same_seed_gives_the_same_bytes(
             return record(running.sandbox)
 
         session = asyncio.run_coroutine_threadsafe(tap(), running._loop).result(10)
-        address = running.addresses[venues[0]]
-        more = more | {"usdm": address, "spot": running.addresses.get("binance_spot")}
+        more |= {venue.removeprefix("binance_"): address for venue, address in running.addresses.items()}
+        more["bybit"] = running.addresses.get("bybit_linear")
         # It may fail at the late answers; what it did is recorded.
-        run_program(running, program, address=address, key=key.key.id, secret=key.private, **more)
+        run_program(running, program, key=key.key.id, secret=key.private, **more)
     listings = [LISTINGS[venue] for venue in venues]
     facts = {(one.venue, one.symbol): Facts(one.lot_size, "5") for one in listings}
     market = SeededMarket(listings, PRICES, 7)

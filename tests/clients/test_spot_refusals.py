@@ -58,7 +58,7 @@ def reported(program: str) -> Any:
         return run_program(
             sandbox,
             program,
-            address=sandbox.addresses[VENUE],
+            spot=sandbox.addresses[VENUE],
             key=KEY.key.id,
             secret=KEY.private,
             reader=reader.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Set
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ SPOT_PROGRAMS = [program for program, _ in test_spot_clients.CLIENTS.values()]
     ],
 )
 def test_a_table_of_clients_is_that_of_the_tests(
-    page: str, programs: list[str], cells: tuple[str, ...], missing: Mapping[tuple[str, str], object]
+    page: str, programs: list[str], cells: tuple[str, ...], missing: Set[tuple[str, str]]
 ) -> None:
     text = (DOCS / f"sandbox-{page}.md").read_text(encoding="utf-8")
     lines = text.partition("## What the clients were shown to do")[2].partition("\n## ")[0].splitlines()

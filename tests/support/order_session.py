@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from arb.sandbox.accounts.rules import Facts
@@ -86,7 +87,8 @@ def replay(
         venue, _ = one.who
         out = again.outputs[one.who]
         if one.what == "rest":
-            rests[venue].answer(one.given, one.now_ns, one.now_ms, out.append)
+            # Each request has a reply of its own, by which the venue keeps answers of a connection in order.
+            rests[venue].answer(one.given, one.now_ns, one.now_ms, partial(out.append))
         elif one.what == "open":
             exchange = exchanges[venue]
             opened = sessions[one.who] = exchange.family.session(

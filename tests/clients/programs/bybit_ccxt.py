@@ -1,13 +1,14 @@
 """ccxt's REST client at one Bybit address, spot or linear.
 
-Arguments: address, symbol, key, secret.
+Arguments: bybit (address), symbol, key, secret.
 """
 
 from __future__ import annotations
 
 import ccxt
-from bybit_views import order_of_ccxt, trade_of_ccxt
-from reporting import arguments, report
+from addresses import options_of_bybit
+from reporting import arguments, report, report_absence
+from views import order_of_ccxt, trade_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = ARGUMENTS["symbol"]
@@ -20,9 +21,7 @@ def fetched(client: ccxt.bybit, order_id: str) -> dict:
 
 
 def main() -> None:
-    address = ARGUMENTS["address"]
-    urls = {"api": dict.fromkeys(("public", "private", "spot", "futures", "v2"), address)}
-    client = ccxt.bybit({"apiKey": ARGUMENTS["key"], "secret": ARGUMENTS["secret"], "urls": urls})
+    client = ccxt.bybit(options_of_bybit(ARGUMENTS))
     report("load_markets", sorted(client.load_markets()))
     if IS_LINEAR:
         client.set_leverage(5, SYMBOL)
@@ -63,6 +62,7 @@ def main() -> None:
     report("fills", [trade_of_ccxt(found) for found in client.fetch_my_trades(SYMBOL)])
     balance = client.fetch_balance()
     report("balance", {name: balance[name]["total"] for name in ("BTC", "USDT")})
+    report_absence("stream", client, "watchOrders")
     if IS_LINEAR:
         (position,) = client.fetch_positions([SYMBOL])
         report("position", {name: position[name] for name in ("side", "contracts", "entryPrice", "leverage")})

@@ -1,6 +1,6 @@
 """ccxt.pro at one Bybit address: orders by the trade socket, the stream of own orders, the rest by REST.
 
-Arguments: address, symbol, key, secret.
+Arguments: bybit (address), symbol, key, secret.
 """
 
 from __future__ import annotations
@@ -10,29 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import ccxt.pro
-from bybit_views import order_of_ccxt, trade_of_ccxt
-from reporting import arguments, await_streams, has_all, report, settle_async
+from addresses import options_of_bybit
+from reporting import arguments, await_streams, has_all, report, report_absence, settle_async
+from views import order_of_ccxt, trade_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = ARGUMENTS["symbol"]
 IS_LINEAR = ":" in SYMBOL
-
-
-def a_client() -> ccxt.pro.bybit:
-    address = ARGUMENTS["address"]
-    socket = address.replace("http", "ws", 1)
-    private = f"{socket}/v5/private"
-    urls: dict[str, Any] = dict.fromkeys(("public", "private", "spot", "futures", "v2"), address)
-    urls["ws"] = {
-        "public": {name: f"{socket}/v5/public/{name}" for name in ("spot", "linear", "inverse", "option")},
-        "private": {
-            "spot": {"unified": private, "nonUnified": private},
-            "contract": private,
-            "usdc": private,
-            "trade": f"{socket}/v5/trade",
-        },
-    }
-    return ccxt.pro.bybit({"apiKey": ARGUMENTS["key"], "secret": ARGUMENTS["secret"], "urls": {"api": urls}})
 
 
 class Seen:
@@ -76,7 +60,7 @@ class Seen:
 
 
 async def main() -> None:
-    client = a_client()
+    client = ccxt.pro.bybit(options_of_bybit(ARGUMENTS))
     try:
         await trade(client)
     finally:
@@ -128,8 +112,9 @@ async def trade(client: ccxt.pro.bybit) -> None:
     if IS_LINEAR:
         (position,) = await client.fetch_positions([SYMBOL])
         report("position", {name: position[name] for name in ("side", "contracts", "entryPrice", "leverage")})
-    await settle_async(lambda: has_all(seen.orders, rest + known, seen.fills, trades))
+    await settle_async(lambda: has_all(seen.orders, seen.fills, rest + known, trades))
     await seen.end()
+    report_absence("cancel_all", client, "cancelAllOrdersWs")
     stream = {"orders": seen.orders, "fills": list(seen.fills.values()), "balance": seen.balance}
     if IS_LINEAR:
         stream["position"] = seen.positions[-1]["contracts"]

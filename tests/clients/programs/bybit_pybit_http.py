@@ -1,15 +1,15 @@
 """pybit's REST client at one Bybit address.
 
-Arguments: address, category, key, secret.
+Arguments: bybit (address), category, key, secret.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from bybit_views import order_of_venue, trade_of_venue
 from pybit.unified_trading import HTTP
-from reporting import arguments, report
+from reporting import arguments, report, report_absence
+from views import order_of_bybit, trade_of_bybit
 
 ARGUMENTS = arguments()
 CATEGORY = ARGUMENTS["category"]
@@ -19,7 +19,7 @@ COMMON = {"category": CATEGORY, "symbol": "BTCUSDT"}
 
 def main() -> None:
     client = HTTP(api_key=ARGUMENTS["key"], api_secret=ARGUMENTS["secret"], max_retries=1)
-    client.endpoint = ARGUMENTS["address"]
+    client.endpoint = ARGUMENTS["bybit"]
     info = client.get_instruments_info(category=CATEGORY)["result"]["list"]
     names = {"linear": "{baseCoin}/{quoteCoin}:{quoteCoin}", "spot": "{baseCoin}/{quoteCoin}"}
     report("load_markets", [names[CATEGORY].format(**one) for one in info])
@@ -45,7 +45,7 @@ def main() -> None:
 
     def fetched(order_id: str) -> dict:
         (found,) = client.get_open_orders(**COMMON, orderId=order_id)["result"]["list"]
-        return order_of_venue(found)
+        return order_of_bybit(found)
 
     one = place("Buy", "0.01", low)
     client.amend_order(**COMMON, orderId=one, qty="0.02", price=f"{Decimal(low) - 10}")
@@ -68,14 +68,15 @@ def main() -> None:
     report("limit_gtc", fetched(place("Buy", "0.01", low, orderLinkId="kept-open")))
     report("query", fetched(one))
     report(
-        "open_orders", [order_of_venue(found) for found in client.get_open_orders(**COMMON)["result"]["list"]]
+        "open_orders", [order_of_bybit(found) for found in client.get_open_orders(**COMMON)["result"]["list"]]
     )
     report(
-        "history", [order_of_venue(found) for found in client.get_order_history(**COMMON)["result"]["list"]]
+        "history", [order_of_bybit(found) for found in client.get_order_history(**COMMON)["result"]["list"]]
     )
-    report("fills", [trade_of_venue(found) for found in client.get_executions(**COMMON)["result"]["list"]])
+    report("fills", [trade_of_bybit(found) for found in client.get_executions(**COMMON)["result"]["list"]])
     (wallet,) = client.get_wallet_balance(accountType="UNIFIED", coin="BTC,USDT")["result"]["list"]
     report("balance", {coin["coin"]: coin["walletBalance"] for coin in wallet["coin"]})
+    report_absence("stream", client, "stream", "topic")
     if IS_LINEAR:
         (held,) = client.get_positions(**COMMON)["result"]["list"]
         side = {"Buy": "long", "Sell": "short"}[held["side"]]

@@ -1,6 +1,6 @@
 """pybit's WebSocketTrading and WebSocket at one Bybit address; queries by its REST client.
 
-Arguments: address, category, key, secret.
+Arguments: bybit (address), category, key, secret.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from typing import Any
 
 import pybit._websocket_trading
 import pybit.unified_trading
-from bybit_views import order_of_venue, trade_of_venue
 from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
-from reporting import arguments, await_streams, has_all, report, settle
+from reporting import arguments, await_streams, has_all, report, report_absence, settle
+from views import order_of_bybit, trade_of_bybit
 
 ARGUMENTS = arguments()
 CATEGORY = ARGUMENTS["category"]
 IS_LINEAR = CATEGORY == "linear"
 COMMON = {"category": CATEGORY, "symbol": "BTCUSDT"}
 _WAIT_S = 30.0
+#: WebSocketTrading has no queries and no settings.
+ABSENT = (
+    "load_markets", "query", "open_orders", "history", "fills", "balance", "position", "leverage", "modes",
+)  # fmt: skip
 
 
 def main() -> None:
-    address, key, secret = ARGUMENTS["address"], ARGUMENTS["key"], ARGUMENTS["secret"]
+    address, key, secret = ARGUMENTS["bybit"], ARGUMENTS["key"], ARGUMENTS["secret"]
     socket = address.replace("http", "ws", 1)
     pybit._websocket_trading.TRADE_WSS = f"{socket}/v5/trade"
     pybit.unified_trading.PRIVATE_WSS = f"{socket}/v5/private"
@@ -39,10 +43,10 @@ def main() -> None:
     sizes: list[str] = []
 
     def on_orders(message: dict) -> None:
-        orders.update({one["orderId"]: order_of_venue(one) for one in message["data"]})
+        orders.update({one["orderId"]: order_of_bybit(one) for one in message["data"]})
 
     def on_fills(message: dict) -> None:
-        fills.update({one["execId"]: trade_of_venue(one) for one in message["data"]})
+        fills.update({one["execId"]: trade_of_bybit(one) for one in message["data"]})
 
     def on_wallet(message: dict) -> None:
         for account in message["data"]:
@@ -81,7 +85,7 @@ def main() -> None:
 
     def fetched(order_id: str) -> dict:
         (found,) = rest.get_open_orders(**COMMON, orderId=order_id)["result"]["list"]
-        return order_of_venue(found)
+        return order_of_bybit(found)
 
     one = place("Buy", "0.01", low)
     ask_socket(trading.amend_order, **COMMON, orderId=one, qty="0.02", price=f"{Decimal(low) - 10}")
@@ -99,13 +103,15 @@ def main() -> None:
     if IS_LINEAR:
         report("reduce_only", fetched(place("Sell", "0.01", below, timeInForce="IOC", reduceOnly=True)))
     report("limit_gtc", fetched(place("Buy", "0.01", low, orderLinkId="kept-open")))
-    known = [order_of_venue(found) for found in listed(rest.get_open_orders) + listed(rest.get_order_history)]
+    known = [order_of_bybit(found) for found in listed(rest.get_open_orders) + listed(rest.get_order_history)]
     trades = listed(rest.get_executions)
-    settle(lambda: has_all(orders, known, fills, trades))
+    settle(lambda: has_all(orders, fills, known, trades))
     stream: dict[str, Any] = {"orders": orders, "fills": list(fills.values()), "balance": balance}
     if IS_LINEAR:
         stream["position"] = sizes[-1]
     report("stream", stream)
+    for cell in ABSENT:
+        report_absence(cell, trading, "get_", "set_", "switch", "mode")
 
 
 try:

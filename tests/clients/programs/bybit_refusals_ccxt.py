@@ -1,6 +1,6 @@
 """Wrong requests of ccxt and ccxt.pro at a Bybit address: the class of each error.
 
-Arguments: address, symbol, key, secret, reader (a key without permissions), reader_secret.
+Arguments: bybit (address), symbol, key, secret, reader (a key without permissions), reader_secret.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import ccxt
 import ccxt.pro
+from addresses import options_of_bybit
 from reporting import arguments, report, until_refused
 
 ARGUMENTS = arguments()
@@ -18,18 +19,9 @@ SYMBOL = ARGUMENTS["symbol"]
 
 
 def options(key: str, secret: str) -> dict[str, Any]:
-    address = ARGUMENTS["address"]
-    socket = address.replace("http", "ws", 1)
-    urls: dict[str, Any] = dict.fromkeys(("public", "private", "spot", "futures", "v2"), address)
-    private = f"{socket}/v5/private"
-    urls["ws"] = {
-        "public": {name: f"{socket}/v5/public/{name}" for name in ("spot", "linear")},
-        "private": {
-            "spot": {"unified": private}, "contract": private, "usdc": private, "trade": f"{socket}/v5/trade",
-        },
-    }  # fmt: skip
+    """With what ccxt else asks the venue for first."""
     known = {"enableUnifiedMargin": False, "enableUnifiedAccount": True, "unifiedMarginStatus": 5}
-    return {"apiKey": key, "secret": secret, "urls": {"api": urls}, "options": known}
+    return options_of_bybit(ARGUMENTS | {"key": key, "secret": secret}) | {"options": known}
 
 
 def outcome(action: Callable[[], Any]) -> str:
@@ -84,7 +76,6 @@ def rest() -> None:
     report("unknown_order", outcome(lambda: good.cancel_order("7", SYMBOL)))
     good.create_order(SYMBOL, "limit", "buy", 0.01, low, {"clientOrderId": "twice"})
     report("duplicate_id", order(good, clientOrderId="twice"))
-    good.enableRateLimit = False
     # The lowest of the limits a second.
     report("too_many", until_refused(lambda: outcome(lambda: good.fetch_trading_fee(SYMBOL))))
 

@@ -1,6 +1,6 @@
 """Wrong requests of pybit at a Bybit address: class and code of each error.
 
-Arguments: address, category, key, secret, reader (a key without permissions), reader_secret.
+Arguments: bybit (address), category, key, secret, reader (a key without permissions), reader_secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COMMON = {"category": CATEGORY, "symbol": "BTCUSDT"}
 def a_client(key: str = ARGUMENTS["key"], secret: str = ARGUMENTS["secret"]) -> HTTP:
     # Otherwise pybit waits and tries again by itself.
     client = HTTP(api_key=key, api_secret=secret, max_retries=1, retry_codes={1})
-    client.endpoint = ARGUMENTS["address"]
+    client.endpoint = ARGUMENTS["bybit"]
     return client
 
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 import ccxt
+from addresses import options_of_bybit, options_of_spot, options_of_usdm, usdt_of_usdm
 from reporting import arguments, ask_test, begin, error_of, report, until
-from usdm_views import options_of_ccxt, wallet_of_ccxt
 
 ARGUMENTS = arguments()
 MARKET = ARGUMENTS["market"]
@@ -26,22 +26,10 @@ NO_FUNDS = {"binance_spot": -2010, "binance_usdm": -2019, "bybit_spot": 170131, 
 
 def a_client() -> Any:
     if IS_BYBIT:
-        urls = dict.fromkeys(("public", "private", "spot", "futures", "v2"), ARGUMENTS["bybit"])
-        return ccxt.bybit(
-            {
-                "apiKey": ARGUMENTS["key"],
-                "secret": ARGUMENTS["secret"],
-                "enableRateLimit": False,
-                "urls": {"api": urls},
-            }
-        )
-    options = options_of_ccxt(ARGUMENTS)
-    if not IS_SPOT:
-        return ccxt.binanceusdm(options)
-    spot = ARGUMENTS["spot"]
-    options["urls"]["api"] |= {"public": f"{spot}/api/v3", "private": f"{spot}/api/v3"}
-    options["options"] = {"fetchMarkets": {"types": ["spot"]}, "defaultType": "spot"}
-    return ccxt.binance(options)
+        return ccxt.bybit(options_of_bybit(ARGUMENTS))
+    if IS_SPOT:
+        return ccxt.binance(options_of_spot(ARGUMENTS))
+    return ccxt.binanceusdm(options_of_usdm(ARGUMENTS))
 
 
 CLIENT = a_client()
@@ -82,7 +70,7 @@ def client_ids() -> list[str]:
 
 def usdt() -> float:
     balance = CLIENT.fetch_balance()
-    return float(wallet_of_ccxt(balance)) if MARKET == "binance_usdm" else balance["USDT"]["total"]
+    return float(usdt_of_usdm(balance)) if MARKET == "binance_usdm" else balance["USDT"]["total"]
 
 
 def requests() -> None:

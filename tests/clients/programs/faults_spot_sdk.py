@@ -12,7 +12,7 @@ from typing import Any
 from binance_common.configuration import ConfigurationWebSocketAPI
 from binance_sdk_spot.spot import Spot
 from reporting import arguments, begin, report, settle_async
-from spot_views import value
+from views import value
 
 ARGUMENTS = arguments()
 SYMBOL = "BTCUSDT"

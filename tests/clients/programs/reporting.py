@@ -25,6 +25,16 @@ def report(cell: str, value: Any) -> None:
     _print(cell=cell, value=value)
 
 
+def report_absence(cell: str, client: Any, *words: str) -> None:
+    """Reports what a client has of what it should not have: by its own list, or methods with one of these words."""
+    if hasattr(client, "has"):
+        found = [word for word in words if client.has[word]]
+    else:
+        names = (name for name in dir(client) if not name.startswith("_"))
+        found = [name for name in names if any(word in name.lower() for word in words)]
+    report(cell, {"has": found})
+
+
 def ask_test(what: str, **keys: Any) -> None:
     """Has the test do something; returns when that is done. See `harness.py`."""
     _print(**{what: keys})
@@ -78,10 +88,10 @@ async def settle_async(is_complete: Callable[[], object]) -> None:
     await asyncio.to_thread(settle, is_complete)
 
 
-def has_all(stream: dict[str, dict], known: list[dict], fills: Sized, trades: Sized) -> bool:
+def has_all(orders: dict[str, dict], fills: Sized, known: list[dict], trades: Sized) -> bool:
     """Whether a stream has sent the last state of all known orders, and all fills."""
     last = {one["id"]: one["status"] for one in known}
-    return {key: one["status"] for key, one in stream.items()} == last and len(fills) >= len(trades)
+    return {key: one["status"] for key, one in orders.items()} == last and len(fills) >= len(trades)
 
 
 def _print(**line: Any) -> None:

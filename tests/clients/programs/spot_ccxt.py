@@ -1,21 +1,21 @@
 """ccxt's REST client at Binance spot.
 
-Arguments: address, key, secret.
+Arguments: spot (address), key, secret.
 """
 
 from __future__ import annotations
 
 import ccxt
-from reporting import arguments, report
-from spot_urls import options_of_ccxt
-from spot_views import order_of_ccxt, trade_of_ccxt
+from addresses import options_of_spot
+from reporting import arguments, report, report_absence
+from views import order_of_ccxt, trade_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = "BTC/USDT"
 
 
 def main() -> None:
-    client = ccxt.binance(options_of_ccxt(ARGUMENTS))
+    client = ccxt.binance(options_of_spot(ARGUMENTS))
     report("load_markets", sorted(client.load_markets()))
     book = client.fetch_order_book(SYMBOL, 5)
     bid, ask = book["bids"][0][0], book["asks"][0][0]
@@ -49,6 +49,7 @@ def main() -> None:
     report("balance", {name: [balance[name]["free"], balance[name]["used"]] for name in ("BTC", "USDT")})
     fee = client.fetch_trading_fee(SYMBOL)
     report("fees", [fee["maker"], fee["taker"]])
+    report_absence("stream", client, "watchOrders")
 
 
 main()

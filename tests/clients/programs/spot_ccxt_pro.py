@@ -1,6 +1,6 @@
 """ccxt.pro at Binance spot: requests by the websocket API, and its stream of own orders, fills and balances.
 
-Arguments: address, key, secret.
+Arguments: spot (address), key, secret.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import asyncio
 import contextlib
 
 import ccxt.pro
-from reporting import arguments, await_streams, has_all, report, settle_async
-from spot_urls import options_of_ccxt
-from spot_views import order_of_ccxt, trade_of_ccxt
+from addresses import options_of_spot
+from reporting import arguments, await_streams, has_all, report, report_absence, settle_async
+from views import order_of_ccxt, trade_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = "BTC/USDT"
 
 
 async def main() -> None:
-    client = ccxt.pro.binance(options_of_ccxt(ARGUMENTS))
+    client = ccxt.pro.binance(options_of_spot(ARGUMENTS))
     try:
         await trade(client)
     finally:
@@ -80,7 +80,8 @@ async def trade(client: ccxt.pro.binance) -> None:
     # ccxt reads it like a balance of derivatives: of spot only the venue's answer is left.
     found = (await client.fetch_balance_ws())["info"]["balances"]
     report("balance", {one["asset"]: [one["free"], one["locked"]] for one in found})
-    await settle_async(lambda: has_all(orders, known, fills, trades))
+    await settle_async(lambda: has_all(orders, fills, known, trades))
+    report_absence("fees", client, "fetchTradingFeesWs")
     report("stream", {"orders": orders, "fills": fills, "balance": balance})
     for watcher in watchers:
         watcher.cancel()

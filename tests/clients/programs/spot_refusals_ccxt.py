@@ -1,6 +1,6 @@
 """Wrong requests of ccxt and ccxt.pro at Binance spot: class and code of each error.
 
-Arguments: address, key, secret, reader (a key that may read only), reader_secret.
+Arguments: spot (address), key, secret, reader (a key that may read only), reader_secret.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import ccxt
 import ccxt.pro
+from addresses import options_of_spot
 from reporting import arguments, report, until_refused
-from spot_urls import options_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = "BTC/USDT"
@@ -34,7 +34,7 @@ def outcome(action: Callable[[], Any]) -> str:
 
 
 def client_of(kind: Any, changes: dict[str, Any]) -> Any:
-    client = kind(options_of_ccxt(ARGUMENTS | changes))
+    client = kind(options_of_spot(ARGUMENTS | changes))
     client.options |= changes.get("options", {})
     return client
 

@@ -1,6 +1,6 @@
 """Wrong requests of Binance's own client at spot, by REST and by the websocket API: class and code of each error.
 
-Arguments: address, key, secret, reader (a key that may read only), reader_secret.
+Arguments: spot (address), key, secret, reader (a key that may read only), reader_secret.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ORDER: dict[str, Any] = {
 
 def client_of(key: str = ARGUMENTS["key"], secret: str = ARGUMENTS["secret"]) -> Any:
     configuration = ConfigurationRestAPI(
-        api_key=key, api_secret=secret, base_path=ARGUMENTS["address"], retries=0
+        api_key=key, api_secret=secret, base_path=ARGUMENTS["spot"], retries=0
     )
     return Spot(config_rest_api=configuration).rest_api
 
@@ -60,7 +60,7 @@ def rest() -> None:
 
 
 async def socket(name: str, key: str = ARGUMENTS["key"], secret: str = ARGUMENTS["secret"]) -> None:
-    address = ARGUMENTS["address"].replace("http", "ws", 1)
+    address = ARGUMENTS["spot"].replace("http", "ws", 1)
     configuration = ConfigurationWebSocketAPI(
         api_key=key, api_secret=secret, stream_url=f"{address}/ws-api/v3"
     )

@@ -1,33 +1,31 @@
 """Binance's own client at spot, by REST.
 
-Arguments: address, key, secret (of Ed25519: the private key as PEM), is_ed25519.
+Arguments: spot (address), key, secret (of Ed25519: the private key as PEM), is_ed25519.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from addresses import signing_of_binance
 from binance_common.configuration import ConfigurationRestAPI
 from binance_sdk_spot.spot import Spot
-from reporting import arguments, report
-from spot_views import order_of_venue, trade_of_venue, value
+from reporting import arguments, report, report_absence
+from views import order_of_binance, trade_of_binance, value
 
 ARGUMENTS = arguments()
 SYMBOL = "BTCUSDT"
 
 
 def main() -> None:
-    secret = "private_key" if ARGUMENTS["is_ed25519"] else "api_secret"
-    configuration = ConfigurationRestAPI(
-        api_key=ARGUMENTS["key"], base_path=ARGUMENTS["address"], **{secret: ARGUMENTS["secret"]}
-    )
+    configuration = ConfigurationRestAPI(base_path=ARGUMENTS["spot"], **signing_of_binance(ARGUMENTS))
     client = Spot(config_rest_api=configuration).rest_api
 
     def ask(method: str, **parameters: Any) -> Any:
         return value(getattr(client, method)(**parameters).data())
 
     def fetched(order: dict) -> dict:
-        return order_of_venue(ask("get_order", symbol=SYMBOL, order_id=order["orderId"]))
+        return order_of_binance(ask("get_order", symbol=SYMBOL, order_id=order["orderId"]))
 
     def place(kind: str, side: str, quantity: float, **more: Any) -> dict:
         return ask("new_order", symbol=SYMBOL, side=side, type=kind, quantity=quantity, **more)
@@ -46,27 +44,28 @@ def main() -> None:
     report("amend", fetched(two))
     report(
         "cancel",
-        order_of_venue(ask("delete_order", symbol=SYMBOL, order_id=two["orderId"]), "origClientOrderId"),
+        order_of_binance(ask("delete_order", symbol=SYMBOL, order_id=two["orderId"]), "origClientOrderId"),
     )
     for _ in range(2):
         place(**limit)
     report(
         "cancel_all",
-        [order_of_venue(one, "origClientOrderId") for one in ask("delete_open_orders", symbol=SYMBOL)],
+        [order_of_binance(one, "origClientOrderId") for one in ask("delete_open_orders", symbol=SYMBOL)],
     )
     price = round(ask_price * 1.002, 2)
-    report("limit_ioc", order_of_venue(place("LIMIT", "BUY", 0.03, price=price, time_in_force="IOC")))
+    report("limit_ioc", order_of_binance(place("LIMIT", "BUY", 0.03, price=price, time_in_force="IOC")))
     report("post_only", fetched(place("LIMIT_MAKER", "BUY", 0.01, price=low)))
-    report("market", order_of_venue(place("MARKET", "SELL", 0.01)))
-    report("limit_gtc", order_of_venue(place(**limit, new_client_order_id="kept-open")))
+    report("market", order_of_binance(place("MARKET", "SELL", 0.01)))
+    report("limit_gtc", order_of_binance(place(**limit, new_client_order_id="kept-open")))
     report("query", fetched(one))
-    report("open_orders", [order_of_venue(one) for one in ask("get_open_orders", symbol=SYMBOL)])
-    report("history", [order_of_venue(one) for one in ask("all_orders", symbol=SYMBOL)])
-    report("fills", [trade_of_venue(one) for one in ask("my_trades", symbol=SYMBOL)])
+    report("open_orders", [order_of_binance(one) for one in ask("get_open_orders", symbol=SYMBOL)])
+    report("history", [order_of_binance(one) for one in ask("all_orders", symbol=SYMBOL)])
+    report("fills", [trade_of_binance(one) for one in ask("my_trades", symbol=SYMBOL)])
     balances = ask("get_account", omit_zero_balances=True)["balances"]
     report("balance", {one["asset"]: [one["free"], one["locked"]] for one in balances})
     rates = ask("account_commission", symbol=SYMBOL)["standardCommission"]
     report("fees", [rates["maker"], rates["taker"]])
+    report_absence("stream", client, "stream", "listen", "user_data", "subscribe")
 
 
 main()

@@ -1,6 +1,6 @@
 """Binance's own client at spot, by the websocket API: requests, logon with Ed25519, user data.
 
-Arguments: address, key, secret (of Ed25519: the private key as PEM), is_ed25519.
+Arguments: spot (address), key, secret (of Ed25519: the private key as PEM), is_ed25519.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from addresses import signing_of_binance
 from binance_common.configuration import ConfigurationWebSocketAPI
 from binance_sdk_spot.spot import Spot
 from reporting import arguments, has_all, report, settle_async
-from spot_views import order_of_venue, stream_of_venue, trade_of_venue, value
+from views import order_of_binance, orders_and_fills, trade_of_binance, value
 
 ARGUMENTS = arguments()
 SYMBOL = "BTCUSDT"
@@ -19,11 +20,9 @@ SYMBOL = "BTCUSDT"
 
 async def main() -> None:
     is_ed25519 = ARGUMENTS["is_ed25519"]
-    address = ARGUMENTS["address"].replace("http", "ws", 1)
+    address = ARGUMENTS["spot"].replace("http", "ws", 1)
     configuration = ConfigurationWebSocketAPI(
-        api_key=ARGUMENTS["key"],
-        stream_url=f"{address}/ws-api/v3",
-        **{"private_key" if is_ed25519 else "api_secret": ARGUMENTS["secret"]},
+        stream_url=f"{address}/ws-api/v3", **signing_of_binance(ARGUMENTS)
     )
     client = Spot(config_ws_api=configuration).websocket_api
     await client.create_connection()
@@ -55,7 +54,7 @@ async def trade(client: Any, is_ed25519: bool) -> None:
     subscription.stream.on("message", lambda event: events.append(event_of(event)))
 
     async def fetched(order: dict) -> dict:
-        return order_of_venue(await ask("order_status", symbol=SYMBOL, order_id=order["orderId"]))
+        return order_of_binance(await ask("order_status", symbol=SYMBOL, order_id=order["orderId"]))
 
     async def place(kind: str, side: str, quantity: float, **more: Any) -> dict:
         return await ask("order_place", symbol=SYMBOL, side=side, type=kind, quantity=quantity, **more)
@@ -77,32 +76,35 @@ async def trade(client: Any, is_ed25519: bool) -> None:
     two = replaced["newOrderResponse"]
     report("amend", await fetched(two))
     cancelled = await ask("order_cancel", symbol=SYMBOL, order_id=two["orderId"])
-    report("cancel", order_of_venue(cancelled, "origClientOrderId"))
+    report("cancel", order_of_binance(cancelled, "origClientOrderId"))
     for _ in range(2):
         await place(**limit)
     found = await ask("open_orders_cancel_all", symbol=SYMBOL)
-    report("cancel_all", [order_of_venue(one, "origClientOrderId") for one in found])
-    report("limit_ioc", order_of_venue(await place("LIMIT", "BUY", 0.03, price=high, time_in_force="IOC")))
+    report("cancel_all", [order_of_binance(one, "origClientOrderId") for one in found])
+    report("limit_ioc", order_of_binance(await place("LIMIT", "BUY", 0.03, price=high, time_in_force="IOC")))
     report("post_only", await fetched(await place("LIMIT_MAKER", "BUY", 0.01, price=low)))
-    report("market", order_of_venue(await place("MARKET", "SELL", 0.01)))
-    report("limit_gtc", order_of_venue(await place(**limit, new_client_order_id="kept-open")))
+    report("market", order_of_binance(await place("MARKET", "SELL", 0.01)))
+    report("limit_gtc", order_of_binance(await place(**limit, new_client_order_id="kept-open")))
     report("query", await fetched(one))
-    report("open_orders", [order_of_venue(one) for one in await ask("open_orders_status", symbol=SYMBOL)])
-    known = [order_of_venue(one) for one in await ask("all_orders", symbol=SYMBOL)]
+    report("open_orders", [order_of_binance(one) for one in await ask("open_orders_status", symbol=SYMBOL)])
+    known = [order_of_binance(one) for one in await ask("all_orders", symbol=SYMBOL)]
     report("history", known)
-    trades = [trade_of_venue(one) for one in await ask("my_trades", symbol=SYMBOL)]
+    trades = [trade_of_binance(one) for one in await ask("my_trades", symbol=SYMBOL)]
     report("fills", trades)
     balances = (await ask("account_status", omit_zero_balances=True))["balances"]
     report("balance", {one["asset"]: [one["free"], one["locked"]] for one in balances})
     rates = (await ask("account_commission", symbol=SYMBOL))["standardCommission"]
     report("fees", [rates["maker"], rates["taker"]])
 
-    def is_complete() -> bool:
-        stream = stream_of_venue(list(events))
-        return has_all(stream["orders"], known, stream["fills"], trades)
+    def seen() -> dict:
+        return orders_and_fills([one for one in list(events) if one["e"] == "executionReport"])
 
-    await settle_async(is_complete)
-    report("stream", stream_of_venue(events))
+    await settle_async(lambda: has_all(**seen(), known=known, trades=trades))
+    balance: dict[str, list[str]] = {}
+    for event in events:
+        if event["e"] == "outboundAccountPosition":
+            balance |= {one["a"]: [one["f"], one["l"]] for one in event["B"]}
+    report("stream", seen() | {"balance": balance})
 
 
 asyncio.run(main())

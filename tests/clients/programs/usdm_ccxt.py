@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import ccxt
-from reporting import arguments, report
-from usdm_views import options_of_ccxt, order_of_ccxt, trade_of_ccxt, wallet_of_ccxt
+from addresses import options_of_usdm, usdt_of_usdm
+from reporting import arguments, report, report_absence
+from views import order_of_ccxt, trade_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = "BTC/USDT:USDT"
@@ -17,7 +18,7 @@ def fetched(client: ccxt.binanceusdm, order: dict) -> dict:
 
 
 def main() -> None:
-    client = ccxt.binanceusdm(options_of_ccxt(ARGUMENTS))
+    client = ccxt.binanceusdm(options_of_usdm(ARGUMENTS))
     report("load_markets", sorted(client.load_markets()))
     client.set_leverage(5, SYMBOL)
     report("leverage", client.fetch_leverage(SYMBOL)["longLeverage"])
@@ -52,16 +53,12 @@ def main() -> None:
     report("limit_gtc", fetched(client, kept))
     report("query", fetched(client, one))
     report("open_orders", [order_of_ccxt(found) for found in client.fetch_open_orders(SYMBOL)])
-    report(
-        "history",
-        [order_of_ccxt(found) for found in client.fetch_orders(SYMBOL) if found["status"] != "open"],
-    )
+    report("history", [order_of_ccxt(found) for found in client.fetch_orders(SYMBOL)])
     report("fills", [trade_of_ccxt(found) for found in client.fetch_my_trades(SYMBOL)])
-    report("balance", {"USDT": wallet_of_ccxt(client.fetch_balance())})
+    report("balance", {"USDT": usdt_of_usdm(client.fetch_balance())})
     (position,) = client.fetch_positions([SYMBOL])
-    report(
-        "position", {name: position[name] for name in ("side", "contracts", "entryPrice", "unrealizedPnl")}
-    )
+    report("position", {name: position[name] for name in ("side", "contracts", "entryPrice")})
+    report_absence("stream", client, "watchOrders")
 
 
 main()

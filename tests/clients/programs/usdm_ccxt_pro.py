@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 import ccxt.pro
+from addresses import options_of_usdm, usdt_of_usdm
 from reporting import arguments, await_streams, has_all, report, settle_async
-from usdm_views import options_of_ccxt, order_of_ccxt, trade_of_ccxt, wallet_of_ccxt
+from views import order_of_ccxt, trade_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = "BTC/USDT:USDT"
@@ -61,17 +62,17 @@ async def trade(client: ccxt.pro.binanceusdm) -> tuple[list[dict], list[dict]]:
     report("query", await fetched(one))
     report("open_orders", [order_of_ccxt(found) for found in await client.fetch_open_orders(SYMBOL)])
     known = [order_of_ccxt(found) for found in await client.fetch_orders(SYMBOL)]
-    report("history", [found for found in known if found["status"] != "open"])
+    report("history", known)
     trades = [trade_of_ccxt(found) for found in await client.fetch_my_trades(SYMBOL)]
     report("fills", trades)
-    report("balance", {"USDT": wallet_of_ccxt(await client.fetch_balance_ws())})
+    report("balance", {"USDT": usdt_of_usdm(await client.fetch_balance_ws())})
     (position,) = await client.fetch_positions_ws([SYMBOL])
     report("position", {name: position[name] for name in ("side", "contracts", "entryPrice")})
     return known, trades
 
 
 async def main() -> None:
-    client = ccxt.pro.binanceusdm(options_of_ccxt(ARGUMENTS))
+    client = ccxt.pro.binanceusdm(options_of_usdm(ARGUMENTS))
     report("load_markets", sorted(await client.load_markets()))
     await client.set_leverage(5, SYMBOL)
     report("leverage", (await client.fetch_leverage(SYMBOL))["longLeverage"])
@@ -92,7 +93,7 @@ async def main() -> None:
     ]
     await asyncio.to_thread(await_streams, "binance_usdm", 1)
     known, trades = await trade(client)
-    await settle_async(lambda: has_all(orders, known, fills, trades))
+    await settle_async(lambda: has_all(orders, fills, known, trades))
     for task in tasks:
         task.cancel()
     report("stream", {"orders": orders, "fills": list(fills.values()), "balance": balance})

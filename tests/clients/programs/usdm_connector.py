@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from addresses import signing_of_binance
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
     DerivativesTradingUsdsFutures,
 )
 from reporting import arguments, await_streams, has_all, report, settle_async
-from usdm_views import order_of_event, order_of_venue, signing_of_connector, trade_of_event, trade_of_venue
+from views import order_of_binance, orders_and_fills, trade_of_binance
 
 ARGUMENTS = arguments()
 SYMBOL = "BTCUSDT"
 USDM = ARGUMENTS["usdm"]
-SIGNING = signing_of_connector(ARGUMENTS)
+SIGNING = signing_of_binance(ARGUMENTS)
 
 
 def plain(answer: Any) -> Any:
@@ -49,7 +50,7 @@ def trade(rest: Any) -> tuple[list[dict], list[dict]]:
         return plain(rest.new_order(SYMBOL, side, kind, quantity=amount, **more))["orderId"]
 
     def fetched(order_id: int) -> dict:
-        return order_of_venue(plain(rest.query_order(SYMBOL, order_id=order_id)))
+        return order_of_binance(plain(rest.query_order(SYMBOL, order_id=order_id)))
 
     one = place("LIMIT", "BUY", 0.01, low)
     rest.modify_order(SYMBOL, "BUY", 0.02, round(low - 10, 1), order_id=one)
@@ -66,10 +67,10 @@ def trade(rest: Any) -> tuple[list[dict], list[dict]]:
     report("reduce_only", fetched(sale))
     report("limit_gtc", fetched(place("LIMIT", "BUY", 0.01, low, new_client_order_id="kept-open")))
     report("query", fetched(one))
-    report("open_orders", [order_of_venue(found) for found in plain(rest.current_all_open_orders(SYMBOL))])
-    known = [order_of_venue(found) for found in plain(rest.all_orders(SYMBOL))]
-    report("history", [found for found in known if found["status"] != "open"])
-    trades = [trade_of_venue(found) for found in plain(rest.account_trade_list(SYMBOL))]
+    report("open_orders", [order_of_binance(found) for found in plain(rest.current_all_open_orders(SYMBOL))])
+    known = [order_of_binance(found) for found in plain(rest.all_orders(SYMBOL))]
+    report("history", known)
+    trades = [trade_of_binance(found) for found in plain(rest.account_trade_list(SYMBOL))]
     report("fills", trades)
     balances = {one["asset"]: one["balance"] for one in plain(rest.futures_account_balance_v3())}
     report("balance", {"USDT": balances["USDT"]})
@@ -80,7 +81,6 @@ def trade(rest: Any) -> tuple[list[dict], list[dict]]:
             "side": "long",
             "contracts": position["positionAmt"],
             "entryPrice": position["entryPrice"],
-            "unrealizedPnl": position["unRealizedProfit"],
         },
     )
     return known, trades
@@ -107,13 +107,9 @@ async def main() -> None:
     known, trades = await asyncio.to_thread(trade, rest)
 
     def seen() -> dict[str, Any]:
-        updates = [event for name, event in list(events) if name == "OrderTradeUpdate"]
-        return {
-            "orders": {str(event["o"]["i"]): order_of_event(event) for event in updates},
-            "fills": [trade_of_event(event) for event in updates if event["o"]["x"] == "TRADE"],
-        }
+        return orders_and_fills([event["o"] for name, event in list(events) if name == "OrderTradeUpdate"])
 
-    await settle_async(lambda: has_all(seen()["orders"], known, seen()["fills"], trades))
+    await settle_async(lambda: has_all(**seen(), known=known, trades=trades))
     balances = [event["a"]["B"] for name, event in events if name == "AccountUpdate"]
     report("stream", seen() | {"balance": {"USDT": balances[-1][0]["wb"]}})
     await connection.close_connection(close_session=True)

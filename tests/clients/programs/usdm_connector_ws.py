@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from addresses import signing_of_binance
 from binance_common.configuration import ConfigurationWebSocketAPI
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
     DerivativesTradingUsdsFutures,
 )
-from reporting import arguments, report
-from usdm_views import order_of_venue, signing_of_connector
+from reporting import arguments, report, report_absence
+from views import order_of_binance
 
 ARGUMENTS = arguments()
 SYMBOL = "BTCUSDT"
@@ -19,6 +20,14 @@ SYMBOL = "BTCUSDT"
 def result(answer: Any) -> Any:
     """The result of an answer, in the venue's names."""
     return answer.data().to_dict()["result"]
+
+
+#: Words of methods that it does not have, by cell.
+ABSENT = {
+    "load_markets": ("exchange_info",), "cancel_all": ("all", "batch"), "open_orders": ("open",), "history": ("all",),
+    "fills": ("trade", "fill"), "leverage": ("leverage",), "modes": ("position_mode", "margin_type"),
+    "stream": ("stream_subscribe",),
+}  # fmt: skip
 
 
 async def trade(api: Any, bid: float, ask: float) -> None:
@@ -30,7 +39,7 @@ async def trade(api: Any, bid: float, ask: float) -> None:
         return result(await api.new_order(SYMBOL, side, kind, quantity=amount, **more))["orderId"]
 
     async def fetched(order_id: int) -> dict:
-        return order_of_venue(result(await api.query_order(SYMBOL, order_id=order_id)))
+        return order_of_binance(result(await api.query_order(SYMBOL, order_id=order_id)))
 
     one = await place("LIMIT", "BUY", 0.01, low)
     await api.modify_order(SYMBOL, "BUY", 0.02, round(low - 10, 1), order_id=one)
@@ -59,11 +68,13 @@ async def main() -> None:
     address = ARGUMENTS["usdm"].replace("http", "ws", 1)
     client = DerivativesTradingUsdsFutures(
         config_ws_api=ConfigurationWebSocketAPI(
-            stream_url=f"{address}/ws-fapi/v1", **signing_of_connector(ARGUMENTS)
+            stream_url=f"{address}/ws-fapi/v1", **signing_of_binance(ARGUMENTS)
         )
     )
     connection = await client.websocket_api.create_connection()
     await trade(connection, ARGUMENTS["bid"], ARGUMENTS["ask"])
+    for cell, words in ABSENT.items():
+        report_absence(cell, connection, *words)
     await connection.close_connection(close_session=True)
 
 

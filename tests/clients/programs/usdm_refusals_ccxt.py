@@ -12,8 +12,8 @@ from typing import Any
 
 import ccxt
 import ccxt.pro
+from addresses import options_of_usdm
 from reporting import arguments, report, until_refused
-from usdm_views import options_of_ccxt
 
 ARGUMENTS = arguments()
 SYMBOL = "BTC/USDT:USDT"
@@ -34,7 +34,7 @@ def outcome(action: Callable[[], Any]) -> str:
 
 
 def client_of(kind: Any, changes: dict[str, Any]) -> Any:
-    client = kind(options_of_ccxt(ARGUMENTS | changes))
+    client = kind(options_of_usdm(ARGUMENTS | changes))
     client.options |= changes.get("options", {})
     return client
 
