@@ -18,19 +18,22 @@ from arb.bot.memory import record_view
 ACCOUNT = np.dtype([("funding", "f8"), ("base_fee", "f8"), ("other_fee", "f8"), ("other_value", "f8")])
 
 #: A change of an account that follows from no order's price and quantity alone: a funding payment, or the fee of a
-#: fill whose fee asset is not the quote. Times are the venue's and that of receipt.
-#: qty, price: of the fill; of a payment the position and the mark price. rate: of the fee, or of the funding.
-#: quote: fee taken from the quote cash; of a payment the quote received. base, other: fee taken from those.
+#: fill whose fee asset is not the quote, or that is known as charged. Times are the venue's and that of receipt.
+#: fill_no: place of the fill in the log of fills, -1 for none. qty, price: of the fill; of a payment the position and
+#: the mark price. rate: of the fee, or of the funding. value: the fee in quote at the fill; of a payment the quote
+#: received. quote: fee taken from the quote cash; of a payment its value. base, other: fee taken from those.
 CHARGE = np.dtype(
     [
         ("asset_no", "i8"),
         ("is_funding", "i8"),
+        ("fill_no", "i8"),
         ("order_id", "u8"),
         ("exch_ts", "i8"),
         ("received_ts", "i8"),
         ("qty", "f8"),
         ("price", "f8"),
         ("rate", "f8"),
+        ("value", "f8"),
         ("quote", "f8"),
         ("base", "f8"),
         ("other", "f8"),

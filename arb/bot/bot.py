@@ -46,6 +46,7 @@ class Bot:
     ptr: address of the world's object, passed to every function of the table. addresses: address of the C function for
     every slot of `arb.bot.function_table`; missing slots get the constant functions of `arb.bot.stubs`. keep: anything
     that must live as long as the bot, in particular market data arrays. limits: checked before every submit and modify.
+    fills: the log that the world itself writes; without it fills are logged when their orders are cleared.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Bot:
         *,
         keep: Any = None,
         limits: Limits | None = None,
+        fills: GrowingLog | None = None,
     ) -> None:
         unknown = sorted(addresses.keys() - INDEX.keys())
         if unknown:
@@ -63,12 +65,12 @@ class Bot:
         self.ptr = ptr
         self.keep = keep
         self.limits = limits
-        self._fills = GrowingLog(FILL)
+        self._fills = GrowingLog(FILL) if fills is None else fills
         self._empty = np.array([empty[slot.name] for slot in SLOTS], np.int64)
         self._table = np.zeros(TABLE_SIZE, np.int64)
         self._table[: len(SLOTS)] = [addresses.get(slot.name) or empty[slot.name] for slot in SLOTS]
         self._table[LIMITS] = limits.address if limits else 0
-        self._table[FILLS] = self._fills.address
+        self._table[FILLS] = 0 if fills is not None else self._fills.address
         self._table[CLOSED_TABLE] = self._empty.ctypes.data
         self._table[ASSETS] = _ask(self._table, "num_assets", ptr)
         self.table_address = int(self._table.ctypes.data)

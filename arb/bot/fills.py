@@ -1,10 +1,11 @@
 """The fill log: every fill of a run, exactly once, whatever the strategy does.
 
-hftbacktest shows a fill only as an order of status FILLED in the local order dictionary, until `clear_inactive_orders`
-removes it. So our `clear_inactive_orders` logs the asset's filled orders first, and `close` clears once more; a fill is
-logged when it leaves the dictionary, hence exactly once.
+A live world logs each execution when the bot receives it (`arb.engine.account`). hftbacktest shows a fill only as an
+order of status FILLED in the local order dictionary, until `clear_inactive_orders` removes it. So our
+`clear_inactive_orders` logs the asset's filled orders first, and `close` clears once more; a fill is logged when it
+leaves the dictionary, hence exactly once.
 
-Complete if orders are filled whole (`no_partial_fill_exchange`, the simulated exchange). Partial fills are not logged
+In hftbacktest's engine complete if orders are filled whole (`no_partial_fill_exchange`). Partial fills are not logged
 individually: the order is logged when it is completely filled, with the price and quantity of its last partial fill.
 """
 
@@ -12,11 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 from hftbacktest.order import FILLED
-from numba import carray
 
 from arb.bot.cache import bot_compiled
 from arb.bot.log import publish_row, reserve_row
-from arb.bot.memory import as_pointer
+from arb.bot.memory import record_view
 from arb.bot.orders import order_at
 from connectors.jit.compilation import compiled
 
@@ -36,10 +36,15 @@ FILL = np.dtype(
     align=True,
 )
 
+#: The fill at `address`.
+fill_at = record_view(FILL)
+
 
 @bot_compiled
 def log_fills(bot, control, asset_no):
-    """Appends the filled orders of one asset to the log whose control block is at `control`."""
+    """Appends the filled orders of one asset to the log whose control block is at `control`; 0: the world logs."""
+    if control == 0:
+        return
     orders = bot.orders(asset_no)
     if len(orders) == 0:
         return
@@ -58,19 +63,18 @@ def _log_fill(control, asset_no, order):
     address = reserve_row(control)
     if address == 0:
         return
-    put_fill(carray(as_pointer(address), 1, FILL)[0], asset_no, order, order.exec_price)
+    put_fill(fill_at(address), asset_no, order, order.exec_price, order.exec_qty, order.local_timestamp)
     publish_row(control)
 
 
 @compiled
-def put_fill(fill, asset_no, order, price):
-    """Copies a filled order, of the engine or of our own tables; `price` is separate, as our tables have only a
-    tick."""
+def put_fill(fill, asset_no, order, price, qty, request_ts):
+    """Fills a row from an order of the engine, or from a response of our own, which has only a tick for a price."""
     fill.asset_no = asset_no
     fill.order_id = order.order_id
     fill.side = order.side
     fill.price = price
-    fill.qty = order.exec_qty
+    fill.qty = qty
     fill.maker = 1 if order.maker else 0
     fill.exch_ts = order.exch_timestamp
-    fill.request_ts = order.local_timestamp
+    fill.request_ts = request_ts

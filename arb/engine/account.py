@@ -1,6 +1,7 @@
 """The bot's side of one asset: orders, position and money, as in hftbacktest's local processor.
 
-Two things go beyond it: funding payments, which arrive like responses, and fees in base or in another asset.
+Beyond it: funding payments, which arrive like responses; fees in base or in another asset, or as a venue charged them;
+executions that end no request; a log of all fills.
 
 Pure: takes responses and requests, and changes records. The bot's function table calls the requests; the code that
 advances the world applies responses.
@@ -13,7 +14,9 @@ from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, NONE, REJECTED
 
 from arb.bot.account import account_at, charge_at
 from arb.bot.codes import LIMIT_EXCEEDED, OK, ORDER_ID_EXISTS, ORDER_NOT_FOUND, REQUEST_IN_PROCESS
-from arb.bot.log import publish_row, reserve_row
+from arb.bot.fills import fill_at, put_fill
+from arb.bot.log import COUNT, publish_row, reserve_row
+from arb.bot.memory import load_int64
 from arb.engine.book import rounded
 from arb.engine.order_table import (
     ORDER,
@@ -27,7 +30,7 @@ from arb.engine.order_table import (
     row_of,
     rows_of,
 )
-from arb.engine.world import FEE_IN_OTHER, FEE_IN_QUOTE, answer_at, state_at
+from arb.engine.world import FEE_AS_RECEIVED, FEE_IN_OTHER, FEE_IN_QUOTE, answer_at, state_at
 from connectors.jit.compilation import compiled
 
 #: Request code of a modify; hftbacktest's Python package does not name it.
@@ -37,6 +40,8 @@ NO_ORDER = np.uint64(0xFFFFFFFFFFFFFFFF)
 #: Request code of a funding payment in the queue of responses. Its id is NO_ORDER; of the row's fields `exch_timestamp`
 #: is the funding time, `qty` the position, `tick_size` the mark price, `leaves_qty` the rate and `exec_qty` the amount.
 FUNDING = 100
+#: Request code of a response that reports an execution and ends no request: what is in flight for the order remains so.
+EXECUTED = 101
 
 #: Results of `receive`: only funding payments arrived; a response; the response that is waited for.
 NO_RESPONSE, RESPONSE, WANTED_RESPONSE = range(3)
@@ -152,25 +157,44 @@ def receive(world, asset, timestamp, wanted_id, is_wanted):
             asset.order_request_ts = order.local_timestamp
             asset.order_exch_ts = order.exch_timestamp
             asset.order_response_ts = timestamp
-        if is_wanted and order.order_id == wanted_id:
+        if is_wanted and order.order_id == wanted_id and not _is_between(orders, order):
             received = WANTED_RESPONSE
-        if order.status == FILLED:
-            _apply_fill(world, asset, order, timestamp)
+        if order.fill_qty > 0.0:
+            _apply_fill(world, asset, orders, order, timestamp)
+        order.fill_qty, order.fee, order.charged = 0.0, 0.0, 0
         _answer(orders, scratch)
     return received
 
 
 @compiled
+def _is_between(orders, order):
+    """Whether a response is an execution while a request of the order is in flight: its own answer follows."""
+    if order.req != EXECUTED:
+        return False
+    row = row_of(orders, order.order_id)
+    return row >= 0 and rows_of(orders)[row].req != NONE
+
+
+@compiled
 def _answer(orders, answer):
-    """Applies a response to the local order. An order that was cleared is added again, except by a rejection."""
+    """Applies a response to the local order. An order that was cleared is added again, except by a rejection or a
+    further execution."""
     order = answer[0]
     row = row_of(orders, order.order_id)
     if row < 0:
-        if order.req != REJECTED:
+        if order.req not in (REJECTED, EXECUTED):
             insert(orders, answer[0])
         return
     local = rows_of(orders)[row]
-    if order.req != REJECTED:
+    if order.req == EXECUTED:
+        local.leaves_qty = order.leaves_qty
+        local.exec_qty = order.exec_qty
+        local.exec_price_tick = order.exec_price_tick
+        local.maker = order.maker
+        local.exch_timestamp = order.exch_timestamp
+        if local.status not in (EXPIRED, FILLED, CANCELED):
+            local.status = order.status
+    elif order.req != REJECTED:
         sent_ts = local.local_timestamp
         exch_ts = order.exch_timestamp if order.exch_timestamp > 0 else local.exch_timestamp
         rows_of(orders)[row] = answer[0]
@@ -183,25 +207,29 @@ def _answer(orders, answer):
 
 
 @compiled
-def _apply_fill(world, asset, order, timestamp):
+def _apply_fill(world, asset, orders, order, timestamp):
     """Updates position, money and fee for a fill, in the engine's order of operations, so that all bits are equal."""
     state = state_at(asset.state)
-    amount = asset.contract_size * (order.exec_price_tick * order.tick_size) * order.exec_qty
+    price = order.exec_price_tick * order.tick_size
+    amount = asset.contract_size * price * order.fill_qty
     side = np.float64(order.side)
-    state.position += order.exec_qty * side
+    state.position += order.fill_qty * side
     state.balance -= amount * side
+    fill_no = _log_fill(world.fills, asset.number, orders, order, price)
     rate = asset.maker_fee if order.maker else asset.taker_fee
-    if asset.fee_asset == FEE_IN_QUOTE:
+    if order.charged != 0:
+        _take_fee(world, asset, order, rate, amount, timestamp, fill_no)
+    elif asset.fee_asset == FEE_IN_QUOTE:
         state.fee += rate * amount
     else:
-        _charge_fee(world, asset, order, rate, amount, timestamp)
+        _charge_fee(world, asset, order, rate, amount, timestamp, fill_no)
     state.num_trades += 1
-    state.trading_volume += order.exec_qty
+    state.trading_volume += order.fill_qty
     state.trading_value += amount
 
 
 @compiled
-def _charge_fee(world, asset, order, rate, amount, timestamp):
+def _charge_fee(world, asset, order, rate, amount, timestamp, fill_no):
     """Takes a fee from the base that a spot purchase brings, from another asset, or from the quote.
 
     Another asset without a known price pays nothing: the fee is then charged in what is received.
@@ -214,14 +242,36 @@ def _charge_fee(world, asset, order, rate, amount, timestamp):
         account.other_value += rate * amount
         state.fee += rate * amount
     elif asset.is_spot != 0 and order.side > 0:
-        base = rate * order.exec_qty
+        base = rate * order.fill_qty
         account.base_fee += base
         state.position -= base
     else:
         quote = rate * amount
         state.fee += quote
-    price = order.exec_price_tick * order.tick_size
-    _log_charge(world, asset, order, timestamp, order.exec_qty, price, rate, quote, base, other)
+    _log_fee(world, asset, order, timestamp, fill_no, rate, rate * amount, quote, base, other)
+
+
+@compiled
+def _take_fee(world, asset, order, rate, amount, timestamp, fill_no):
+    """Takes a fee as the venue charged it; another asset without a known price is valued at the leg's rate."""
+    state, account = state_at(asset.state), account_at(asset.account)
+    quote, base, other = 0.0, 0.0, 0.0
+    if order.charged == 1 + FEE_IN_QUOTE:
+        quote = order.fee
+        value = quote
+        state.fee += value
+    elif order.charged == 1 + FEE_AS_RECEIVED:
+        base = order.fee
+        value = base * asset.contract_size * (order.exec_price_tick * order.tick_size)
+        account.base_fee += base
+        state.position -= base
+    else:
+        other = order.fee
+        value = other * order.fee_price if order.fee_price > 0.0 else rate * amount
+        account.other_fee += other
+        account.other_value += value
+        state.fee += value
+    _log_fee(world, asset, order, timestamp, fill_no, value / amount, value, quote, base, other)
 
 
 @compiled
@@ -229,38 +279,61 @@ def _apply_funding(world, asset, payment, timestamp):
     """Adds a funding payment to the cash."""
     state_at(asset.state).balance += payment.exec_qty
     account_at(asset.account).funding += payment.exec_qty
-    _log_charge(
-        world,
-        asset,
-        payment,
-        timestamp,
-        payment.qty,
-        payment.tick_size,
-        payment.leaves_qty,
-        payment.exec_qty,
-        0.0,
-        0.0,
-    )
-
-
-@compiled
-def _log_charge(world, asset, order, timestamp, qty, price, rate, quote, base, other):
-    address = reserve_row(world.charges) if world.charges != 0 else 0
+    address = reserve_row(world.charges)
     if address == 0:
         return
     row = charge_at(address)
-    row.asset_no = asset.number
-    row.is_funding = 1 if order.req == FUNDING else 0
-    row.order_id = order.order_id
-    row.exch_ts = order.exch_timestamp
-    row.received_ts = timestamp
-    row.qty = qty
-    row.price = price
+    _begin_charge(row, asset, payment, timestamp)
+    row.is_funding = 1
+    row.fill_no = -1
+    row.qty = payment.qty
+    row.price = payment.tick_size
+    row.rate = payment.leaves_qty
+    row.value = payment.exec_qty
+    row.quote = payment.exec_qty
+    row.base = 0.0
+    row.other = 0.0
+    publish_row(world.charges)
+
+
+@compiled
+def _log_fee(world, asset, order, timestamp, fill_no, rate, value, quote, base, other):
+    address = reserve_row(world.charges)
+    if address == 0:
+        return
+    row = charge_at(address)
+    _begin_charge(row, asset, order, timestamp)
+    row.is_funding = 0
+    row.fill_no = fill_no
+    row.qty = order.fill_qty
+    row.price = order.exec_price_tick * order.tick_size
     row.rate = rate
+    row.value = value
     row.quote = quote
     row.base = base
     row.other = other
     publish_row(world.charges)
+
+
+@compiled
+def _begin_charge(row, asset, order, timestamp):
+    row.asset_no = asset.number
+    row.order_id = order.order_id
+    row.exch_ts = order.exch_timestamp
+    row.received_ts = timestamp
+
+
+@compiled
+def _log_fill(control, asset_no, orders, order, price):
+    """Logs the execution of a response; returns its place in the log, -1 if it does not fit."""
+    address = reserve_row(control)
+    if address == 0:
+        return -1
+    row = row_of(orders, order.order_id)
+    request_ts = order.local_timestamp if row < 0 else rows_of(orders)[row].local_timestamp
+    put_fill(fill_at(address), asset_no, order, price, order.fill_qty, request_ts)
+    publish_row(control)
+    return load_int64(control + 8 * COUNT) - 1
 
 
 @compiled

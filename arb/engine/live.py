@@ -16,6 +16,7 @@ from hftbacktest.types import LOCAL_EVENT, state_values_dtype
 
 from arb.bot.account import ACCOUNT, CHARGE
 from arb.bot.bot import Bot
+from arb.bot.fills import FILL
 from arb.bot.function_table import STOPPED
 from arb.bot.log import GrowingLog
 from arb.engine.blocks import Blocks
@@ -89,6 +90,8 @@ class LiveWorld:
         self.trades = [self.blocks.record(TRADES) for _ in range(len(legs) + 1)]
         self._accounts = np.zeros(len(legs) + 1, ACCOUNT)
         self._answers = GrowingLog(ANSWER)
+        #: Rows of FILL, written when the bot receives an execution.
+        self.fill_log = GrowingLog(FILL)
         self._charges = GrowingLog(CHARGE)
         self._host: Any = None
         for number, leg in enumerate(legs):
@@ -104,7 +107,7 @@ class LiveWorld:
         )
         self._fill(len(legs), unknown, 2)
         set_fields(self.record, assets=self.assets.ctypes.data, answers=self._answers.address)
-        set_fields(self.record, charges=self._charges.address)
+        set_fields(self.record, fills=self.fill_log.address, charges=self._charges.address)
 
     def _fill(self, number: int, leg: Leg, book_width: int) -> None:
         blocks = self.blocks
@@ -157,8 +160,14 @@ class LiveWorld:
         return self._answers.rows
 
     @property
+    def fills(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
+        """The executions so far, in order of receipt, of dtype `arb.bot.fills.FILL`."""
+        return self.fill_log.rows
+
+    @property
     def charges(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
-        """Funding payments, and fees that were not taken from the quote, of dtype `CHARGE`, in order of receipt."""
+        """Funding payments, and fees that the leg's rates and the quote do not give, of dtype `CHARGE`, in order of
+        receipt."""
         return self._charges.rows
 
     @property
@@ -209,7 +218,9 @@ class LiveBot(Bot):
             raise ValueError("nothing is attached to the world's port")
         owners = world.blocks.owners()
         set_fields(world.record, owners=owners.ctypes.data, owners_count=len(owners))
-        super().__init__(world.address, live_addresses(), keep=(world, keep), limits=limits)
+        super().__init__(
+            world.address, live_addresses(), keep=(world, keep), limits=limits, fills=world.fill_log
+        )
         self.world = world
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
@@ -220,8 +231,12 @@ class LiveBot(Bot):
 
     @property
     def charges(self) -> np.ndarray[Any, Any]:
-        """Funding payments, and fees that were not taken from the quote, of dtype `CHARGE`, in order of receipt."""
+        """See `LiveWorld.charges`."""
         return self.world.charges
+
+    def collect_fills(self) -> np.ndarray[Any, Any]:
+        """All fills so far: every one is in the log once it is received. Any time, and clears no orders."""
+        return self.fills
 
     @property
     def dropped(self) -> dict[str, int]:

@@ -30,18 +30,22 @@ def _order() -> np.dtype[Any]:
         ("request_no", "i8"),
         ("request_ts", "i8"),
         ("fee_price", "f8"),
+        ("fill_qty", "f8"),
+        ("fee", "f8"),
+        ("charged", "i8"),
     ]
     names = [*fields, *(name for name, _ in extra)]
     formats = [*(kind.str for kind, *_ in fields.values()), *(kind for _, kind in extra)]
-    offsets = [*(offset for _, offset, *_ in fields.values()), 96, 104, 112, 120, 128]
-    made: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": 136}
+    offsets = [*(offset for _, offset, *_ in fields.values()), *range(96, 160, 8)]
+    made: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": 160}
     return np.dtype(made)
 
 
 #: hftbacktest's order, followed by the simulated exchange's fields (its place in the queue), the number of the asset's
 #: request that it answers (0 for none) and the time of that request: `local_timestamp` of a cancelled order in
 #: hftbacktest is still the time of its submission. fee_price: price of the fee asset at the fill, if it is neither base
-#: nor quote.
+#: nor quote. Of a response: fill_qty, the quantity that it executes, 0 for none; charged, 0 if the leg's rates give the
+#: fee of that, otherwise 1 + FEE_IN_QUOTE, FEE_AS_RECEIVED or FEE_IN_OTHER for the fee as charged: `fee` of that asset.
 ORDER = _order()
 
 #: index: address of the map from ids to rows. cursor: the next row of `orders_values_next`.

@@ -70,7 +70,8 @@ WORLD = np.dtype(
         ("stops", "i8"),
         #: Address of the log of responses (`arb.bot.log`), 0 for none.
         ("answers", "i8"),
-        #: Address of the log of charges (`arb.bot.account.CHARGE`).
+        #: Addresses of the logs of fills (`arb.bot.fills.FILL`) and of charges (`arb.bot.account.CHARGE`).
+        ("fills", "i8"),
         ("charges", "i8"),
         #: Requests and responses that were lost because a queue was full: the results are then invalid.
         ("lost", "i8"),

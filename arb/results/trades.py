@@ -27,6 +27,8 @@ FLATTENED = "flatten"
 FILL, FUNDING = "fill", "funding"
 #: Fee assets that have a name of their own; others are named as in the configuration.
 QUOTE, BASE = "quote", "base"
+#: A fee asset beside base and quote that the configuration does not name.
+OTHER = "other"
 
 
 _NO_CHARGES = np.empty(0, CHARGE)
@@ -69,13 +71,11 @@ class Payment(NamedTuple):
 def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _NO_CHARGES) -> list[Trade]:
     """The fills (dtype FILL) in the order of the venues' time, with the attempt that sent each order.
 
-    The cash of all lines sums to the legs' balances, and the fees to their fees: amount and fee are computed like
-    hftbacktest's linear asset and trading-value fee. charges: rows of CHARGE, with the fees not charged in quote.
+    fills, charges: the whole logs, in their own order; charges has a row of CHARGE for every fee that is not the leg's
+    rate in quote. The cash of all lines sums to the legs' balances, and the fees to their fees: amount and fee are
+    computed like hftbacktest's linear asset and trading-value fee.
     """
-    charged = {
-        (int(charge["asset_no"]), int(charge["order_id"]), int(charge["exch_ts"])): charge
-        for charge in charges[charges["is_funding"] == 0]
-    }
+    charged = {int(charge["fill_no"]): charge for charge in charges[charges["is_funding"] == 0]}
     attempts: dict[tuple[int, int], int | str] = {
         (int(d["leg"]), int(d["order_id"])): int(d["attempt"])
         for d in decisions
@@ -85,7 +85,7 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _N
         for d in decisions[decisions["code"] == Decision.FLATTEN]
     }
     order = np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))
-    return [_trade(fill, attempts, legs, charged) for fill in fills[order]]
+    return [_trade(fills[no], attempts, legs, charged.get(no)) for no in order.tolist()]
 
 
 def payments_of(charges: Any, legs: Sequence[Leg]) -> list[Payment]:
@@ -125,7 +125,7 @@ def lines_of(trades: Sequence[Trade], payments: Sequence[Payment]) -> list[tuple
 
 
 def _trade(
-    fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence[Leg], charged: dict[Any, Any]
+    fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence[Leg], charge: Any | None
 ) -> Trade:
     leg = legs[int(fill["asset_no"])]
     side = int(fill["side"])
@@ -133,13 +133,14 @@ def _trade(
     amount = leg.contract_size * price * qty
     is_maker = bool(fill["maker"])
     exch_ts, order_id = int(fill["exch_ts"]), int(fill["order_id"])
-    fee = amount * (leg.maker_fee if is_maker else leg.taker_fee)
-    asset, charge = QUOTE, charged.get((int(fill["asset_no"]), order_id, exch_ts))
-    fee_amount = fee
+    fee = (
+        amount * (leg.maker_fee if is_maker else leg.taker_fee) if charge is None else float(charge["value"])
+    )
+    asset, fee_amount = QUOTE, fee
     if charge is not None and charge["base"] != 0.0:
         asset, fee_amount = BASE, float(charge["base"])
     elif charge is not None and charge["other"] != 0.0:
-        asset, fee_amount = leg.fee_asset, float(charge["other"])
+        asset, fee_amount = leg.fee_asset if leg.has_named_fee_asset else OTHER, float(charge["other"])
     return Trade(
         time=iso_time(exch_ts),
         exch_ts=exch_ts,

@@ -11,7 +11,6 @@ from arb.bot.recorder import Recorder, state_of
 from arb.engine.live import LiveBot
 from arb.errors import InputError
 from arb.risk.limits import Limits
-from arb.runtime.fill_reader import FillReader
 from arb.runtime.journal import Entry, Journal
 from arb.runtime.session import Session
 from arb.runtime.session_orders import SessionOrders
@@ -40,8 +39,7 @@ class SessionKeeper:
         self._recorder = recorder
         self._session = session
         self._orders = orders
-        self._fills = FillReader(bot)
-        self._answers = self._charges = self._decisions = self._records = 0
+        self._answers = self._fills = self._charges = self._decisions = self._records = 0
         try:
             self._journal = Journal(path, head)
         except OSError as error:
@@ -53,13 +51,13 @@ class SessionKeeper:
         if not world.start_ts or self._session.is_over:
             return
         answers, decisions, records = world.answers, recorder.decisions, recorder.records
-        charges = world.charges
+        fills, charges = self._bot.fills, world.charges
         requests, responses = self._orders.take()
         entry = Entry(
             **msgspec.structs.asdict(self._session.snapshot(is_whole=False)),
             start_ts=world.start_ts,
             answers=answers[self._answers :].tobytes(),
-            fills=self._fills.take().tobytes(),
+            fills=fills[self._fills :].tobytes(),
             charges=charges[self._charges :].tobytes(),
             decisions=decisions[self._decisions :].tobytes(),
             records=records[self._records :].tobytes(),
@@ -69,7 +67,7 @@ class SessionKeeper:
             responses=responses,
         )
         self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
-        self._charges = len(charges)
+        self._fills, self._charges = len(fills), len(charges)
         try:
             self._journal.write(entry)
         except OSError as error:

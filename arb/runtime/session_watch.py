@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from arb.bot.recorder import Recorder, state_of
 from arb.engine.live import LiveBot
-from arb.runtime.fill_reader import FillReader
 from arb.runtime.session import Session
 from arb.runtime.trading_lines import TradingLines
 from arb.runtime.view import Edges, Feeds, SessionView, leg_lines, profit_of, working_orders
@@ -39,8 +38,7 @@ class SessionWatch:
         self._session = session
         self._feeds = feeds
         self._facts = facts
-        self._fills = FillReader(bot)
-        self._decisions = self._charges = 0
+        self._decisions = self._fills = self._charges = 0
         self._lines = TradingLines(bot.world.legs)
         self._edges = Edges(bot.world.legs)
         #: When the feeds were started, on the machine's monotonic clock.
@@ -54,9 +52,11 @@ class SessionWatch:
         """Writes the attempts, fills and outcomes since the last call, with their own times."""
         decisions = self._recorder.decisions[self._decisions :]
         self._decisions += len(decisions)
+        fills = self._bot.fills[self._fills :]
+        self._fills += len(fills)
         charges = self._bot.charges[self._charges :]
         self._charges += len(charges)
-        for line in self._lines.follow(decisions, self._fills.take(), charges):
+        for line in self._lines.follow(decisions, fills, charges):
             self._session.write(line.event, line.text, line.ts)
         if not self._facts.is_over_basis:
             self._edges.note(dict(enumerate(self._lines.totals.best_bps)))

@@ -7,7 +7,7 @@ strategy; a strategy that logs none has lines of fills. Pure; one thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from arb.bot.account import CHARGE
 from arb.bot.codes import LIMIT_EXCEEDED
 from arb.leg import Leg, legs_of_pairs
 from arb.results.metrics.opportunities import reason_name
+from arb.results.trades import OTHER
 from arb.strategies.spread.decisions import Decision, Missed, Purpose
 from connectors.units import SECOND
 
@@ -24,7 +25,7 @@ from connectors.units import SECOND
 LINES_MAX = 20
 #: Least time between two lines of opportunities that were not taken; those between are counted in the next line.
 MISSED_EVERY_NS = 10 * SECOND
-#: Orders without a fill, and attempts without an outcome, that are remembered.
+#: Orders, and attempts without an outcome, that are remembered.
 _REMEMBERED_MAX = 10_000
 #: A quantity left below this part of what was traded is rounding.
 _ROUNDING = 1e-9
@@ -99,7 +100,9 @@ def _charged(charge: Any, leg: Leg) -> str:
     """What a fee took that was not the quote; "" if it was."""
     if charge["base"]:
         return f" ({exact(float(charge['base']))} base)"
-    return f" ({exact(float(charge['other']))} {leg.fee_asset})" if charge["other"] else ""
+    if not charge["other"]:
+        return ""
+    return f" ({exact(float(charge['other']))} {leg.fee_asset if leg.has_named_fee_asset else OTHER})"
 
 
 class TradingLines:
@@ -110,6 +113,8 @@ class TradingLines:
         self._partners = {a: b for pair in legs_of_pairs(legs) for a, b in (pair, pair[::-1])}
         #: The attempt of each order, by leg and order id; the fills of each attempt. Oldest first.
         self._orders: dict[tuple[int, int], int] = {}
+        #: Number of fills so far.
+        self._fills = 0
         self._attempts: dict[int, _Attempt] = {}
         #: The last attempt with a refused order.
         self._refused = 0
@@ -145,10 +150,11 @@ class TradingLines:
         logged = [_Decision(*row) for row in decisions.tolist()]
         self._orders.update(((one.leg, one.order_id), one.attempt) for one in logged if one.code in _SENT)
         # Before the decisions: an outcome follows all fills of its attempt.
-        charged = {
-            (int(one["asset_no"]), int(one["order_id"])): one for one in charges[charges["is_funding"] == 0]
-        }
-        lines = [self._fill(_Fill(*row), charged) for row in fills.tolist()]
+        charged = {int(one["fill_no"]): one for one in charges[charges["is_funding"] == 0]}
+        lines = [
+            self._fill(_Fill(*row), charged.get(no)) for no, row in enumerate(fills.tolist(), self._fills)
+        ]
+        self._fills += len(fills)
         lines += [self._funding(one) for one in charges[charges["is_funding"] != 0]]
         for one in logged:
             describe = self._texts.get(one.code)
@@ -163,16 +169,17 @@ class TradingLines:
         text = f"{name} {signed_money(float(payment['quote']))} on {exact(float(payment['qty']))}, rate "
         return TradingLine(int(payment["exch_ts"]), "funding", f"{text}{exact(float(payment['rate']))}")
 
-    def _fill(self, fill: _Fill, charged: Mapping[tuple[int, int], Any]) -> TradingLine:
-        leg, number = self._legs[fill.leg], self._orders.pop((fill.leg, fill.order_id), 0)
+    def _fill(self, fill: _Fill, charge: Any | None) -> TradingLine:
+        leg, number = self._legs[fill.leg], self._orders.get((fill.leg, fill.order_id), 0)
         amount = leg.contract_size * fill.price * fill.qty
         fee = amount * (leg.maker_fee if fill.maker else leg.taker_fee)
-        charge = charged.get((fill.leg, fill.order_id))
+        if charge is not None:
+            fee = float(charge["value"])
         base_fee = 0.0 if charge is None else float(charge["base"])
         if number > 0:
             attempt = self._attempts.setdefault(number, _Attempt())
             attempt.cash -= fill.side * amount + (0.0 if base_fee else fee)
-            base = leg.contract_size * (fill.qty - base_fee)
+            base = leg.contract_size * (fill.qty - fill.side * base_fee)
             attempt.bought += base if fill.side > 0 else 0.0
             attempt.sold += base if fill.side < 0 else 0.0
         side, kind = "buy" if fill.side > 0 else "sell", "maker fee" if fill.maker else "fee"

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from arb.bot.fills import FILL
 from arb.bot.recorder import state_of
 from arb.data.outages import OutageFinder
 from arb.engine.row_stream import flagged
 from arb.leg import Leg
-from arb.runtime.fill_reader import RESPONSE_KEY, filled_orders
 from arb.runtime.live_rows import LOCAL_FLAG
 from arb.runtime.view import working_orders
 from arb.simulation.bot import DryRunBot
@@ -31,7 +29,6 @@ def warm_session(leg: Leg, instruments: Sequence[tuple[Venue, Instrument]]) -> N
         _ = bot.world.next_due
         working_orders(bot)
         state_of(bot, 1)
-        bot.collect_fills()
     rows = np.zeros(2, event_dtype)
     rows["exch_ts"] = rows["local_ts"] = [1, 2]
     flagged(rows, LOCAL_FLAG)
@@ -42,6 +39,5 @@ def warm_session(leg: Leg, instruments: Sequence[tuple[Venue, Instrument]]) -> N
     outages.begin(1, is_carried=False)
     outages.follow(rows)
     outages.close(3)
-    filled_orders(np.zeros(1, np.int64), np.zeros(0, RESPONSE_KEY), np.zeros(0, FILL))
     for venue, instrument in instruments:
         warm_up(venue, instrument)

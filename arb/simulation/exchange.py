@@ -249,6 +249,7 @@ def _fill(exchange, order, timestamp, is_maker, tick):
     order.maker = is_maker
     order.exec_price_tick = tick
     order.exec_qty = order.leaves_qty
+    order.fill_qty = order.exec_qty
     order.leaves_qty = 0.0
     order.status = FILLED
     order.exch_timestamp = timestamp

@@ -138,8 +138,8 @@ def _settle(bot, asset_no, leg):
         return
     order = bot.orders(asset_no).get(leg.order_id)
     leg.order_id = 0
-    if order is not None and order.exec_qty > 0.0:
-        leg.taken_qty += order.exec_qty
+    if order is not None and order.qty > order.leaves_qty:
+        leg.taken_qty += order.qty - order.leaves_qty
         leg.missed = 0
     else:
         leg.missed += 1

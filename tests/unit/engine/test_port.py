@@ -73,7 +73,8 @@ class Gateway:
 
     def fill(self, leg_no: int, order: Any, received_ts: int) -> None:
         """Answers that the order is filled whole at its price."""
-        at = {"exec_qty": order["qty"][0], "leaves_qty": 0.0, "exec_price_tick": order["price_tick"][0]}
+        qty = order["qty"][0]
+        at = {"exec_qty": qty, "fill_qty": qty, "leaves_qty": 0.0, "exec_price_tick": order["price_tick"][0]}
         self.answer(leg_no, order, received_ts, status=FILLED, exch_timestamp=received_ts - MS, **at)
 
     def on_rows(self, leg_no: int, rows: Any) -> None:
@@ -140,7 +141,7 @@ def test_a_gateway_gets_the_requests_of_a_step_together_and_its_fills_reach_the_
     assert list(out[:6]) == [0, 30 * MS, 0.5, 0, 32 * MS, 0.5]
     assert out[6] == pytest.approx(0.0004 * 0.5 * 60_000, rel=1e-3)
     assert list(out[7:9]) == [FILLED, FILLED]
-    assert list(gateway.bot.fills["asset_no"]) == [0, 1]
+    assert list(gateway.bot.fills["asset_no"]) == [1, 0], "in order of receipt"
     assert len(gateway.calls) == 1, "without requests the gateway is not called"
     answers = gateway.world.answers
     assert list(answers["response_ts"] - START_NS) == [30 * MS, 32 * MS]

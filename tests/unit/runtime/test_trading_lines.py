@@ -154,8 +154,8 @@ def test_funding_payments_and_fees_that_were_not_charged_in_quote() -> None:
     lines = TradingLines(LEGS)
     charges = np.array(
         [
-            (1, 1, 0, 106 * MS, 107 * MS, -0.5, 101.0, 0.0001, 0.0051, 0.0, 0.0),
-            (0, 0, 7, 110 * MS, 115 * MS, 0.5, 100.0, 0.001, 0.0, 0.0005, 0.0),
+            (1, 1, -1, 0, 106 * MS, 107 * MS, -0.5, 101.0, 0.0001, 0.0051, 0.0051, 0.0, 0.0),
+            (0, 0, 0, 7, 110 * MS, 115 * MS, 0.5, 100.0, 0.001, 0.05, 0.0, 0.0005, 0.0),
         ],
         CHARGE,
     )
