@@ -251,6 +251,7 @@ class Answers:
         return VenueAnswer(wire_id, self._judge(refused, 400), error.code, refused.text)
 
     def _of_list(self, wire_id: str, items: tuple[Item, ...]) -> VenueAnswer:
+        """Orders or executions that were found; orders that were cancelled have the time of that."""
         updates: list[OrderUpdate] = []
         executions: list[Execution] = []
         for item in items:
@@ -260,7 +261,9 @@ class Answers:
                 updates += self._updates(item)
             else:
                 raise UnreadableError("an entry that is neither an order nor an execution")
-        return VenueAnswer(wire_id, Verdict.FOUND, updates=tuple(updates), executions=tuple(executions))
+        is_change = any(item.transact_time is not None for item in items)
+        verdict = Verdict.ACCEPTED if is_change else Verdict.FOUND
+        return VenueAnswer(wire_id, verdict, updates=tuple(updates), executions=tuple(executions))
 
     def _updates(self, item: Item) -> tuple[OrderUpdate, ...]:
         """The state of an order; empty for an acknowledgement without one, and for an unknown symbol."""

@@ -147,14 +147,6 @@ class _Expired(msgspec.Struct, frozen=True, tag_field="e", tag="listenKeyExpired
     pass
 
 
-class _Leverage(msgspec.Struct, frozen=True):
-    s: str
-
-
-class _Config(msgspec.Struct, frozen=True, tag_field="e", tag="ACCOUNT_CONFIG_UPDATE"):
-    ac: _Leverage | None = None
-
-
 class _MarginCall(msgspec.Struct, frozen=True, tag_field="e", tag="MARGIN_CALL"):
     pass
 
@@ -168,7 +160,7 @@ class _NamedFrame(msgspec.Struct, frozen=True):
 
 
 _SpotEvent: TypeAlias = _Report | _Position | _Terminated | _Shutdown
-_UsdmEvent: TypeAlias = _Order | _Account | _Expired | _Config | _MarginCall
+_UsdmEvent: TypeAlias = _Order | _Account | _Expired | _MarginCall
 _SPOT = msgspec.json.Decoder(_SpotFrame)
 _SPOT_NAME = msgspec.json.Decoder(_NamedFrame)
 _USDM: msgspec.json.Decoder[_UsdmEvent] = msgspec.json.Decoder(_UsdmEvent)
@@ -350,12 +342,6 @@ class UsdmUser:
                 return self._account(event.a, event.T)
             case _Expired():
                 return (Notice(NoticeKind.KEY_EXPIRED),)
-            case _Config():
-                return (
-                    Notice(
-                        NoticeKind.MODE_CHANGED, f"leverage of {event.ac.s}" if event.ac else "assets mode"
-                    ),
-                )
             case _MarginCall():
                 return (Notice(NoticeKind.MARGIN_CALL),)
 

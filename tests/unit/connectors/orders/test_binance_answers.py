@@ -125,6 +125,7 @@ def test_a_cancellation_names_the_order_and_not_itself() -> None:
 
 def test_cancel_all_gives_each_order() -> None:
     orders = both(spot(), Act.CANCEL_ALL, json.dumps([json.loads(one("binance_spot", "order_cancel"))] * 2))
+    assert orders.verdict is Verdict.ACCEPTED
     assert [update.client_id for update in orders.updates] == ["myOrder1", "myOrder1"]
     assert (
         over_rest(usdm(), Act.CANCEL_ALL, one("binance_usdm", "cancel_all").encode()).verdict

@@ -149,7 +149,7 @@ def test_accounts_of_spot() -> None:
         ("binance_usdm", "event_trade_lite", Notice(NoticeKind.IGNORED, "TRADE_LITE")),
         ("binance_usdm", "event_listen_key_expired", Notice(NoticeKind.KEY_EXPIRED)),
         ("binance_usdm", "event_margin_call", Notice(NoticeKind.MARGIN_CALL)),
-        ("binance_usdm", "event_config", Notice(NoticeKind.MODE_CHANGED, "leverage of BTCUSDT")),
+        ("binance_usdm", "event_config", Notice(NoticeKind.IGNORED, "ACCOUNT_CONFIG_UPDATE")),
     ],
 )
 def test_notices(venue: str, file: str, notice: Notice) -> None:
