@@ -1,7 +1,8 @@
 """Bybit's queries: orders, executions, clock, balances, position, mode, fee rates. Pure. All are REST.
 
-A look-up asks for open and recent orders and for the history in turn, by its attempt: a closed order may be in one of
-them only. Lists are given newest first, page by page.
+A look-up asks for open and recent orders and for the history in turn, by its attempt: an order that was closed before
+the venue restarted is in the history only. The history has no open orders, so that it never says "not found". Lists are
+given newest first, page by page.
 
 Source: bybit-exchange/docs v5 `order/{open-order,order-list,execution}.mdx`, `account/{wallet-balance,fee-rate}.mdx`,
 `position/position.mdx`, `market/time.mdx` (read 2026-07-24).
@@ -33,6 +34,8 @@ from connectors.orders.model import (
     WireRequest,
 )
 from connectors.orders.numbers import amount_of
+
+_HISTORY = "/v5/order/history"
 
 
 class _Orders(msgspec.Struct, frozen=True, rename="camel"):
@@ -92,7 +95,7 @@ def query_of(request: OrderRequest, category: str) -> tuple[str, str]:
     act, own = request.act, f"category={category}&symbol={request.symbol}"
     cursor = f"&cursor={percent_encoded(request.cursor)}" if request.cursor else ""
     if act is Act.LOOK_UP:
-        path = "/v5/order/history" if request.attempt % 2 else "/v5/order/realtime"
+        path = _HISTORY if request.attempt % 2 else "/v5/order/realtime"
         if request.client_id:
             return path, f"{own}&orderLinkId={request.client_id}"
         return path, f"{own}&orderId={request.venue_order_id}"
@@ -148,7 +151,8 @@ def _content(
                 if row.symbol in instruments
             )
             if asked.act is Act.LOOK_UP and not updates:
-                return answer._replace(verdict=Verdict.NOT_FOUND)
+                is_history = asked.path == _HISTORY
+                return answer._replace(verdict=Verdict.UNKNOWN if is_history else Verdict.NOT_FOUND)
             return answer._replace(updates=updates, cursor=orders.next_page_cursor)
         case Act.EXECUTIONS:
             page = _EXECUTIONS.decode(result)

@@ -330,10 +330,12 @@ _INEXACT = (ast.Div, ast.Pow)
     [
         *Path(connectors.orders.__file__).parent.glob("*.py"),
         *(Path(next(iter(connectors.binance.__path__))).glob("order*.py")),
+        *(ROOT / "connectors" / "bybit").glob("order_[!r]*.py"),
+        ROOT / "connectors" / "bybit" / "user_events.py",
         ROOT / "connectors" / "binance" / "forms.py",
         ROOT / "connectors" / "binance" / "user_events.py",
     ],
-    ids=lambda path: path.stem,
+    ids=lambda path: f"{path.parent.name} {path.stem}",
 )
 def test_no_float_reaches_the_wire(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

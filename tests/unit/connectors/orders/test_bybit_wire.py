@@ -265,9 +265,12 @@ def test_queries(category: str) -> None:
     )._replace(venue_ms=0)
     by_id = ask(Act.LOOK_UP, venue_order_id=found.updates[0].venue_order_id)
     assert by_id.updates == found.updates
-    for attempt in (0, 1):
-        missing = ask(Act.LOOK_UP, client_id="arb-1-0-999", attempt=attempt)
-        assert missing.verdict is Verdict.NOT_FOUND
+    for client_id, attempt, verdict in (
+        ("arb-1-0-999", 0, Verdict.NOT_FOUND),
+        ("arb-1-0-999", 1, Verdict.UNKNOWN),
+        (resting.client_id, 1, Verdict.UNKNOWN),
+    ):
+        assert ask(Act.LOOK_UP, client_id=client_id, attempt=attempt).verdict is verdict
     assert [one.client_id for one in ask(Act.OPEN_ORDERS).updates] == [resting.client_id]
     listed = ask(Act.EXECUTIONS, since_ms=wire.doors.now_ms - 60_000)
     assert sorted(listed.executions) == sorted(executions)
