@@ -210,3 +210,7 @@ class Scheduled:
                 self.until_ns = self._next_ns + round(self.fault.duration_s * SECOND)
             self._next_ns = next(self._times, _NEVER)
             yield self
+
+    def is_over(self, now_ns: int) -> bool:
+        """Whether it has no effect any more and does not begin again."""
+        return not self.left and self.until_ns <= now_ns and self._next_ns == _NEVER

@@ -30,12 +30,15 @@ class Injector:
             Scheduled(no, fault, start_ns, own)
             for no, (fault, own) in enumerate(zip(faults, chances, strict=True))
         ]
+        self._count = len(faults)
         self._active: list[Scheduled] = []
 
     def add(self, fault: Fault, now_ns: int) -> None:
-        """A further fault, whose times count from now."""
+        """A further fault, whose times count from now. Those that are over are dropped."""
         (own,) = self._noise.spawn(1)
-        self._scheduled.append(Scheduled(len(self._scheduled), fault, now_ns, own))
+        self._scheduled = [one for one in self._scheduled if not one.is_over(now_ns)]
+        self._scheduled.append(Scheduled(self._count, fault, now_ns, own))
+        self._count += 1
 
     def strikes(self, now_ns: int) -> list[Scheduled]:
         """Returns the faults that begin by `now_ns`, and forgets those that have ended."""

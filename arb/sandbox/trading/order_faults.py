@@ -76,8 +76,9 @@ class OrderFaults:
         self.strike: Callable[[Scheduled, str, int], None] = _ignore
 
     def begin(self, scheduled: Scheduled, now_ns: int) -> None:
-        """A fault begins."""
+        """A fault begins. Those that are over are dropped."""
         fault = scheduled.fault
+        self._begun = {no: one for no, one in self._begun.items() if not one.is_over(now_ns)}
         if fault.kind in REQUEST_KINDS | EVENT_KINDS | ORDER_KINDS:
             self._begun[scheduled.no] = scheduled
         elif fault.kind in ACCOUNT_LINE_KINDS:

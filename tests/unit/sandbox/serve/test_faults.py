@@ -60,6 +60,20 @@ def test_a_frame_fault_spoils_as_many_frames_as_it_says_and_no_others() -> None:
     assert one.is_calm(VENUE)
 
 
+def test_faults_that_are_over_are_not_kept() -> None:
+    again, waiting = Fault(FaultKind.GAP, every_s=1000), Fault(FaultKind.GAP, client=9)
+    one, reported = injector(again, waiting)
+    for second in range(20):
+        one.add(Fault(FaultKind.GAP), second * S)
+        one.add(Fault(FaultKind.SILENCE, duration_s=0.5), second * S)
+        one.strikes(second * S)
+        assert one.take(VENUE, STREAM, [1], "x", second * S)
+    assert [line["fault"] for line in reported] == list(range(3, 43, 2))
+    assert len(one._scheduled) <= 4
+    one.strikes(1000 * S)
+    assert len(one.take(VENUE, STREAM, [1, 9], "x", 1000 * S)) == 2
+
+
 def test_a_lasting_fault_ends() -> None:
     one, _ = injector(Fault(FaultKind.CLOCK, venue="bybit*", at_s=1, duration_s=2, offset_ms=-500))
     one.strikes(S)

@@ -49,6 +49,18 @@ def received(world: FaultWorld, venue: str) -> list[str]:
     return names
 
 
+def test_faults_that_are_over_are_not_kept() -> None:
+    world = FaultWorld()
+    waiting = world.begin(FaultKind.REJECT, order="other")
+    for _ in range(20):
+        world.begin(FaultKind.REJECT)
+        world.begin(FaultKind.USER_SILENT, venue="bybit*", duration_s=1.0)
+        assert world.trading.faults.meet(request(), world.now_ns) is not None
+        world.pass_time(1.0)
+    assert len(world.trading.faults._begun) <= 3
+    assert waiting.no in world.trading.faults._begun
+
+
 def test_a_request_fault_meets_the_next_matching_requests() -> None:
     world = FaultWorld()
     world.begin(FaultKind.REJECT, request="place", order="arb-*", symbol=SYMBOL, count=2, code=-2010)
