@@ -110,6 +110,11 @@ class LiveDriver:
         self.side.on_time(now_ns)
         return self._move(now_ns)
 
+    def on_answers(self, now_ns: int) -> bool:
+        """Runs the strategy with the answers that were put into its queues, received up to `now_ns`. False once it has
+        ended."""
+        return self._move(now_ns)
+
     def _move(self, local_ts: int) -> bool:
         # The clock may be set back; the horizon never decreases.
         self._local_ts = max(self._local_ts, local_ts)

@@ -148,6 +148,11 @@ class Session:
         """The time on the run's clock; it never decreases."""
         return max(self._clock() + self._offset.offset_ns, self._reached_ts)
 
+    @property
+    def offset_ns(self) -> int:
+        """What is added to this machine's time for the run's clock."""
+        return self._offset.offset_ns
+
     def tap_of(self, leg_nos: Sequence[int], venue: str) -> VenueTap:
         """Sink and tap for the feed of a venue whose instruments are these legs, in order."""
         return VenueTap(self, list(leg_nos), venue)
@@ -186,6 +191,15 @@ class Session:
             return
         now = self._reached_ts = self.now
         if not self._entered(lambda: self._driver.on_time(now)):
+            self._end()
+
+    @_ends_session
+    def on_answers(self, received_ts: int) -> None:
+        """Answers to orders are in the bot's queues, the last one received at this time on the run's clock."""
+        if self.is_over:
+            return
+        now = self._reached_ts = max(self._reached_ts, received_ts)
+        if not self._entered(lambda: self._driver.on_answers(now)):
             self._end()
 
     @_ends_session

@@ -2,102 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-from typing import Any
-
-import numpy as np
 import pytest
-from hftbacktest.order import FILLED, GTC, IOC, LIMIT, NEW, NONE
-from numba import njit
-from support.dry_market import MS, START_NS, leg, received_rows
-
-from arb.bot.compilation import compile_strategy
-from arb.engine.account import deliver
-from arb.engine.live import LiveBot, LiveWorld
-from arb.engine.order_table import ORDER, pop, queue_at
-from arb.engine.world import assets_of, world_at
-from arb.runtime.live_rows import LiveDriver
-from arb.runtime.strategy_task import StrategyTask
+from hftbacktest.order import FILLED, GTC, IOC, LIMIT, NEW
+from support.dry_market import MS, START_NS
+from support.hand_gateway import first_rows, run_by_hand
 
 pytestmark = pytest.mark.slow
-
-SERVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
-
-
-@njit
-def take_requests(address, legs, orders):
-    """Takes the requests of all assets out of their queues; their number."""
-    world = world_at(address)
-    count = 0
-    for number in range(world.num_assets):
-        requests = queue_at(assets_of(world)[number].requests)
-        while requests.count > 0:
-            pop(requests, orders[count : count + 1])
-            legs[count] = number
-            count += 1
-    return count
-
-
-@njit
-def put_response(address, leg_no, orders, received_ts):
-    world = world_at(address)
-    deliver(world, assets_of(world)[leg_no].responses, orders[0], received_ts)
-
-
-class Gateway:
-    """Attached to the port of a bot; the test answers the requests that it was handed."""
-
-    settled_ts = -1
-    on_late: Any = None
-
-    def __init__(self, legs: int) -> None:
-        self.world = LiveWorld([leg(number) for number in range(legs)], is_live=True)
-        #: The requests of each call, as (leg, order); the rows seen by then.
-        self.calls: list[list[tuple[int, Any]]] = []
-        self._serve = SERVE(self._take)
-        self.world.attach(ctypes.cast(self._serve, ctypes.c_void_p).value or 0)
-        self.bot = LiveBot(self.world, keep=self)
-
-    def _take(self, address: int) -> int:
-        legs, orders = np.zeros(16, np.int64), np.zeros(16, ORDER)
-        count = take_requests(address, legs, orders)
-        self.calls.append([(int(legs[n]), orders[n : n + 1].copy()) for n in range(count)])
-        return 0
-
-    def answer(self, leg_no: int, order: Any, received_ts: int, **fields: Any) -> None:
-        """Delivers a response: the order with these fields changed and its request done."""
-        order["req"] = NONE
-        for name, value in fields.items():
-            order[name] = value
-        put_response(self.world.address, leg_no, order, received_ts)
-
-    def fill(self, leg_no: int, order: Any, received_ts: int) -> None:
-        """Answers that the order is filled whole at its price."""
-        qty = order["qty"][0]
-        at = {"exec_qty": qty, "fill_qty": qty, "leaves_qty": 0.0, "exec_price_tick": order["price_tick"][0]}
-        self.answer(leg_no, order, received_ts, status=FILLED, exch_timestamp=received_ts - MS, **at)
-
-    def on_rows(self, leg_no: int, rows: Any) -> None:
-        """A gateway needs no rows."""
-
-    def on_time(self, now_ns: int) -> None:
-        """Nothing here depends on the time."""
-
-
-def run(function: Any, legs: int = 2) -> tuple[Gateway, StrategyTask, LiveDriver, Any]:
-    """A strategy that has begun, its gateway, its driver and what it writes."""
-    gateway, out = Gateway(legs), np.zeros(64)
-    task = StrategyTask(gateway.bot, compile_strategy(function), (gateway.bot, out))
-    driver = LiveDriver(gateway.bot, task, gateway)
-    assert driver.start()
-    return gateway, task, driver, out
-
-
-def rows_of(leg_no: int) -> Any:
-    """The first snapshot of a leg, all received at one time."""
-    rows = received_rows(leg_no, 3, 1)
-    rows["local_ts"] = START_NS + MS
-    return rows
 
 
 def buy_both(bot, out):
@@ -119,12 +29,12 @@ def buy_both(bot, out):
 
 
 def test_a_gateway_gets_the_requests_of_a_step_together_and_its_fills_reach_the_bot() -> None:
-    gateway, task, driver, out = run(buy_both)
-    driver.on_rows(0, rows_of(0), START_NS + MS)
-    driver.on_rows(1, rows_of(1), START_NS + MS)
+    gateway, task, driver, out = run_by_hand(buy_both)
+    driver.on_rows(0, first_rows(0), START_NS + MS)
+    driver.on_rows(1, first_rows(1), START_NS + MS)
     driver.on_time(START_NS + 2 * MS)
     (sent,) = gateway.calls
-    assert [(number, int(order["order_id"][0]), int(order["req"][0])) for number, order in sent] == [
+    assert [(number, int(order["order_id"]), int(order["req"])) for number, order in sent] == [
         (0, 7, NEW),
         (1, 7, NEW),
     ]
@@ -162,16 +72,16 @@ def late(bot, out):
 
 
 def test_a_response_from_before_what_was_delivered_is_the_next_event() -> None:
-    gateway, task, driver, out = run(late, legs=1)
+    gateway, task, driver, out = run_by_hand(late, legs=1)
     for at in (1, 5, 9):
-        rows = rows_of(0)
+        rows = first_rows(0)
         rows["local_ts"] = START_NS + at * MS
         driver.on_rows(0, rows, START_NS + at * MS)
     ((request,),) = gateway.calls
 
     gateway.answer(*request, received_ts=START_NS + 3 * MS, status=NEW, exch_timestamp=START_NS + 2 * MS)
     assert driver.on_time(START_NS + 10 * MS)
-    rows = rows_of(0)
+    rows = first_rows(0)
     rows["local_ts"] = START_NS + 12 * MS
     driver.on_rows(0, rows, START_NS + 12 * MS)
 
@@ -191,8 +101,8 @@ def wait_for_nothing(bot, out):
 
 
 def test_waits_end_without_any_answer() -> None:
-    gateway, task, driver, out = run(wait_for_nothing, legs=1)
-    driver.on_rows(0, rows_of(0), START_NS + MS)
+    gateway, task, driver, out = run_by_hand(wait_for_nothing, legs=1)
+    driver.on_rows(0, first_rows(0), START_NS + MS)
     assert [len(call) for call in gateway.calls] == [1], (
         "from before the first row: handed over once the clock runs"
     )
