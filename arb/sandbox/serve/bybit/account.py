@@ -11,7 +11,7 @@ from itertools import groupby
 
 from arb.sandbox.accounts.amounts import ZERO, plain
 from arb.sandbox.accounts.ledger import Entry, EntryCause
-from arb.sandbox.serve.bybit.answers import Row, execution_id, ms
+from arb.sandbox.serve.bybit.answers import Clock, Row, execution_id
 from arb.sandbox.serve.bybit.errors import parameter_error
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, SIDE_NAMES
 from arb.sandbox.serve.bybit.side import WRITES, Answer, Call, Run
@@ -38,7 +38,7 @@ def info(call: Call) -> Run:
     def run(now_ns: int) -> Answer:
         result = {
             "marginMode": call.side.account(call.account).modes.margin,
-            "updatedTime": ms(now_ns),
+            "updatedTime": str(call.side.clock("linear")(now_ns)),
             "unifiedMarginStatus": 5,
             "dcpStatus": "OFF",
             "timeWindow": 0,
@@ -84,7 +84,8 @@ def transaction_log(call: Call) -> Run:
     page = fields.page(20, 50)
 
     def run(now_ns: int) -> Answer:
-        last = end if end is not None else now_ns // MILLISECOND if start is None else start + _DAY_MS
+        now_ms = call.side.clock("linear")(now_ns)
+        last = end if end is not None else now_ms if start is None else start + _DAY_MS
         first = last - _DAY_MS if start is None else start
         rows = [
             row
@@ -208,7 +209,8 @@ def _log(call: Call) -> Iterator[Row]:
             found = executions.get((first.order_id, first.trade_id))
             if first.cause is EntryCause.FUNDING and (paid := payments.get((first.symbol, first.at_ns))):
                 found = paid.pop()
-            yield _log_row(group, found, balances[asset])
+            clock = call.side.clock(first.venue.removeprefix("bybit_"))
+            yield _log_row(group, found, balances[asset], clock)
             balances[asset] -= sum((entry.amount for entry in group), ZERO)
 
 
@@ -218,7 +220,7 @@ def _together(entry: Entry) -> tuple[object, ...]:
     return entry.at_ns, entry.venue, entry.order_id, entry.trade_id, payment
 
 
-def _log_row(entries: list[Entry], execution: Execution | None, balance: Decimal) -> Row:
+def _log_row(entries: list[Entry], execution: Execution | None, balance: Decimal, clock: Clock) -> Row:
     """entries: of one asset that changed together."""
     first = entries[-1]
     is_spot = first.venue == "bybit_spot"
@@ -249,7 +251,7 @@ def _log_row(entries: list[Entry], execution: Execution | None, balance: Decimal
         "fee": plain(fee),
         "change": plain(change),
         "cashFlow": plain(change - funding + fee),
-        "transactionTime": ms(first.at_ns),
+        "transactionTime": str(clock(first.at_ns)),
         "type": kind,
         "feeRate": plain(execution.fee_rate) if execution else "",
         "bonusChange": "",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -20,9 +21,10 @@ from arb.sandbox.matching.orders import EndReason
 from arb.sandbox.serve.bybit.parameters import FORCE_NAMES, POSITION_INDEXES, PREVENTION_NAMES, SIDE_NAMES
 from arb.sandbox.trading.order_state import Execution, ExecutionKind, OrderStatus, VenueOrder
 from arb.sandbox.trading.requests import OrderKind
-from connectors.units import MILLISECOND
 
 Row = dict[str, Any]
+#: The venue's time in ms, of a time in ns.
+Clock = Callable[[int], int]
 
 EXECUTION_TYPES = {
     ExecutionKind.TRADE: "Trade",
@@ -50,11 +52,6 @@ _REJECT_REASONS: dict[EndReason | None, str] = {
 _CREATE_TYPES = {"liquidation": "CreateByLiq", "adl": "CreateByAdl_PassThrough"}
 
 
-def ms(at_ns: int) -> str:
-    """A time in ms, as text."""
-    return str(at_ns // MILLISECOND)
-
-
 def sequence(at_ns: int) -> int:
     """`seq`: equal for an execution and for the change of the position by it."""
     return at_ns // 1000
@@ -79,7 +76,7 @@ def order_status(order: VenueOrder, category: str) -> str:
     return "PartiallyFilledCanceled" if category == "spot" and order.filled else "Cancelled"
 
 
-def open_order(order: VenueOrder, category: str) -> Row:
+def open_order(order: VenueOrder, category: str, clock: Clock) -> Row:
     """An order of `GET /v5/order/realtime`."""
     is_spot = category == "spot"
     left = order.left if order.is_open else ZERO
@@ -127,8 +124,8 @@ def open_order(order: VenueOrder, category: str) -> Row:
         "tpLimitPrice": "",
         "slLimitPrice": "",
         "placeType": "",
-        "createdTime": ms(order.created_ns),
-        "updatedTime": ms(order.updated_ns),
+        "createdTime": str(clock(order.created_ns)),
+        "updatedTime": str(clock(order.updated_ns)),
         "cumFeeDetail": {asset: plain(fee) for asset, fee in order.fees.items()},
     }
     if is_spot:
@@ -145,9 +142,9 @@ def _create_type(order: VenueOrder) -> str:
     return _CREATE_TYPES.get(order.extra.get("venue_order", ""), "CreateByUser")
 
 
-def past_order(order: VenueOrder, category: str) -> Row:
+def past_order(order: VenueOrder, category: str, clock: Clock) -> Row:
     """An order of `GET /v5/order/history`."""
-    return open_order(order, category) | {
+    return open_order(order, category, clock) | {
         "slippageToleranceType": "UNKNOWN",
         "slippageTolerance": "",
         "extraFees": "",
@@ -156,9 +153,9 @@ def past_order(order: VenueOrder, category: str) -> Row:
     }
 
 
-def streamed_order(order: VenueOrder, category: str) -> Row:
+def streamed_order(order: VenueOrder, category: str, clock: Clock) -> Row:
     """An order of the topic `order`."""
-    row = past_order(order, category)
+    row = past_order(order, category, clock)
     del row["extraFees"]
     row.pop("basePrice", None)
     empty = dict.fromkeys(("stopOrderType", "tpTriggerBy", "slTriggerBy", "triggerBy"), "")
@@ -175,7 +172,7 @@ def streamed_order(order: VenueOrder, category: str) -> Row:
     )
 
 
-def execution(execution: Execution, order: VenueOrder | None, category: str) -> Row:
+def execution(execution: Execution, order: VenueOrder | None, category: str, clock: Clock) -> Row:
     """An execution of `GET /v5/execution/list`. order: None if it is no longer kept, and of funding."""
     is_funding = execution.kind is ExecutionKind.FUNDING
     kind = "UNKNOWN" if order is None else "Market" if order.kind is OrderKind.MARKET else "Limit"
@@ -189,7 +186,7 @@ def execution(execution: Execution, order: VenueOrder | None, category: str) -> 
         "orderId": execution.order_id,
         "stopOrderType": "UNKNOWN",
         "leavesQty": plain(execution.left),
-        "execTime": ms(execution.at_ns),
+        "execTime": str(clock(execution.at_ns)),
         "feeCurrency": execution.fee_asset,
         "isMaker": execution.is_maker,
         "execFee": plain(execution.fee),
@@ -214,10 +211,10 @@ def execution(execution: Execution, order: VenueOrder | None, category: str) -> 
     return row
 
 
-def streamed_execution(execution_: Execution, order: VenueOrder | None, category: str) -> Row:
+def streamed_execution(execution_: Execution, order: VenueOrder | None, category: str, clock: Clock) -> Row:
     """An execution of the topic `execution`."""
     market_unit = order.extra.get("marketUnit", "") if order else ""
-    return execution(execution_, order, category) | {
+    return execution(execution_, order, category, clock) | {
         "category": category,
         "isLeverage": "0",
         "marketUnit": market_unit,
@@ -226,7 +223,7 @@ def streamed_execution(execution_: Execution, order: VenueOrder | None, category
     }
 
 
-def fast_execution(execution: Execution, order: VenueOrder, category: str) -> Row:
+def fast_execution(execution: Execution, order: VenueOrder, category: str, clock: Clock) -> Row:
     """An execution of the topic `execution.fast`.
 
     `orderLinkId` is always empty for a maker, and for an order in the book that an amendment made a taker.
@@ -241,15 +238,18 @@ def fast_execution(execution: Execution, order: VenueOrder, category: str) -> Ro
         "isMaker": execution.is_maker,
         "orderLinkId": "" if execution.is_maker or order.amendments else execution.client_id,
         "side": SIDE_NAMES[execution.side],
-        "execTime": ms(execution.at_ns),
+        "execTime": str(clock(execution.at_ns)),
         "seq": sequence(execution.at_ns),
     }
 
 
-def position(view: PositionView, rules: InstrumentRules, taker: Decimal, times_ns: tuple[int, int]) -> Row:
+def position(
+    view: PositionView, rules: InstrumentRules, taker: Decimal, times_ns: tuple[int, int], clock: Clock
+) -> Row:
     """A position of `GET /v5/position/list`. taker: the fee rate; times_ns: first created (0: never), and changed."""
     size, mark = abs(view.quantity), view.mark
     created_ns, updated_ns = times_ns
+    created_ms, updated_ms = (clock(one) if one else 0 for one in times_ns)
     # Rounded as the account's margin is.
     margin = plain(divided(size * mark, Decimal(view.leverage), PLACES, ROUND_DOWN))
     bracket = rules.bracket(size * mark)
@@ -292,9 +292,9 @@ def position(view: PositionView, rules: InstrumentRules, taker: Decimal, times_n
         "mmrSysUpdatedTime": "",
         "leverageSysUpdatedTime": "",
         "sessionAvgPrice": "",
-        "createdTime": ms(created_ns),
-        "updatedTime": ms(updated_ns),
-        "openTime": created_ns // MILLISECOND if size else 0,
+        "createdTime": str(created_ms),
+        "updatedTime": str(updated_ms),
+        "openTime": created_ms if size else 0,
     }
 
 

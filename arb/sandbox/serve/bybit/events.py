@@ -49,47 +49,52 @@ class Part:
 
 def parts(event: Event, side: Side) -> list[Part]:
     """All of an event, in the order in which it is sent."""
-    category = event.venue.removeprefix("bybit_")
+    category, clock = words = _words(event.venue, side)
+    found = []
     if isinstance(event, OrderEvent):
         order, one = event.order, event.execution
-        found = [Part("order", category, lambda: [answers.streamed_order(order, category)])]
+        found.append(Part("order", category, lambda: [answers.streamed_order(order, *words)]))
         if one is not None and answers.EXECUTION_TYPES[one.kind] == "Trade":
             found.append(
-                Part("execution.fast", category, lambda: [answers.fast_execution(one, order, category)])
+                Part("execution.fast", category, lambda: [answers.fast_execution(one, order, *words)])
             )
         if one is not None:
             found.append(
-                Part("execution", category, lambda: [answers.streamed_execution(one, order, category)])
+                Part("execution", category, lambda: [answers.streamed_execution(one, order, *words)])
             )
-        return found
-    if isinstance(event, TransferEvent):
-        return [Part("wallet", category, lambda: [wallet(side, event.account, [event.asset])])]
-    found = []
-    if isinstance(event, AccountEvent):
+    elif isinstance(event, AccountEvent):
         funding, known = event.funding, {view.asset: view for view in event.assets}
         if funding is not None:
             found.append(
-                Part("execution", category, lambda: [answers.streamed_execution(funding, None, category)])
+                Part("execution", category, lambda: [answers.streamed_execution(funding, None, *words)])
             )
         if event.positions:
-            found.append(Part("position", category, lambda: _positions(event, side)))
+            found.append(Part("position", category, lambda: _positions(event, side, clock)))
         if known:
             found.append(Part("wallet", category, lambda: [wallet(side, event.account, known, known)]))
+    elif isinstance(event, TransferEvent):
+        found.append(Part("wallet", category, lambda: [wallet(side, event.account, [event.asset])]))
     return found
 
 
-def lost_cancel(order: VenueOrder) -> Part:
+def lost_cancel(order: VenueOrder, side: Side) -> Part:
     """The second message `Filled` of an order that was filled before its cancellation, which was accepted, arrived."""
-    category = order.venue.removeprefix("bybit_")
-    words = {"cancelType": "CancelByUser", "rejectReason": "EC_OrigClOrdIDDoesNotExist"}
-    return Part("order", category, lambda: [answers.streamed_order(order, category) | words])
+    words = _words(order.venue, side)
+    also = {"cancelType": "CancelByUser", "rejectReason": "EC_OrigClOrdIDDoesNotExist"}
+    return Part("order", words[0], lambda: [answers.streamed_order(order, *words) | also])
 
 
-def _positions(event: AccountEvent, side: Side) -> list[Row]:
+def _words(venue: str, side: Side) -> tuple[str, answers.Clock]:
+    """Category and clock of a venue."""
+    category = venue.removeprefix("bybit_")
+    return category, side.clock(category)
+
+
+def _positions(event: AccountEvent, side: Side, clock: answers.Clock) -> list[Row]:
     account, rows = side.account(event.account), []
     for view in event.positions:
         position = account.positions.get(view.symbol, view.side)
         rules = side.desk("linear").instruments[view.symbol].rules
         taker = account.fee_rules[VENUE].taker
-        rows.append(answers.position(view, rules, taker, (position.opened_ns, event.at_ns)))
+        rows.append(answers.position(view, rules, taker, (position.opened_ns, event.at_ns), clock))
     return [answers.streamed_position(row) for row in rows]

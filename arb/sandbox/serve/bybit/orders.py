@@ -12,7 +12,6 @@ from typing import Any
 from arb.sandbox.accounts.amounts import ZERO, divided
 from arb.sandbox.accounts.margin import Margin
 from arb.sandbox.serve.bybit import errors
-from arb.sandbox.serve.bybit.answers import ms
 from arb.sandbox.serve.bybit.errors import RequestError, parameter_error
 from arb.sandbox.serve.bybit.parameters import Fields, amend_request, cancel_request, place_request
 from arb.sandbox.serve.bybit.side import Answer, Call, Run, outcome_of
@@ -189,7 +188,7 @@ def _batch(call: Call, leg: _Leg, *, has_time: bool = False) -> Run:
             ids: Any = outcome.result if isinstance(outcome, Answer) else _sent_ids(one, is_new=has_time)
             row = {"category": category, "symbol": str(one.get("symbol") or ""), **ids}
             if has_time:
-                row["createAt"] = ms(now_ns) if is_done else ""
+                row["createAt"] = str(call.side.clock(category)(now_ns)) if is_done else ""
             rows.append(row)
             refusal = outcome if isinstance(outcome, RequestError) else None
             codes.append({"code": refusal.code if refusal else 0, "msg": refusal.text if refusal else "OK"})

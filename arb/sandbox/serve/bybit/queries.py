@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 from arb.sandbox.accounts.amounts import ZERO
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.serve.bybit import answers
-from arb.sandbox.serve.bybit.answers import Row
+from arb.sandbox.serve.bybit.answers import Clock, Row
 from arb.sandbox.serve.bybit.errors import parameter_error
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
 from arb.sandbox.serve.bybit.side import Answer, Call, Run, Side
 from arb.sandbox.trading.order_state import Execution, VenueOrder
-from connectors.units import MILLISECOND, SECOND
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.sandbox.trading.desk import Desk
@@ -55,7 +55,7 @@ def realtime(call: Call) -> Run:
             orders = desk.open_orders(call.account)
         if not (order_id or link_id):
             orders = [one for one in orders if is_wanted(one.symbol)]
-        return _listed(category, _newest_first(orders), page, answers.open_order)
+        return _listed(call, category, _newest_first(orders), page, answers.open_order)
 
     return run
 
@@ -73,7 +73,8 @@ def history(call: Call) -> Run:
     def run(now_ns: int) -> Answer:
         if category not in CATEGORIES or has_stops:
             return _empty(category)
-        first_ms, last_ms = span(now_ns)
+        clock = call.side.clock(category)
+        first_ms, last_ms = span(clock(now_ns))
         if order_id or link_id:
             found = call.side.find(category, call.account, order_id, link_id)
             orders = [found] if found is not None and not found.is_open else []
@@ -82,11 +83,11 @@ def history(call: Call) -> Run:
                 one
                 for one in call.side.desk(category).closed_orders(call.account)
                 if is_wanted(one.symbol)
-                and first_ms <= one.created_ns // MILLISECOND <= last_ms
+                and first_ms <= clock(one.created_ns) <= last_ms
                 and status in ("", answers.order_status(one, category))
             ]
         kept = [one for one in orders if one.filled or now_ns - one.updated_ns < _DAY_NS]
-        return _listed(category, _newest_first(kept), page, answers.past_order)
+        return _listed(call, category, _newest_first(kept), page, answers.past_order)
 
     return run
 
@@ -104,7 +105,8 @@ def executions(call: Call) -> Run:
         if category not in CATEGORIES:
             return _empty(category)
         desk = call.side.desk(category)
-        first_ms, last_ms = span(now_ns)
+        clock = call.side.clock(category)
+        first_ms, last_ms = span(clock(now_ns))
         found = [
             one
             for one in reversed(desk.executions(call.account))
@@ -114,15 +116,16 @@ def executions(call: Call) -> Run:
                 else one.client_id == link_id
                 if link_id
                 else is_wanted(one.symbol)
-                and first_ms <= one.at_ns // MILLISECOND <= last_ms
+                and first_ms <= clock(one.at_ns) <= last_ms
                 and kind in ("", answers.EXECUTION_TYPES[one.kind])
             )
         ]
 
-        def row(one: Execution, category: str) -> Row:
-            return answers.execution(one, call.side.find(category, call.account, one.order_id), category)
+        def row(one: Execution, category: str, clock: Clock) -> Row:
+            order = call.side.find(category, call.account, one.order_id)
+            return answers.execution(one, order, category, clock)
 
-        return _listed(category, found, page, row)
+        return _listed(call, category, found, page, row)
 
     return run
 
@@ -149,7 +152,7 @@ def positions(call: Call) -> Run:
                 row = position_row(call.side, call.account, name, side)
                 if symbol or row["size"] != "0":
                     rows.append(row)
-        return _listed(category, rows, page, lambda row, _: row)
+        return _listed(call, category, rows, page, lambda row, *_: row)
 
     return run
 
@@ -168,7 +171,8 @@ def position_row(side: Side, account: str, symbol: str, position_side: PositionS
     position = one.positions.get(symbol, position_side)
     view = one.positions.view(symbol, position_side, instrument.mark or ZERO)
     taker = one.fee_rules["bybit_linear"].taker
-    return answers.position(view, instrument.rules, taker, (position.opened_ns, position.updated_ns))
+    times_ns = position.opened_ns, position.updated_ns
+    return answers.position(view, instrument.rules, taker, times_ns, side.clock("linear"))
 
 
 def _symbols(side: Side, fields: Fields, category: str, *, is_required: bool) -> Filter:
@@ -193,9 +197,9 @@ def _span(fields: Fields) -> Callable[[int], tuple[int, int]]:
     if start is not None and end is not None and not 0 <= end - start <= _WEEK_MS:
         raise parameter_error("the time range between startTime and endTime cannot exceed 7 days")
 
-    def span(now_ns: int) -> tuple[int, int]:
+    def span(now_ms: int) -> tuple[int, int]:
         if start is None:
-            last = now_ns // MILLISECOND if end is None else end
+            last = now_ms if end is None else end
             return last - _WEEK_MS, last
         return start, start + _WEEK_MS if end is None else end
 
@@ -217,11 +221,14 @@ def _newest_first(orders: Sequence[VenueOrder]) -> list[VenueOrder]:
     return sorted(orders, key=lambda one: one.no, reverse=True)
 
 
-def _listed(category: str, found: Sequence[T], page: tuple[int, int], row: Callable[[T, str], Row]) -> Answer:
+def _listed(
+    call: Call, category: str, found: Sequence[T], page: tuple[int, int], row: Callable[[T, str, Clock], Row]
+) -> Answer:
     """One page of what was found."""
     start, count = page
     cursor = str(start + count) if start + count < len(found) else ""
-    rows = [row(one, category) for one in found[start : start + count]]
+    clock = call.side.clock(category)
+    rows = [row(one, category, clock) for one in found[start : start + count]]
     return Answer({"list": rows, "nextPageCursor": cursor, "category": category})
 
 

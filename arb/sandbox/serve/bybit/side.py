@@ -12,6 +12,7 @@ from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.keys import ApiKey
 from arb.sandbox.faults import FaultKind
 from arb.sandbox.serve.bybit import errors
+from arb.sandbox.serve.bybit.answers import Clock
 from arb.sandbox.serve.bybit.errors import RequestError, refused
 from arb.sandbox.serve.bybit.events import Part, lost_cancel, parts
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
@@ -43,9 +44,10 @@ _OPERATIONS_PER_S = 3000
 class Side:
     """The side of accounts of both addresses."""
 
-    def __init__(self, trading: Any, uid_factor: int) -> None:
-        """uid_factor: of the limits of a UID; 0: none."""
-        self.trading = trading
+    def __init__(self, exchange: Exchange, uid_factor: int) -> None:
+        """exchange: either. uid_factor: of the limits of a UID; 0: none."""
+        self.trading: Any = exchange.trading
+        self._venues = exchange.venues
         self.limits = UidLimits(uid_factor)
         #: What the streams send of each event.
         self.events = PerEvent(lambda event: parts(event, self))
@@ -60,6 +62,10 @@ class Side:
         """The desk of linear or spot."""
         desk: Desk = self.trading.desks[f"bybit_{category}"]
         return desk
+
+    def clock(self, category: str) -> Clock:
+        """The clock of the venue that linear or spot is."""
+        return self._venues[f"bybit_{category}"].venue_ms
 
     def account(self, account: str) -> Account:
         found: Account = self.trading.account("bybit_spot", account)
@@ -77,7 +83,7 @@ class Side:
 
     def report_lost_cancel(self, order: VenueOrder, now_ns: int) -> None:
         """Reports an order, which was filled before its cancellation arrived, to the account's streams."""
-        part = lost_cancel(order)
+        part = lost_cancel(order, self)
         for listener in list(self.lost_cancels.get(order.account, ())):
             delivery = self.trading.delivery[order.venue]
             delivery.event(now_ns, listener, lambda at_ns, listener=listener: listener(part, at_ns))
@@ -99,7 +105,7 @@ def side_of(exchange: Exchange, limits: Limits) -> Side | None:
         return None
     home = exchange.venues.get("bybit_spot", exchange)
     if not isinstance(home.shared, Side):
-        home.shared = Side(exchange.trading, limits.uid_factor)
+        home.shared = Side(exchange, limits.uid_factor)
     return home.shared
 
 

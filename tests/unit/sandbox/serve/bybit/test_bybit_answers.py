@@ -16,8 +16,13 @@ from arb.sandbox.matching.orders import EndReason, Force, Prevention
 from arb.sandbox.serve.bybit import answers
 from arb.sandbox.trading.order_state import Execution, ExecutionKind, OrderStatus, VenueOrder
 from arb.sandbox.trading.requests import OrderKind
+from connectors.units import MILLISECOND
 
 AT_NS = 1_700_000_000_123_456_789
+
+
+def clock(now_ns):
+    return now_ns // MILLISECOND
 
 
 def an_order(**changes):
@@ -50,19 +55,19 @@ def decoded(row, struct):
 def test_all_forms_of_an_order_and_an_execution_decode(category):
     with exact():
         order, one = an_order(), an_execution()
-        decoded(answers.open_order(order, category), bybit.OPEN_ORDER)
-        decoded(answers.past_order(order, category), bybit.PAST_ORDER)
-        decoded(answers.streamed_order(order, category), bybit.STREAMED_ORDER)
+        decoded(answers.open_order(order, category, clock), bybit.OPEN_ORDER)
+        decoded(answers.past_order(order, category, clock), bybit.PAST_ORDER)
+        decoded(answers.streamed_order(order, category, clock), bybit.STREAMED_ORDER)
         for of in (order, None):
-            decoded(answers.execution(one, of, category), bybit.EXECUTION)
-            decoded(answers.streamed_execution(one, of, category), bybit.STREAMED_EXECUTION)
-        decoded(answers.fast_execution(one, order, category), bybit.FAST_EXECUTION)
+            decoded(answers.execution(one, of, category, clock), bybit.EXECUTION)
+            decoded(answers.streamed_execution(one, of, category, clock), bybit.STREAMED_EXECUTION)
+        decoded(answers.fast_execution(one, order, category, clock), bybit.FAST_EXECUTION)
 
 
 def test_fields_that_are_of_one_category_only():
     with exact():
-        linear = answers.open_order(an_order(), "linear").keys()
-        spot = answers.open_order(an_order(), "spot").keys()
+        linear = answers.open_order(an_order(), "linear", clock).keys()
+        spot = answers.open_order(an_order(), "spot", clock).keys()
     assert linear - spot == {"createType", "parentOrderLinkId", "lastPriceOnCreated", "tpslMode"}
     assert spot - linear == {"marketUnit", "ocoTriggerBy", "basePrice"}
 
@@ -75,7 +80,7 @@ def test_figures_of_a_partly_filled_order():
             value=Decimal("168.0020"),
             fees={"USDT": Decimal("0.03360040")},
         )
-        row = answers.open_order(order, "linear")
+        row = answers.open_order(order, "linear", clock)
     assert (row["price"], row["qty"], row["cumExecQty"], row["leavesQty"]) == (
         "42000.5",
         "0.01",
@@ -116,7 +121,7 @@ def test_words_of_an_ended_order(reason, category, filled, words):
         order = an_order(
             status=OrderStatus.EXPIRED, end_reason=reason, filled=Decimal(filled), value=Decimal(filled)
         )
-        row = answers.past_order(order, category)
+        row = answers.past_order(order, category, clock)
     assert (row["orderStatus"], row["cancelType"], row["rejectReason"]) == words
     assert (row["leavesQty"], row["leavesValue"]) == ("0", "0")
     assert row["avgPrice"] == ("1" if order.filled else "")
@@ -124,13 +129,18 @@ def test_words_of_an_ended_order(reason, category, filled, words):
 
 def test_words_of_other_states():
     with exact():
-        assert answers.open_order(an_order(), "spot")["orderStatus"] == "New"
-        assert answers.open_order(an_order(status=OrderStatus.FILLED), "spot")["orderStatus"] == "Filled"
-        assert answers.open_order(an_order(status=OrderStatus.REJECTED), "spot")["orderStatus"] == "Rejected"
+        assert answers.open_order(an_order(), "spot", clock)["orderStatus"] == "New"
+        assert (
+            answers.open_order(an_order(status=OrderStatus.FILLED), "spot", clock)["orderStatus"] == "Filled"
+        )
+        assert (
+            answers.open_order(an_order(status=OrderStatus.REJECTED), "spot", clock)["orderStatus"]
+            == "Rejected"
+        )
         market = an_order(
             kind=OrderKind.MARKET, price=None, quote_quantity=Decimal(500), extra={"marketUnit": "quoteCoin"}
         )
-        row = answers.open_order(market, "spot")
+        row = answers.open_order(market, "spot", clock)
     assert (row["orderType"], row["price"], row["qty"], row["marketUnit"]) == (
         "Market",
         "0",
@@ -141,15 +151,15 @@ def test_words_of_other_states():
 
 def test_fees_in_two_assets_are_in_the_detail_only():
     with exact():
-        row = answers.open_order(an_order(fees={"BTC": Decimal("0.1"), "USDT": Decimal(-2)}), "spot")
+        row = answers.open_order(an_order(fees={"BTC": Decimal("0.1"), "USDT": Decimal(-2)}), "spot", clock)
     assert (row["cumExecFee"], row["cumFeeDetail"]) == ("", {"BTC": "0.1", "USDT": "-2"})
 
 
 def test_a_makers_id_is_not_in_the_fast_topic():
     with exact():
-        assert answers.fast_execution(an_execution(), an_order(), "linear")["orderLinkId"] == ""
-        taker = answers.fast_execution(an_execution(is_maker=False), an_order(), "linear")
-        slow = answers.streamed_execution(an_execution(), an_order(), "linear")
+        assert answers.fast_execution(an_execution(), an_order(), "linear", clock)["orderLinkId"] == ""
+        taker = answers.fast_execution(an_execution(is_maker=False), an_order(), "linear", clock)
+        slow = answers.streamed_execution(an_execution(), an_order(), "linear", clock)
     assert taker["orderLinkId"] == "arb-1"
     assert (taker["execId"], taker["seq"]) == (slow["execId"], slow["seq"])
     assert (slow["execPnl"], slow["execFee"], slow["feeCurrency"]) == ("-1.5", "0.0336004", "USDT")
@@ -169,7 +179,7 @@ def test_positions(quantity):
         abs(Decimal(quantity)) * 42000,
     )  # fmt: skip
     with exact():
-        row = answers.position(view, rules, Decimal("0.00055"), (AT_NS, AT_NS))
+        row = answers.position(view, rules, Decimal("0.00055"), (AT_NS, AT_NS), clock)
     decoded(row, bybit.POSITION)
     decoded(answers.streamed_position(row), bybit.STREAMED_POSITION)
     assert row["side"] == {"0.5": "Buy", "-0.5": "Sell", "0": ""}[quantity]

@@ -57,17 +57,26 @@ def test_closed_size_and_profit_of_an_execution():
     assert sum(Decimal(row["execPnl"]) for row in rows) == position.cumulative
 
 
-def test_events_have_the_time_of_the_venue_whose_clock_has_become_wrong():
+def test_all_times_are_those_of_the_venue_whose_clock_has_become_wrong():
     doors = Doors()
     offset_ms = [0]
     doors.exchanges["bybit_linear"].venue_ms = lambda now_ns: now_ns // MILLISECOND + offset_ms[0]
     private = doors.socket("/v5/private")
-    private.ask(op="subscribe", args=["order"])
+    private.ask(op="subscribe", args=["order", "execution", "position"])
     private.texts.clear()
     offset_ms[0] = 1500
-    doors.place(qty="0.01")
-    (message,) = [json.loads(text) for text in private.texts]
-    assert message["creationTime"] == int(message["data"][0]["updatedTime"]) + 1500
+    placed = doors.place(orderType="Market", price=None, qty="0.01")["result"]["orderId"]
+    off = doors.now_ns // MILLISECOND + 1500
+    messages = [json.loads(text) for text in private.texts]
+    rows = {one["topic"]: one["data"][0] for one in messages}
+    assert {one["creationTime"] for one in messages} == {off}
+    assert {int(rows["order"]["createdTime"]), int(rows["order"]["updatedTime"])} == {off}
+    assert {int(rows["execution"]["execTime"]), int(rows["position"]["updatedTime"])} == {off}
+    query = {"category": "linear", "orderId": placed, "openOnly": 1}
+    (listed,) = doors.right("order_realtime", "GET", "/v5/order/realtime", query)["list"]
+    assert int(listed["createdTime"]) == off
+    (row,) = doors.right("transaction_log", "GET", "/v5/account/transaction-log", {"type": "TRADE"})["list"]
+    assert int(row["transactionTime"]) == off
 
 
 def test_a_cancellation_that_loses_to_a_fill_is_accepted_and_reported():
