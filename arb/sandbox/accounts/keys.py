@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from hashlib import sha256
 from string import ascii_letters, digits
@@ -44,10 +44,10 @@ class ApiKey:
 
 
 class KeyRing:
-    """All keys, by house and id."""
+    """All keys, by house and id: copies, which a fault may revoke."""
 
     def __init__(self, keys: Iterable[ApiKey] = ()) -> None:
-        self._keys = {(key.house, key.id): key for key in keys}
+        self._keys = {(key.house, key.id): replace(key) for key in keys}
 
     def find(self, house: str, key_id: str) -> ApiKey | None:
         """The key, revoked ones included."""
