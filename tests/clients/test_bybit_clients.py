@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
-from clients.harness import RunningSandbox, run_program
+from clients.harness import RunningSandbox, ahead, run_program
 from clients.rehearsal import LISTS, ORDERS, STATES, Rehearsal, equal
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind
@@ -77,7 +76,7 @@ class BybitRehearsal(Rehearsal):
         assert self.is_spot or equal(value["position"], self.position.quantity)
 
 
-@cache
+@ahead([(client, category) for client in CLIENTS for category in SYMBOLS])
 def rehearsal(client: str, category: str) -> BybitRehearsal:
     """Runs a client once, in a sandbox of its own."""
     # pybit's WebSocketTrading registers the callback of a request after it was sent: an answer must not be sooner.

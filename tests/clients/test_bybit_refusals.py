@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
-from clients.harness import Reported, RunningSandbox, run_program
+from clients.harness import Reported, RunningSandbox, ahead, run_program
 
 from arb.sandbox.accounts.keys import ApiKey, KeyKind
 from arb.sandbox.trading.setup import TradingSetup, usual_account
@@ -37,7 +35,7 @@ BY_SOCKET = {
 SYMBOLS = {"linear": "BTC/USDT:USDT", "spot": "BTC/USDT"}
 
 
-@cache
+@ahead([(client, category) for client in ("ccxt", "pybit") for category in SYMBOLS])
 def reported(client: str, category: str) -> Reported:
     """Runs the wrong requests once."""
     with RunningSandbox(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
-from clients.harness import Reported, RunningSandbox, run_program
+from clients.harness import Reported, RunningSandbox, ahead, run_program
 
 from arb.sandbox.accounts.keys import test_keys
 from arb.sandbox.faults import ACCOUNT_LINE_KINDS, TRADING_KINDS
@@ -21,7 +20,14 @@ VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
 PERPETUALS = ("binance_usdm", "bybit_linear")
 
 
-@cache
+@ahead(
+    [
+        *(("faults_ccxt", market) for market in VENUES),
+        ("faults_pybit", "bybit_linear"),
+        ("faults_spot_sdk", "binance_spot"),
+        ("faults_usdm_sdk", "binance_usdm"),
+    ]
+)
 def seen(program: str, market: str) -> tuple[Reported, list[dict[str, Any]]]:
     """What a client reported in a sandbox of its own, and the fault log."""
     house = market.partition("_")[0]

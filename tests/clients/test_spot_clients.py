@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
-from clients.harness import RunningSandbox, run_program
+from clients.harness import RunningSandbox, ahead, run_program
 from clients.rehearsal import LISTS, ORDERS, Rehearsal, equal
 
 from arb.sandbox.accounts.keys import TestKey, test_keys
@@ -52,7 +50,7 @@ class SpotRehearsal(Rehearsal):
         assert equal(value[1], self.fee_rule.taker)
 
 
-@cache
+@ahead([(client,) for client in CLIENTS])
 def rehearsal(client: str) -> SpotRehearsal:
     """Runs a client once, in a sandbox of its own."""
     program, key = CLIENTS[client]

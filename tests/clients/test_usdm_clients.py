@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
-from clients.harness import RunningSandbox, run_program
+from clients.harness import RunningSandbox, ahead, run_program
 from clients.rehearsal import LISTS, ORDERS, Rehearsal, equal
 
 from arb.sandbox.accounts.keys import TestKey, test_keys
@@ -47,7 +45,7 @@ class UsdmRehearsal(Rehearsal):
         assert (self.modes.is_hedge, self.modes.margin_of("BTCUSDT")) == (False, "cross")
 
 
-@cache
+@ahead([(client,) for client in CLIENTS])
 def rehearsal(client: str) -> UsdmRehearsal:
     """Runs a client once, in a sandbox of its own."""
     program, key = CLIENTS[client]

@@ -6,11 +6,10 @@ The classes of ccxt are those that it raises for an address that is not the venu
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
-from clients.harness import RunningSandbox, run_program
+from clients.harness import RunningSandbox, ahead, run_program
 
 from arb.sandbox.accounts.keys import test_keys
 from arb.sandbox.serve.limits import LIMITS
@@ -54,7 +53,7 @@ BY_SOCKET = {
 }
 
 
-@cache
+@ahead([("usdm_refusals_ccxt",), ("usdm_refusals_connector",)])
 def reported(program: str) -> Any:
     """Runs the wrong requests once."""
     reader = replace(READER.key, permissions=frozenset(("read", "spot")))
