@@ -1,10 +1,40 @@
-"""Answers of a gateway to the bot, in ticks and lots."""
+"""Between the bot's rows of `ORDER` and the gateway's ticks and lots: requests of the bot, and answers to it.
+
+The one place of order entry with floats. A quantity of the bot is a whole number of lots, or it is refused; what
+executes everything that is left has the bot's own value of it, so that a whole fill has the simulated exchange's bits.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from hftbacktest.order import CANCELED, MARKET, NEW, NONE, REJECTED
+
+from arb.engine.account import EXECUTED, FUNDING, NO_ORDER, REPLACED
+from arb.engine.order_table import ORDER
+from arb.engine.world import FEE_AS_RECEIVED, FEE_IN_OTHER, FEE_IN_QUOTE
+from connectors.orders.model import Act, Force, Instrument
+
+#: How far from a whole number of lots a quantity may be.
+_LOTS_OFF_MAX = 1e-6
+_ACTS = {NEW: Act.PLACE, CANCELED: Act.CANCEL, REPLACED: Act.AMEND}
+
+
+class RequestRow(NamedTuple):
+    """A request of the bot. side: 1 buy, -1 sell; lots: -1 if the quantity is not a whole number of them."""
+
+    order_id: int
+    request_no: int
+    act: Act
+    side: int
+    force: Force
+    is_market: bool
+    tick: int
+    lots: int
+    made_ns: int
 
 
 class AnswerKind(IntEnum):
@@ -45,3 +75,125 @@ class BotAnswer(NamedTuple):
     exch_ns: int
     received_ns: int
     cause: str
+
+
+class FundingAnswer(NamedTuple):
+    """A funding payment for the bot. amount: received, in quote. rate, mark, position: NaN if not known."""
+
+    leg: int
+    amount: Decimal
+    rate: float
+    mark: float
+    position: float
+    exch_ns: int
+    received_ns: int
+
+
+def request_of(row: Any, lot_size: float) -> RequestRow:
+    """The request in a row of ORDER."""
+    lots = float(row["qty"]) / lot_size
+    whole = round(lots)
+    return RequestRow(
+        order_id=int(row["order_id"]),
+        request_no=int(row["request_no"]),
+        act=_ACTS[int(row["req"])],
+        side=int(row["side"]),
+        force=Force(int(row["time_in_force"])),
+        is_market=int(row["order_type"]) == MARKET,
+        tick=int(row["price_tick"]),
+        lots=whole if abs(lots - whole) <= _LOTS_OFF_MAX else -1,
+        made_ns=int(row["request_ts"]),
+    )
+
+
+class BotOrder:
+    """An order as the bot has it: the floats of its last request, and what answers made of them."""
+
+    __slots__ = (
+        "_accepted_ts",
+        "_asked",
+        "_exec_qty",
+        "_leaves",
+        "_leaves_lots",
+        "_lot",
+        "_qty",
+        "_total_lots",
+    )
+
+    def __init__(self, row: Any, lot_size: float, lots: int) -> None:
+        """row: of ORDER, the request that creates it."""
+        self._asked = row
+        self._accepted_ts = int(row["request_ts"])
+        self._lot = lot_size
+        self._qty = self._leaves = float(row["qty"])
+        self._total_lots = self._leaves_lots = lots
+        self._exec_qty = 0.0
+
+    def request(self, row: Any) -> None:
+        """A further request: a cancellation or an amendment."""
+        self._asked = row
+
+    def row_of(self, answer: BotAnswer, charged: int = 0, fee_price: float = float("nan")) -> Any:
+        """The row of ORDER for an answer, an array of one. charged: as in ORDER, of an execution."""
+        row = np.array([self._asked], ORDER)
+        fill_qty = self._take(answer)
+        row["req"] = _REQUESTS[answer.kind]
+        row["status"] = answer.status
+        row["price_tick"] = answer.tick
+        row["qty"], row["leaves_qty"] = self._qty, self._leaves
+        row["exec_qty"], row["exec_price_tick"] = self._exec_qty, answer.exec_tick
+        row["maker"] = answer.is_maker
+        row["exch_timestamp"] = answer.exch_ns
+        row["request_no"] = answer.request_no
+        if not answer.request_no:
+            row["request_ts"] = self._accepted_ts
+        elif answer.kind is not AnswerKind.REJECTED:
+            self._accepted_ts = int(row["request_ts"][0])
+        row["fill_qty"] = fill_qty
+        row["charged"] = charged if answer.fill_lots else 0
+        row["fee"] = float(answer.fee) if answer.fill_lots else 0.0
+        row["fee_price"] = fee_price
+        return row
+
+    def _take(self, answer: BotAnswer) -> float:
+        """Applies an answer to the quantities; returns what it executes."""
+        fill_qty = 0.0
+        if answer.fill_lots:
+            is_rest = answer.leaves_lots == 0 and answer.fill_lots == self._leaves_lots
+            fill_qty = self._exec_qty = self._leaves if is_rest else answer.fill_lots * self._lot
+        asked_qty = float(self._asked["qty"])
+        is_asked = answer.kind is AnswerKind.MODIFIED and answer.leaves_lots == round(asked_qty / self._lot)
+        if answer.leaves_lots != self._leaves_lots:
+            self._leaves = asked_qty if is_asked else answer.leaves_lots * self._lot
+        if answer.total_lots != self._total_lots:
+            is_whole = answer.total_lots == answer.leaves_lots
+            self._qty = self._leaves if is_whole else answer.total_lots * self._lot
+        self._leaves_lots, self._total_lots = answer.leaves_lots, answer.total_lots
+        return fill_qty
+
+
+_REQUESTS = {
+    AnswerKind.ACCEPTED: NONE,
+    AnswerKind.MODIFIED: NONE,
+    AnswerKind.EXECUTED: EXECUTED,
+    AnswerKind.ENDED: NONE,
+    AnswerKind.REJECTED: REJECTED,
+}
+
+
+def charged_in(fee_asset: str, instrument: Instrument) -> int:
+    """The code of `ORDER.charged` for a fee in an asset; without one it is zero, in quote."""
+    if fee_asset in ("", instrument.quote):
+        return 1 + FEE_IN_QUOTE
+    is_base = instrument.is_spot and fee_asset == instrument.base
+    return 1 + (FEE_AS_RECEIVED if is_base else FEE_IN_OTHER)
+
+
+def funding_row(payment: FundingAnswer) -> Any:
+    """The row of ORDER for a funding payment, an array of one."""
+    row = np.zeros(1, ORDER)
+    row["req"], row["order_id"] = FUNDING, NO_ORDER
+    row["exch_timestamp"] = payment.exch_ns
+    row["qty"], row["tick_size"] = payment.position, payment.mark
+    row["leaves_qty"], row["exec_qty"] = payment.rate, float(payment.amount)
+    return row

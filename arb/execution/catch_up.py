@@ -1,0 +1,62 @@
+"""Questions about a venue's account that must all be answered: at the start, after the stream was away, at the end.
+
+A question that fails is asked again. Executions arrive in pages, oldest first: the next one begins at the last one's
+time, until a page brings nothing that was not in the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from connectors.orders.model import Act, Execution, OrderRequest
+
+
+class Questions:
+    """A set of questions, each open, or asked under a wire id."""
+
+    def __init__(self, questions: Iterable[OrderRequest], now: int, retry_ns: int) -> None:
+        self._open: list[tuple[int, OrderRequest]] = [(now, one) for one in questions]
+        self._asked: dict[str, OrderRequest] = {}
+        self._last_page: dict[str, frozenset[str]] = {}
+        self._retry_ns = retry_ns
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all have been answered."""
+        return not self._open and not self._asked
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next one is to be asked."""
+        return min((due for due, _ in self._open), default=None)
+
+    def add(self, question: OrderRequest, now: int) -> None:
+        """A further question."""
+        self._open.append((now, question))
+
+    def due(self, now: int) -> list[OrderRequest]:
+        """Those to be asked now; `asked` follows for each."""
+        found = [one for due, one in self._open if due <= now]
+        self._open = [(due, one) for due, one in self._open if due > now]
+        return found
+
+    def asked(self, question: OrderRequest, wire_id: str) -> None:
+        self._asked[wire_id] = question
+
+    def failed(self, wire_id: str, now: int) -> None:
+        """There was no usable answer: asked again later."""
+        question = self._asked.pop(wire_id, None)
+        if question is not None:
+            self._open.append((now + self._retry_ns, question))
+
+    def answered(self, wire_id: str, executions: Iterable[Execution], now: int) -> OrderRequest | None:
+        """The question that was answered; None if it is not one of these. Asks for the next page of executions."""
+        question = self._asked.pop(wire_id, None)
+        if question is None or question.act is not Act.EXECUTIONS:
+            return question
+        page = {x.execution_id: x.venue_ms for x in executions}
+        if page.keys() - self._last_page.get(question.symbol, frozenset()):
+            self._last_page[question.symbol] = frozenset(page)
+            latest = max(page.values())
+            self._open.append((now, question._replace(since_ms=max(latest, question.since_ms))))
+        return question

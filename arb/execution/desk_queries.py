@@ -1,0 +1,244 @@
+"""What a desk asks its venue: rounds of look-ups, what happened while nothing was seen, the account."""
+
+from __future__ import annotations
+
+from arb.execution.answers import BotAnswer, FundingAnswer
+from arb.execution.catch_up import Questions
+from arb.execution.desk_wires import FUNDINGS_MAX, Asked, DeskWires, Stage
+from arb.execution.doubt import DoubtCause, Inquiry, Judgement
+from arb.execution.order_records import Broken, Effect, LookUp, Noted, Owed, Phase
+from arb.execution.order_state import OrderState
+from connectors.orders.model import (
+    AccountView,
+    Act,
+    Decoded,
+    Execution,
+    Funding,
+    Notice,
+    OrderRequest,
+    OrderUpdate,
+    VenueAnswer,
+)
+from connectors.units import MILLISECOND
+
+#: How long before the last event executions are queried from, ms.
+BEFORE_MS = 5_000
+
+
+class DeskQueries(DeskWires):
+    """Questions of a desk, their answers, and what follows for its orders. See `VenueDesk`."""
+
+    def _doubt(self, state: OrderState, cause: DoubtCause, now: int) -> None:
+        if state.is_over:
+            self._apply(state, self.orders.refuse(state, now, cause.value), now)
+            return
+        if state.phase is Phase.OWED and (state.pending is None or state.pending.act is Act.PLACE):
+            return  # its end is known; the executions are being asked for
+        doubt = self.inquiries.doubt(state, cause, now)
+        if doubt is not None:
+            self._note("in doubt", f"{doubt.client_id} {doubt.act.name.lower()}: {cause.value}")
+            for inquiry in self.inquiries.due_of(state, now):
+                self._inquire(inquiry, now)
+
+    def _ask(self, request: OrderRequest, state: OrderState | None, now: int) -> str:
+        """Encodes a query: on the trade socket if the venue has it there, else by REST."""
+        number = self._number()
+        wire = f"{request.act.name.lower().replace('_', '')}-{number}"
+        is_short = request.act in (Act.LOOK_UP, Act.TIME) and bool(self._trade_lines)
+        encode = self._protocol.encode if is_short else self._protocol.encode_rest
+        self._encode(request._replace(attempt=number), wire, state, now, encode)
+        return wire
+
+    def _query(
+        self, act: Act, leg: int, *, since_ms: int = 0, client: str = "", venue_id: str = ""
+    ) -> OrderRequest:
+        symbol = self.instruments[leg].symbol
+        return OrderRequest(act, leg, symbol, 0, client, venue_order_id=venue_id, since_ms=since_ms)
+
+    def _inquire(self, inquiry: Inquiry, now: int) -> None:
+        """One round of questions about an order."""
+        state, leg = inquiry.order, inquiry.order.leg
+        if inquiry.doubt is not None:
+            self._ask(self._query(Act.TIME, leg), None, now)
+        if inquiry.doubt is not None or inquiry.wants_state or state.open_links:
+            for client in state.asked_ids:
+                self._ask(self._query(Act.LOOK_UP, leg, client=client), state, now)
+        if inquiry.doubt is not None:
+            since_ms = inquiry.doubt.pending.made_ns // MILLISECOND - 1_000
+            self._ask(self._query(Act.EXECUTIONS, leg, since_ms=since_ms), state, now)
+            for x in self.orders.orphans(state.symbol, state.side, since_ms)[:1]:
+                self._ask(self._query(Act.LOOK_UP, leg, venue_id=x.venue_order_id), None, now)
+        elif state.is_owed:
+            for link in state.links:
+                if link.said > link.executed:
+                    since_ms = state.made_ns // MILLISECOND - 1_000
+                    self._ask(
+                        self._query(Act.EXECUTIONS, leg, since_ms=since_ms, venue_id=link.venue_id),
+                        state,
+                        now,
+                    )
+
+    def _catch_up(self, now: int) -> None:
+        """Begins to query what happened while nothing was seen."""
+        is_first = self.facts.catch_ups == 0
+        self.facts.catch_ups += 1
+        self._stage = Stage.CATCHING_UP
+        since_ms = self._last_event_ms - BEFORE_MS
+        asks = [self._query(Act.TIME, min(self.instruments))] if is_first else []
+        for leg in self.instruments:
+            asks.append(self._query(Act.OPEN_ORDERS, leg))
+            asks.append(self._query(Act.EXECUTIONS, leg, since_ms=since_ms))
+        if is_first:
+            asks += self._account_queries()
+        self._questions = Questions(asks, now, self._times.lookup_first_ns)
+        self._ask_questions(now)
+
+    def _account_queries(self) -> list[OrderRequest]:
+        first = min(self.instruments)
+        asks = [self._query(Act.BALANCES, first)]
+        if not self.instruments[first].is_spot:
+            asks += [self._query(Act.POSITION, first), self._query(Act.MODE, first)]
+        return asks + [self._query(Act.COMMISSION, leg) for leg in self.instruments]
+
+    def _ask_questions(self, now: int) -> None:
+        for questions in self._question_sets:
+            for request in questions.due(now):
+                state = self.orders.by_client(request.client_id) if request.client_id else None
+                wire = self._ask(request, state, now)
+                if wire in self._asked:
+                    questions.asked(request, wire)
+
+    def _failed(self, wire: str, now: int) -> None:
+        for questions in self._question_sets:
+            questions.failed(wire, now)
+
+    def _queried(
+        self,
+        asked: Asked,
+        wire: str,
+        decoded: VenueAnswer | AccountView | tuple[Decoded, ...],
+        now: int,
+    ) -> None:
+        """The answer to a query."""
+        act = asked.request.act
+        parts: tuple[Decoded, ...]
+        parts = (decoded,) if isinstance(decoded, VenueAnswer | AccountView) else decoded
+        updates: list[OrderUpdate] = []
+        executions: list[Execution] = []
+        for one in parts:
+            if isinstance(one, VenueAnswer):
+                updates += one.updates
+                executions += one.executions
+                if act is Act.TIME:
+                    self._clock_ms = max(self._clock_ms, one.venue_ms)
+                    self.facts.clock_offset_ms = one.venue_ms - now // MILLISECOND
+                elif act is Act.COMMISSION:
+                    self.facts.commission[asked.request.leg] = one.text
+            elif isinstance(one, OrderUpdate):
+                updates.append(one)
+            elif isinstance(one, Execution):
+                executions.append(one)
+            elif isinstance(one, AccountView):
+                self.facts.view(one, is_end=self._last_questions is not None)
+            elif isinstance(one, Notice) and act is Act.MODE:
+                self.facts.mode = one.text
+        for x in executions:
+            self._execution(x, now)
+        for u in updates:
+            self._update(u, now, asked.changes if act is Act.LOOK_UP else -1)
+        if act is Act.LOOK_UP and asked.state is not None:
+            self._looked_up(asked, bool(updates), now)
+        elif act is Act.EXECUTIONS:
+            self._has_executions(asked)
+        for questions in self._question_sets:
+            question = questions.answered(wire, executions, now)
+            if question is not None:
+                if questions is self._last_questions:
+                    self.facts.end(question, updates, executions)
+                else:
+                    self._question_answered(questions, question, updates, now)
+        self._ask_questions(now)
+
+    def _looked_up(self, asked: Asked, is_found: bool, now: int) -> None:
+        state = asked.state
+        if state is None:
+            return
+        clock_ms, doubt = asked.clock_ms, self.inquiries.of(state)
+        if doubt is not None and doubt.doubt is not None and doubt.doubt.act is not Act.CANCEL:
+            since_ms = doubt.doubt.pending.made_ns // MILLISECOND - 1_000
+            if self.orders.orphans(state.symbol, state.side, since_ms):
+                clock_ms = -1  # one of these may be of this order
+        judgement = self.inquiries.looked_up(state, asked.request.client_id, is_found, clock_ms, now)
+        if judgement is Judgement.NEVER:
+            self._apply(state, self.orders.refuse(state, now, "never arrived"), now)
+        elif judgement is Judgement.PRUNED:
+            self._apply(state, self.orders.prune(state, now), now)
+        else:
+            self._apply(state, [], now)
+
+    def _has_executions(self, asked: Asked) -> None:
+        inquiry = self.inquiries.of(asked.state) if asked.state is not None else None
+        if inquiry is not None:
+            inquiry.executions_ms = max(inquiry.executions_ms, asked.clock_ms)
+
+    def _question_answered(
+        self, questions: Questions, question: OrderRequest, updates: list[OrderUpdate], now: int
+    ) -> None:
+        """An answer of a catch-up; orders of ours that are not open any more are looked up one by one."""
+        if question.act is Act.OPEN_ORDERS:
+            listed = {u.client_id for u in updates}
+            if self.facts.catch_ups == 1:
+                self.facts.open_start += sorted(listed)
+            for state in list(self.orders.open.values()):
+                if state.symbol == question.symbol and not state.is_over:
+                    for client in state.asked_ids:
+                        if client not in listed:
+                            questions.add(self._query(Act.LOOK_UP, state.leg, client=client), now)
+        if questions.is_done and self._stage is Stage.CATCHING_UP:
+            self._stage = Stage.UP
+            self._note("up", f"{self.venue}: orders and executions are known")
+
+    def _update(self, u: OrderUpdate, now: int, asked: int = -1) -> None:
+        self._apply(self.orders.by_ids(u.client_id, u.venue_order_id), self.orders.update(u, now, asked), now)
+
+    def _execution(self, x: Execution, now: int) -> None:
+        self._apply(self.orders.by_ids(x.client_id, x.venue_order_id), self.orders.execution(x, now), now)
+
+    def _funding(self, payment: Funding, now: int) -> None:
+        """A funding payment, once: two streams may report it."""
+        key = (payment.symbol, payment.asset, payment.venue_ms, payment.amount)
+        leg = self._leg_of.get(payment.symbol)
+        if leg is None or key in self._fundings:
+            return
+        self._fundings[key] = None
+        if len(self._fundings) > FUNDINGS_MAX:
+            self._fundings.popitem(last=False)
+        position = float("nan") if payment.position is None else float(payment.position)
+        self._out.answers.append(
+            FundingAnswer(
+                leg, payment.amount, payment.rate, payment.mark, position, payment.venue_ms * MILLISECOND, now
+            )
+        )
+
+    def _apply(self, state: OrderState | None, effects: list[Effect], now: int) -> None:
+        for effect in effects:
+            if isinstance(effect, BotAnswer):
+                self._out.answers.append(effect)
+            elif isinstance(effect, Owed) and state is not None:
+                self.inquiries.owed(state, now)
+            elif isinstance(effect, LookUp) and state is not None:
+                self.inquiries.look_up(state, now)
+                for inquiry in self.inquiries.due_of(state, now):
+                    self._inquire(inquiry, now)
+            elif isinstance(effect, Noted):
+                self.facts.late_executions += effect.event == "late execution"
+                self._note(effect.event, effect.text)
+            elif isinstance(effect, Broken):
+                self._note("broken", effect.text)
+        if state is None:
+            return
+        ended = self.inquiries.settle(state)
+        if ended is not None:
+            outcome = state.phase.name.lower()
+            self.facts.ended(ended, state.leg, outcome, now)
+            self._note("doubt ended", f"{ended.client_id} {ended.act.name.lower()}: {outcome}")

@@ -1,0 +1,226 @@
+"""What a desk has on its way: wire requests until they are answered, their deadlines, and the outputs of an input."""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntEnum
+from typing import NamedTuple
+
+from arb.execution.answers import BotAnswer, FundingAnswer
+from arb.execution.catch_up import Questions
+from arb.execution.doubt import Inquiries
+from arb.execution.facts import DeskFacts
+from arb.execution.order_records import Effect, Phase
+from arb.execution.order_state import OrderState
+from arb.execution.order_states import OrderStates
+from connectors.orders.model import (
+    Act,
+    Instrument,
+    OrderRequest,
+    WireRequest,
+)
+from connectors.orders.protocol import OrderProtocol, UserProtocol
+from connectors.trade.times import TradeTimes
+from connectors.units import MILLISECOND
+
+#: No time.
+NEVER = (1 << 63) - 1
+#: Requests whose answers may still arrive, funding payments that are recognised when they are repeated.
+ASKED_MAX = 10_000
+FUNDINGS_MAX = 1_000
+CHANGES = frozenset({Act.PLACE, Act.CANCEL, Act.AMEND})
+#: Cancellations of one order that a session's end makes, and the time between two.
+CANCELS_MAX = 5
+
+
+class Outputs(NamedTuple):
+    """What follows from an input, in order. retire: lines to be replaced; due_ns: when `on_tick` is needed next."""
+
+    wires: tuple[WireRequest, ...]
+    answers: tuple[BotAnswer | FundingAnswer, ...]
+    events: tuple[tuple[str, str], ...]
+    retire: tuple[str, ...]
+    due_ns: int
+
+
+class Stage(IntEnum):
+    """What the desk sees of its account."""
+
+    AWAY = 0
+    """No stream of events is up."""
+    CATCHING_UP = 1
+    """A stream is up; orders and executions before it are being queried."""
+    UP = 2
+
+
+@dataclass(slots=True)
+class Asked:
+    """A wire request, and what its answer is about."""
+
+    request: OrderRequest
+    wire: WireRequest
+    state: OrderState | None
+    #: Of queries: the order's `changes` and the venue's clock when it was asked.
+    changes: int
+    clock_ms: int
+    #: Line that has it; "" before it was sent.
+    where: str = ""
+    is_done: bool = False
+
+
+@dataclass(slots=True)
+class _Outs:
+    wires: list[WireRequest] = field(default_factory=list)
+    answers: list[BotAnswer | FundingAnswer] = field(default_factory=list)
+    events: list[tuple[str, str]] = field(default_factory=list)
+    retire: list[str] = field(default_factory=list)
+
+
+class DeskWires:
+    """The state of a desk, and what it sends. See `VenueDesk`."""
+
+    def __init__(
+        self,
+        venue: str,
+        protocol: OrderProtocol,
+        user: UserProtocol,
+        legs: Mapping[int, Instrument],
+        session_ms: int,
+        times: TradeTimes,
+        recv_window_ms: int = 5_000,
+    ) -> None:
+        """protocol, user: of this desk alone, without legs. session_ms: the session's start, part of all client ids."""
+        self.venue = venue
+        self._protocol = protocol
+        self._user = user
+        self.instruments = dict(legs)
+        self._leg_of = {leg.symbol: no for no, leg in legs.items()}
+        for no, leg in legs.items():
+            protocol.add_leg(no, leg)
+            user.add_leg(no, leg)
+        self._session_ms = session_ms
+        self._times = times
+        self.orders = OrderStates(protocol.venue, legs, session_ms)
+        self.inquiries = Inquiries(times, recv_window_ms)
+        self.facts = DeskFacts()
+        self._stage = Stage.AWAY
+        #: Of the catch-up in progress or of the last one, and of the session's end.
+        self._questions: Questions | None = None
+        self._last_questions: Questions | None = None
+        self._asked: OrderedDict[str, Asked] = OrderedDict()
+        self._deadlines: list[tuple[int, str]] = []
+        self._trade_lines: set[str] = set()
+        self._user_lines: set[str] = set()
+        self._clock_ms = -1
+        self._last_event_ms = session_ms
+        self._stopped_until = 0
+        self._numbers = 0
+        self._fundings: OrderedDict[tuple[str, str, int, Decimal], None] = OrderedDict()
+        self._is_ending = False
+        self._cancels: dict[int, tuple[int, int]] = {}
+        self._out = _Outs()
+
+    @property
+    def venue_has_cancel_ids(self) -> bool:
+        """Whether a cancellation has a client id of its own."""
+        return self._protocol.venue == "binance_spot"
+
+    def _encode(
+        self,
+        request: OrderRequest,
+        wire: str,
+        state: OrderState | None,
+        now: int,
+        encode: Callable[[OrderRequest, str, int], WireRequest],
+    ) -> None:
+        """Encodes a request to be sent; one that cannot be encoded was not sent."""
+        changes = state.changes if state is not None else -1
+        try:
+            made = encode(request, wire, now // MILLISECOND)
+        except ValueError as error:
+            self._note("not encoded", f"{wire}: {error}")
+            if state is not None and request.act in CHANGES:
+                self._apply(state, self.orders.refuse(state, now, str(error)), now)
+            return
+        if state is not None and state.pending is not None and request.act in CHANGES:
+            state.pending.stamped_ms = now // MILLISECOND
+        self._asked[wire] = Asked(request, made, state, changes, self._clock_ms)
+        if len(self._asked) > ASKED_MAX:
+            self._asked.popitem(last=False)
+        heapq.heappush(self._deadlines, (now + self._times.answer_ns, wire))
+        self._out.wires.append(made)
+
+    def _to_rest(self, asked: Asked, wire: str, now: int) -> None:
+        """The socket took not a byte: the same request goes by REST."""
+        try:
+            asked.wire = self._protocol.encode_rest(asked.request, wire, now // MILLISECOND)
+        except ValueError as error:
+            self._note("not encoded", f"{wire}: {error}")
+            self._unsent(asked, wire, now)
+            return
+        if asked.state is not None and asked.state.pending is not None and asked.request.act in CHANGES:
+            asked.state.pending.stamped_ms = now // MILLISECOND
+        self._out.wires.append(asked.wire)
+
+    def _unsent(self, asked: Asked, wire: str, now: int) -> None:
+        """Not a byte of a request was written, and none will be."""
+        self._asked.pop(wire, None)
+        if asked.request.act not in CHANGES:
+            self._failed(wire, now)
+        elif asked.state is not None and self._is_pending(asked):
+            self._apply(asked.state, self.orders.refuse(asked.state, now, "not sent"), now)
+
+    def _apply(self, state: OrderState | None, effects: list[Effect], now: int) -> None:
+        raise NotImplementedError
+
+    def _failed(self, wire: str, now: int) -> None:
+        raise NotImplementedError
+
+    def _is_pending(self, asked: Asked) -> bool:
+        pending = asked.state.pending if asked.state is not None else None
+        request = asked.request
+        return pending is not None and (pending.act, pending.request_no) == (request.act, request.request_no)
+
+    def _is_waiting(self, asked: Asked) -> bool:
+        return not asked.is_done if asked.request.act not in CHANGES else self._is_pending(asked)
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def _note(self, event: str, text: str) -> None:
+        self._out.events.append((event, text))
+
+    def _outputs(self) -> Outputs:
+        out, self._out = self._out, _Outs()
+        return Outputs(
+            tuple(out.wires), tuple(out.answers), tuple(out.events), tuple(out.retire), self._due_ns()
+        )
+
+    def _due_ns(self) -> int:
+        while self._deadlines:
+            asked = self._asked.get(self._deadlines[0][1])
+            if asked is not None and self._is_waiting(asked):
+                break
+            heapq.heappop(self._deadlines)
+        dues = [self._deadlines[0][0]] if self._deadlines else []
+        for due in (self.inquiries.next_ns, *(one.next_ns for one in self._question_sets)):
+            if due is not None:
+                dues.append(due)
+        if self._is_ending:
+            dues += [
+                due
+                for state in self.orders.open.values()
+                if state.pending is None and state.phase < Phase.OWED
+                for due, count in [self._cancels.get(id(state), (0, CANCELS_MAX))]
+                if count < CANCELS_MAX
+            ]
+        return min(dues, default=NEVER)
+
+    @property
+    def _question_sets(self) -> list[Questions]:
+        return [one for one in (self._questions, self._last_questions) if one is not None]

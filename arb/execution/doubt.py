@@ -1,0 +1,200 @@
+"""When and what to ask a venue about orders whose state is not certain, and what its answers prove.
+
+A request is in doubt when its outcome is unknown: no answer in time, a lost connection, an answer that leaves it open.
+Doubt ends when an update, execution or answer decides it; otherwise by look-ups alone. That nothing is found proves
+something only when the request can no longer take effect: later than its stamp, the receive window and `MARGIN_MS` by
+the venue's clock, twice, with the executions since then known. No request is ever repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from arb.execution.order_records import Pending, Phase
+from arb.execution.order_state import OrderState
+from connectors.orders.model import Act
+from connectors.trade.times import TradeTimes
+from connectors.units import SECOND
+
+#: Beyond the receive window.
+MARGIN_MS = 10_000
+#: Between two look-ups that count.
+APART_NS = SECOND
+
+
+class DoubtCause(Enum):
+    """Why the outcome of a request is unknown."""
+
+    TIMEOUT = "no answer in time"
+    LINE_LOST = "connection lost"
+    ANSWER = "answer leaves it open"
+    REST_LOST = "no response"
+
+
+class Judgement(Enum):
+    """What look-ups have proven."""
+
+    NOTHING = 0
+    NEVER = 1
+    """The request was not done and cannot be done any more."""
+    PRUNED = 2
+    """An order that never rests is not known any more: it has ended."""
+
+
+@dataclass(slots=True)
+class Doubt:
+    """A request of unknown outcome."""
+
+    act: Act
+    request_no: int
+    client_id: str
+    cause: DoubtCause
+    since_ns: int
+    pending: Pending
+    #: Look-ups that count by client id, and when the last of each did.
+    counts: dict[str, int] = field(default_factory=dict)
+    counted_ns: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """Questions about one order that are repeated until nothing is left to ask."""
+
+    order: OrderState
+    next_ns: int
+    interval_ns: int
+    #: A look-up was requested and has not been answered.
+    wants_state: bool = False
+    doubt: Doubt | None = None
+    #: Number of the last round.
+    round: int = 0
+    #: Venue clock known when the executions were asked for that have been answered since; -1: none.
+    executions_ms: int = -1
+
+
+class Inquiries:
+    """The inquiries of one venue, by order. Bounded by the number of open orders."""
+
+    def __init__(self, times: TradeTimes, recv_window_ms: int) -> None:
+        self._times = times
+        self._expiry_ms = recv_window_ms + MARGIN_MS
+        self._by_order: dict[int, Inquiry] = {}
+
+    def __iter__(self) -> Iterator[Inquiry]:
+        return iter(list(self._by_order.values()))
+
+    def of(self, order: OrderState) -> Inquiry | None:
+        return self._by_order.get(id(order))
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next round is due."""
+        return min((one.next_ns for one in self._by_order.values()), default=None)
+
+    def doubt(self, order: OrderState, cause: DoubtCause, now: int) -> Doubt | None:
+        """Opens a doubt about the pending request of an order, once; None if it is one already."""
+        pending = order.pending
+        inquiry = self._at(order, now)
+        if pending is None or (inquiry.doubt is not None and inquiry.doubt.pending is pending):
+            return None
+        inquiry.doubt = Doubt(pending.act, pending.request_no, order.present.client_id, cause, now, pending)
+        inquiry.next_ns, inquiry.interval_ns = now, self._times.lookup_first_ns
+        return inquiry.doubt
+
+    def look_up(self, order: OrderState, now: int) -> None:
+        """Asks for the state of an order now, unless that has been asked a moment ago."""
+        inquiry = self._at(order, now)
+        if not inquiry.wants_state:
+            inquiry.wants_state = True
+            inquiry.next_ns = min(inquiry.next_ns, now)
+
+    def owed(self, order: OrderState, now: int) -> None:
+        """Asks for executions if they have not arrived after a while."""
+        self._at(order, now + self._times.executions_ns)
+
+    def _at(self, order: OrderState, next_ns: int) -> Inquiry:
+        inquiry = self._by_order.get(id(order))
+        if inquiry is None:
+            inquiry = Inquiry(order, next_ns, self._times.lookup_first_ns)
+            self._by_order[id(order)] = inquiry
+        return inquiry
+
+    def settle(self, order: OrderState) -> Doubt | None:
+        """Ends what is decided by now; returns the doubt that has ended."""
+        inquiry = self._by_order.get(id(order))
+        if inquiry is None:
+            return None
+        ended = inquiry.doubt
+        if ended is not None and order.pending is ended.pending:
+            ended = None
+        elif ended is not None:
+            inquiry.doubt = None
+        needs_more = inquiry.doubt is not None or order.is_owed or bool(order.open_links)
+        if not needs_more and (order.is_over or not inquiry.wants_state):
+            del self._by_order[id(order)]
+        return ended
+
+    def due_of(self, order: OrderState, now: int) -> list[Inquiry]:
+        """The inquiry about an order, if it is due; see `due`."""
+        inquiry = self._by_order.get(id(order))
+        return self._scheduled([inquiry] if inquiry is not None else [], now)
+
+    def due(self, now: int) -> list[Inquiry]:
+        """The inquiries whose next round is due; it is then scheduled."""
+        return self._scheduled(list(self._by_order.values()), now)
+
+    def _scheduled(self, inquiries: list[Inquiry], now: int) -> list[Inquiry]:
+        found = [one for one in inquiries if one.next_ns <= now]
+        for inquiry in found:
+            inquiry.round += 1
+            inquiry.next_ns = now + inquiry.interval_ns
+            inquiry.interval_ns = min(2 * inquiry.interval_ns, self._times.lookup_max_ns)
+        return found
+
+    def looked_up(
+        self, order: OrderState, client_id: str, is_found: bool, clock_ms: int, now: int
+    ) -> Judgement:
+        """The answer to a look-up, after its update was applied. clock_ms: the venue's clock, known when it was sent.
+
+        is_found: the venue knows the order, which did not decide the request."""
+        inquiry = self._by_order.get(id(order))
+        if inquiry is None:
+            return Judgement.NOTHING
+        if is_found:
+            inquiry.wants_state = False
+        doubt = inquiry.doubt
+        if doubt is None or doubt.pending is not order.pending:
+            return Judgement.NOTHING
+        expired_ms = doubt.pending.stamped_ms + self._expiry_ms
+        if clock_ms <= expired_ms or not _counts(doubt, order, client_id, is_found):
+            return Judgement.NOTHING
+        if doubt.act is Act.PLACE and inquiry.executions_ms <= expired_ms:
+            return Judgement.NOTHING
+        if now - doubt.counted_ns.get(client_id, now - APART_NS) >= APART_NS:
+            doubt.counts[client_id] = doubt.counts.get(client_id, 0) + 1
+            doubt.counted_ns[client_id] = now
+        return _judgement(doubt, order)
+
+
+def _counts(doubt: Doubt, order: OrderState, client_id: str, is_found: bool) -> bool:
+    """Whether an answer speaks against the request: no order, or one that is as it was."""
+    pending = doubt.pending
+    is_new = client_id == pending.client_id
+    if doubt.act is Act.PLACE or (is_new and pending.link is not None):
+        return not is_found
+    return is_found and client_id == order.present.client_id
+
+
+def _judgement(doubt: Doubt, order: OrderState) -> Judgement:
+    pending, present = doubt.pending, order.present
+    if doubt.counts.get(present.client_id, 0) < 2 and not (
+        pending.link is not None and present.end is not None
+    ):
+        return Judgement.NOTHING
+    if pending.link is not None and doubt.counts.get(pending.client_id, 0) < 2:
+        return Judgement.NOTHING
+    if doubt.act is not Act.PLACE or order.phase is Phase.SENT:
+        return Judgement.NEVER
+    return Judgement.NOTHING if order.rests or order.is_owed else Judgement.PRUNED

@@ -1,0 +1,76 @@
+"""What a desk learns of its account beside the orders. Every value is derived from the private frames."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arb.execution.doubt import Doubt
+from connectors.orders.model import AccountView, Act, Execution, OrderRequest, OrderUpdate
+
+DOUBTS_MAX = 10_000
+
+
+@dataclass(slots=True)
+class EndedDoubt:
+    """A doubt, and how it ended."""
+
+    leg: int
+    request_no: int
+    act: Act
+    cause: str
+    outcome: str
+    lasted_ns: int
+
+
+@dataclass(slots=True)
+class DeskFacts:
+    """Facts of one venue's account. Amounts are the venue's decimals."""
+
+    #: The venue's clock minus the session's, at the last query of it; None before.
+    clock_offset_ms: int | None = None
+    #: "one-way" or "hedge"; "" where there are no modes.
+    mode: str = ""
+    #: Fee rates as the venue writes them, by leg.
+    commission: dict[int, str] = field(default_factory=dict)
+    #: The first and the last complete view.
+    balances_start: dict[str, Decimal] = field(default_factory=dict)
+    balances_end: dict[str, Decimal] = field(default_factory=dict)
+    positions_start: dict[str, Decimal] = field(default_factory=dict)
+    positions_end: dict[str, Decimal] = field(default_factory=dict)
+    #: Client ids of the open orders at the start and at the end, ours or not.
+    open_start: list[str] = field(default_factory=list)
+    open_end: list[str] = field(default_factory=list)
+    #: The venue's own list of the session's executions, by symbol and id; asked for at the end.
+    executions: OrderedDict[tuple[str, str], Execution] = field(default_factory=OrderedDict)
+    doubts: list[EndedDoubt] = field(default_factory=list)
+    foreign: int = 0
+    late_executions: int = 0
+    change_overs: int = 0
+    catch_ups: int = 0
+
+    def view(self, view: AccountView, *, is_end: bool) -> None:
+        """A response to a query of balances or positions."""
+        balances, positions = (
+            (self.balances_end, self.positions_end) if is_end else (self.balances_start, self.positions_start)
+        )
+        balances.update(view.balances)
+        positions.update(view.positions)
+
+    def end(
+        self, question: OrderRequest, updates: Iterable[OrderUpdate], executions: Iterable[Execution]
+    ) -> None:
+        """An answer to a question at the session's end."""
+        if question.act is Act.OPEN_ORDERS:
+            self.open_end += sorted(u.client_id for u in updates)
+        for x in executions:
+            self.executions[x.symbol, x.execution_id] = x
+
+    def ended(self, doubt: Doubt, leg: int, outcome: str, now: int) -> None:
+        """A doubt has ended."""
+        if len(self.doubts) < DOUBTS_MAX:
+            self.doubts.append(
+                EndedDoubt(leg, doubt.request_no, doubt.act, doubt.cause.value, outcome, now - doubt.since_ns)
+            )

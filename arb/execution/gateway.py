@@ -1,0 +1,252 @@
+"""The answering side of a live session: takes the bot's requests at the port, and puts the venues' answers.
+
+Inside `serve` the bytes of all requests of a step leave before the strategy's wait begins; everything else follows
+when it waits. No code is compiled for it (`arb.engine.mailbox`), so a live session runs the machine code of a dry-run.
+It knows no socket: an `Outlet` sends. The host's thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from hftbacktest.order import CANCELED, EXPIRED, FILLED
+
+from arb.engine.live import LiveWorld
+from arb.engine.mailbox import Mailbox
+from arb.errors import InvariantError
+from arb.execution.answers import (
+    BotAnswer,
+    BotOrder,
+    FundingAnswer,
+    charged_in,
+    funding_row,
+    request_of,
+)
+from arb.execution.desk_wires import NEVER, Outputs
+from arb.execution.marks import Marks
+from arb.execution.order_state import OrderState
+from arb.execution.venue_desk import VenueDesk
+from arb.leg import Leg
+from connectors.model import Rows
+from connectors.orders.model import Act, WireRequest
+from connectors.trade.interfaces import Sent
+
+_SERVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
+#: Orders that have ended and can still be answered.
+_ENDED_MAX = 10_000
+_FINALS = frozenset({FILLED, CANCELED, EXPIRED})
+
+
+class Outlet(Protocol):
+    """Sends what a desk asks for."""
+
+    def send(self, venue: str, request: WireRequest) -> Sent:
+        """Writes a request to the trade socket that is up, or queues it for REST; at most once."""
+
+
+@dataclass(slots=True)
+class TakenRequest:
+    """A request of the bot: a row of ORDER."""
+
+    leg: int
+    row: Any
+    #: Number of the step, from 1, and the session's clock when it was taken.
+    step: int
+    taken_ns: int
+    #: Whether a line took its bytes.
+    is_sent: bool = False
+
+
+class DeliveredAnswer(NamedTuple):
+    """An answer that was put for the bot. row: of ORDER, an array of one; received_ns: as delivered."""
+
+    answer: BotAnswer | FundingAnswer
+    leg: int
+    row: Any
+    received_ns: int
+
+
+def _nothing(*_: Any) -> None:
+    """No callback."""
+
+
+class Gateway:
+    """See the module; an `AnsweringSide`."""
+
+    def __init__(
+        self,
+        world: LiveWorld,
+        legs: Sequence[Leg],
+        desks: Mapping[str, VenueDesk],
+        outlet: Outlet,
+        clock: Callable[[], int],
+        later: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """desks: by venue. clock: the session's. later: calls a function from the event loop, soon.
+
+        It attaches itself to the world's port and must live as long as the bot.
+        """
+        self._legs = tuple(legs)
+        self.desks = dict(desks)
+        self._outlet = outlet
+        self._clock = clock
+        self._later = later
+        self._mailbox = Mailbox(world)
+        self._marks = Marks(world, legs)
+        self._orders: list[dict[int, BotOrder]] = [{} for _ in legs]
+        self._ended: OrderedDict[tuple[int, int], BotOrder] = OrderedDict()
+        self._delivered: list[DeliveredAnswer] = []
+        self._steps = 0
+        #: Ends the session: an error inside `serve`, or what cannot be.
+        self.fault: BaseException | None = None
+        #: When `VenueDesk.on_tick` is needed next, by venue.
+        self.due_ns: dict[str, int] = dict.fromkeys(desks, NEVER)
+        #: The time reached; no row takes effect on answers.
+        self.settled_ts = -1
+        self.on_late: Callable[[int, int, int], object] = _nothing
+        #: Set by the session. The requests of a step, before any is handed to a desk; answers that were put; there are
+        #: some, so the strategy may run; `due_ns` of a venue changed; something for the log: (venue, event, text);
+        #: lines to be replaced: (venue, where).
+        self.on_step: Callable[[Sequence[TakenRequest]], None] = _nothing
+        self.on_delivered: Callable[[Sequence[DeliveredAnswer]], None] = _nothing
+        self.wake: Callable[[int], None] = _nothing
+        self.on_due: Callable[[str, int], None] = _nothing
+        self.on_event: Callable[[str, str, str], None] = _nothing
+        self.on_retire: Callable[[str, str], None] = _nothing
+        self._callback = _SERVE(self._serve)
+        world.attach(ctypes.cast(self._callback, ctypes.c_void_p).value or 0)
+
+    # -- AnsweringSide
+
+    def on_rows(self, leg_no: int, rows: Rows) -> None:
+        """See `AnsweringSide`: only prices of answers are taken from them."""
+        self._marks.on_rows(leg_no, rows)
+
+    def on_time(self, now_ns: int) -> None:
+        """See `AnsweringSide`: its events are those of the venues."""
+        self.settled_ts = max(self.settled_ts, now_ns)
+
+    # -- requests
+
+    def _serve(self, _: int) -> int:
+        """The port's function, on the strategy's stack. It raises nothing: `fault` is the host's."""
+        taken: list[TakenRequest] = []
+        try:
+            now = self._clock()
+            self._steps += 1
+            taken = [TakenRequest(leg, row, self._steps, now) for leg, row in self._mailbox.take()]
+            self.on_step(taken)
+            self._request(taken, now)
+        except BaseException as error:
+            self.fault = self.fault or error
+        self._later(self._after_step)
+        return 0
+
+    def _request(self, taken: Sequence[TakenRequest], now: int) -> None:
+        """Encodes everything, then sends everything: the legs of a step leave together."""
+        outputs: list[tuple[TakenRequest, str, Outputs]] = []
+        for one in taken:
+            venue = self._legs[one.leg].venue
+            request = request_of(one.row, self._legs[one.leg].lot_size)
+            if request.act is Act.PLACE:
+                self._ended.pop((one.leg, request.order_id), None)
+                order = BotOrder(one.row, self._legs[one.leg].lot_size, max(request.lots, 0))
+                self._orders[one.leg][request.order_id] = order
+            else:
+                known = self._order(one.leg, request.order_id)
+                if known is not None:
+                    known.request(one.row)
+            outputs.append((one, venue, self.desks[venue].on_request(one.leg, request, now)))
+        for one, venue, output in outputs:
+            one.is_sent = self._follow(venue, output, now)
+
+    def _after_step(self) -> None:
+        """What can wait until the strategy does."""
+        for venue, due in self.due_ns.items():
+            self.on_due(venue, due)
+        self._hand_over(self._clock())
+
+    # -- answers
+
+    def apply(self, venue: str, outputs: Outputs, received_ns: int) -> None:
+        """Does what a desk's outputs say: sends, puts answers, wakes the strategy once."""
+        self._follow(venue, outputs, received_ns)
+        self.on_due(venue, self.due_ns[venue])
+        self._hand_over(received_ns)
+
+    def _follow(self, venue: str, outputs: Outputs, now: int) -> bool:
+        """Sends wires and puts answers; returns whether a line took the bytes of a wire."""
+        is_sent = False
+        desk = self.desks[venue]
+        for event, text in outputs.events:
+            if event == "broken":
+                self.fault = self.fault or InvariantError(f"{venue}: {text}")
+            self.on_event(venue, event, text)
+        for answer in outputs.answers:
+            self._put(answer)
+        for where in outputs.retire:
+            self.on_retire(venue, where)
+        self.due_ns[venue] = outputs.due_ns
+        for wire in outputs.wires:
+            sent = self._outlet.send(venue, wire)
+            is_sent |= sent.is_sent
+            is_sent |= self._follow(venue, desk.on_sent(wire.wire_id, sent, now), now)
+        return is_sent
+
+    def _put(self, answer: BotAnswer | FundingAnswer) -> None:
+        """Puts an answer into the bot's queue."""
+        leg = answer.leg
+        if isinstance(answer, FundingAnswer):
+            mark, rate = self._marks.of(leg)
+            row = funding_row(
+                answer._replace(
+                    mark=mark if answer.mark != answer.mark else answer.mark,
+                    rate=rate if answer.rate != answer.rate else answer.rate,
+                )
+            )
+        else:
+            order = self._order(leg, answer.order_id)
+            if order is None:
+                raise InvariantError(
+                    f"an answer to order {answer.order_id} of leg {leg}, which the bot has not"
+                )
+            instrument = self.desks[self._legs[leg].venue].instruments[leg]
+            charged = charged_in(answer.fee_asset, instrument)
+            row = order.row_of(answer, charged, self._marks.fee_price(leg))
+            if answer.status in _FINALS:
+                self._end(leg, answer.order_id)
+        received_ns = self._mailbox.put(leg, row[0], answer.received_ns)
+        self._delivered.append(DeliveredAnswer(answer, leg, row, received_ns))
+
+    def _order(self, leg: int, order_id: int) -> BotOrder | None:
+        return self._orders[leg].get(order_id) or self._ended.get((leg, order_id))
+
+    def _end(self, leg: int, order_id: int) -> None:
+        """An order has ended; the latest ones can still be answered."""
+        order = self._orders[leg].pop(order_id, None)
+        if order is not None:
+            self._ended[leg, order_id] = order
+            if len(self._ended) > _ENDED_MAX:
+                self._ended.popitem(last=False)
+
+    def _hand_over(self, now: int) -> None:
+        delivered, self._delivered = self._delivered, []
+        if delivered:
+            self.on_delivered(delivered)
+            self.wake(max(now, delivered[-1].received_ns))
+
+    # -- the end
+
+    @property
+    def open_orders(self) -> list[OrderState]:
+        """Orders that may still trade, or of which something is not known."""
+        return [state for desk in self.desks.values() for state in desk.orders.open.values()]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no order is open and nothing is pending."""
+        return all(desk.is_settled for desk in self.desks.values())

@@ -1,0 +1,305 @@
+"""The orders of one venue: requests, frames, lines and time in; wire requests, answers and the next due time out.
+
+It is the only one that decides about orders. Its outputs follow from its inputs, so a session's private frames give
+them again. A request goes to a line at most once; places and amendments are refused while nothing can be seen of the
+account (`is_up`). What is not certain is in doubt until the venue says it (`arb.execution.doubt`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from decimal import Decimal
+
+from hftbacktest.order import EXPIRED
+
+from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
+from arb.execution.catch_up import Questions
+from arb.execution.desk_queries import BEFORE_MS, DeskQueries
+from arb.execution.desk_wires import CANCELS_MAX, CHANGES, Asked, Outputs, Stage
+from arb.execution.doubt import Doubt, DoubtCause
+from arb.execution.ids import wire_id
+from arb.execution.order_records import Phase
+from arb.execution.order_state import OrderState
+from connectors.errors import DecodeError
+from connectors.orders.model import (
+    AccountView,
+    Act,
+    Channel,
+    Decoded,
+    Execution,
+    Funding,
+    Notice,
+    NoticeKind,
+    OrderRequest,
+    OrderUpdate,
+    VenueAnswer,
+    Verdict,
+)
+from connectors.trade.interfaces import LineEvent, Sent
+from connectors.units import SECOND
+
+_CANCEL_APART_NS = SECOND
+
+
+class VenueDesk(DeskQueries):
+    """See the module. `now` is the session's clock, ns; it never decreases."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether events of the account are received and nothing before them is missing."""
+        return self._stage is Stage.UP
+
+    @property
+    def doubts(self) -> Mapping[str, Doubt]:
+        """Requests in doubt, by the client id of their order."""
+        return {one.doubt.client_id: one.doubt for one in self.inquiries if one.doubt is not None}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is open or pending: after `on_end`, the session may end."""
+        return not self.orders.open
+
+    @property
+    def is_done(self) -> bool:
+        """Whether, after `on_end`, also the facts of the end are known."""
+        return self.is_settled and self._last_questions is not None and self._last_questions.is_done
+
+    def on_request(self, leg: int, row: RequestRow, now: int) -> Outputs:
+        """A request of the bot."""
+        state = self.orders.of(leg, row.order_id)
+        if row.act is Act.PLACE:
+            if state is not None and not state.is_over:
+                self._reject(leg, row, None, now, "the id belongs to an open order")
+                return self._outputs()
+            state, request = self.orders.place(leg, row, now)
+        elif state is None or state.pending is not None:
+            self._reject(leg, row, state, now, "no such order" if state is None else "a request is in flight")
+            return self._outputs()
+        elif row.act is Act.CANCEL:
+            request = self.orders.cancel(state, row.request_no, now)
+        else:
+            request = self.orders.amend(state, row, now)
+        reason = self._refusal(row, now)
+        if reason:
+            self._apply(state, self.orders.refuse(state, now, reason), now)
+        else:
+            self._send_change(state, request, wire_id(leg, row.request_no, row.act), now)
+        return self._outputs()
+
+    def on_sent(self, wire_id: str, sent: Sent, now: int) -> Outputs:
+        """What became of a wire request: on a line, or not a byte of it was written."""
+        asked = self._asked.get(wire_id)
+        if asked is None or asked.where:
+            return self._outputs()
+        if sent.is_sent:
+            asked.where = sent.where
+        elif asked.wire.channel is Channel.SOCKET:
+            self._to_rest(asked, wire_id, now)
+        else:
+            self._unsent(asked, wire_id, now)
+        return self._outputs()
+
+    def on_frame(self, where: str, frame: bytes, now: int) -> Outputs:
+        """A frame of a trade line ("t3") or a stream of events ("u1")."""
+        is_user = where.startswith("u")
+        try:
+            if is_user:
+                decoded = self._user.decode(frame)
+            else:
+                decoded = (self._protocol.decode(frame),)
+        except DecodeError as error:
+            self._note("undecodable", f"{where}: {error}")
+            if is_user:
+                self._catch_up(now)  # what it said is unknown
+            return self._outputs()
+        for one in _executions_first(decoded):
+            self._decoded(one, where, now)
+        return self._outputs()
+
+    def on_rest(
+        self, wire_id: str, status: int, body: bytes, retry_after_ns: int, was_sent: bool, now: int
+    ) -> Outputs:
+        """The end of a REST request. status 0: no response."""
+        if retry_after_ns > 0:
+            self._stopped_until = max(self._stopped_until, now + retry_after_ns)
+        asked = self._asked.get(wire_id)
+        if asked is None or asked.is_done:
+            return self._outputs()
+        if status == 0:
+            if was_sent:
+                self._unknown(asked, wire_id, DoubtCause.REST_LOST, now)
+            else:
+                self._unsent(asked, wire_id, now)
+            return self._outputs()
+        try:
+            decoded = self._protocol.decode_rest(asked.wire, status, body, retry_after_ns)
+        except DecodeError as error:
+            self._note("undecodable", f"{wire_id}: {error}")
+            self._unknown(asked, wire_id, DoubtCause.ANSWER, now)
+            return self._outputs()
+        self._answered(asked, wire_id, decoded, now)
+        return self._outputs()
+
+    def on_line(self, where: str, event: LineEvent, text: str, now: int) -> Outputs:
+        """A change of a line."""
+        lines = self._user_lines if where.startswith("u") else self._trade_lines
+        if event is LineEvent.UP:
+            lines.add(where)
+            if lines is self._trade_lines and text == "signed":
+                self._protocol.fallback()
+            if lines is self._user_lines and self._stage is Stage.AWAY:
+                self._catch_up(now)
+        elif event is LineEvent.RETIRING:
+            self.facts.change_overs += 1
+        elif event is LineEvent.LOST:
+            lines.discard(where)
+            for wire, asked in list(self._asked.items()):
+                if asked.where == where and not asked.is_done:
+                    self._unknown(asked, wire, DoubtCause.LINE_LOST, now)
+            if not self._user_lines and self._stage is not Stage.AWAY:
+                self._stage = Stage.AWAY
+                self._questions = None
+                self._note("away", f"{self.venue}: no stream of the account")
+        return self._outputs()
+
+    def on_tick(self, now: int) -> Outputs:
+        """Does what is due at this time."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            wire = heapq.heappop(self._deadlines)[1]
+            asked = self._asked.get(wire)
+            if asked is not None and self._is_waiting(asked):
+                self._unknown(asked, wire, DoubtCause.TIMEOUT, now)
+        for inquiry in self.inquiries.due(now):
+            self._inquire(inquiry, now)
+        self._ask_questions(now)
+        if self._is_ending:
+            self._cancel_open(now)
+        return self._outputs()
+
+    def on_end(self, now: int) -> Outputs:
+        """The strategy has ended: cancels what is open, then queries the account once more."""
+        self._is_ending = True
+        self._cancel_open(now)
+        return self._outputs()
+
+    def _refusal(self, row: RequestRow, now: int) -> str:
+        """Why a request is not sent; "": it is."""
+        if row.act is Act.CANCEL:
+            return ""
+        if row.lots <= 0:
+            return "no whole number of lots"
+        if self._is_ending:
+            return "the session ends"
+        if now < self._stopped_until:
+            return "the venue limits requests"
+        return "" if self.is_up else "not up"
+
+    def _reject(self, leg: int, row: RequestRow, state: OrderState | None, now: int, reason: str) -> None:
+        """Refuses a request that has no effect on any order."""
+        self._out.answers.append(
+            BotAnswer(
+                leg, row.order_id, row.request_no, AnswerKind.REJECTED, state.end if state else EXPIRED, row.tick,
+                max(row.lots, 0), 0, 0, 0, False, 0, Decimal(0), "", "", 0, now, reason,
+            )
+        )  # fmt: skip
+
+    def _send_change(self, state: OrderState, request: OrderRequest, wire: str, now: int) -> None:
+        if request.act is Act.CANCEL and self.venue_has_cancel_ids:
+            request = request._replace(new_client_id=f"{state.client_ids[0]}-{wire.rpartition('-')[2]}")
+        self._encode(request, wire, state, now, self._protocol.encode)
+
+    def _unknown(self, asked: Asked, wire: str, cause: DoubtCause, now: int) -> None:
+        """The outcome of a request is not known."""
+        state = asked.state
+        if asked.request.act not in CHANGES:
+            asked.is_done = True
+            self._asked.pop(wire, None)
+            self._failed(wire, now)
+        elif state is not None and self._is_pending(asked):
+            self._doubt(state, cause, now)
+
+    def _decoded(self, one: Decoded, where: str, now: int) -> None:
+        if isinstance(one, VenueAnswer):
+            if one.is_line_over and where:
+                self._out.retire.append(where)
+            if one.retry_after_ns:
+                self._stopped_until = max(self._stopped_until, now + one.retry_after_ns)
+            asked = self._asked.get(one.wire_id)
+            if asked is None or asked.is_done:
+                if one.wire_id:
+                    self._note("unasked", f"{where} {one.wire_id}: {one.text}")
+                return
+            self._answered(asked, one.wire_id, one, now)
+        elif isinstance(one, OrderUpdate):
+            self._last_event_ms = max(self._last_event_ms, one.venue_ms)
+            self._update(one, now)
+        elif isinstance(one, Execution):
+            self._last_event_ms = max(self._last_event_ms, one.venue_ms)
+            self._execution(one, now)
+        elif isinstance(one, Funding):
+            self._funding(one, now)
+        elif isinstance(one, Notice):
+            self._noticed(one, where, now)
+
+    def _noticed(self, notice: Notice, where: str, now: int) -> None:
+        if notice.kind is NoticeKind.SHUTDOWN and where:
+            self._out.retire.append(where)
+        if notice.kind is NoticeKind.MODE_CHANGED:
+            self.facts.mode = notice.text
+        if notice.kind in (NoticeKind.MODE_CHANGED, NoticeKind.MARGIN_CALL):
+            self._note(notice.kind.name.lower().replace("_", " "), notice.text)
+
+    def _answered(
+        self,
+        asked: Asked,
+        wire: str,
+        decoded: VenueAnswer | AccountView | tuple[Decoded, ...],
+        now: int,
+    ) -> None:
+        """An answer to a wire request."""
+        asked.is_done = True
+        if asked.request.act in CHANGES:
+            if isinstance(decoded, VenueAnswer) and asked.state is not None:
+                if decoded.retry_after_ns:
+                    self._stopped_until = max(self._stopped_until, now + decoded.retry_after_ns)
+                is_pending = self._is_pending(asked)
+                effects = self.orders.answer(asked.state, asked.request, decoded, now)
+                self._apply(asked.state, effects, now)
+                if is_pending and self._is_pending(asked):
+                    if decoded.verdict is Verdict.UNKNOWN or decoded.verdict is Verdict.EXISTS:
+                        self._doubt(asked.state, DoubtCause.ANSWER, now)
+            return
+        self._asked.pop(wire, None)
+        if isinstance(decoded, VenueAnswer) and decoded.verdict not in (
+            Verdict.FOUND,
+            Verdict.NOT_FOUND,
+            Verdict.ACCEPTED,
+        ):
+            self._failed(wire, now)
+            return
+        self._queried(asked, wire, decoded, now)
+
+    def _cancel_open(self, now: int) -> None:
+        """Cancels what is open; when nothing is, queries the account."""
+        for state in list(self.orders.open.values()):
+            if state.pending is not None or state.phase >= Phase.OWED:
+                continue
+            due, count = self._cancels.get(id(state), (now, 0))
+            if due <= now and count < CANCELS_MAX:
+                self._cancels[id(state)] = (now + _CANCEL_APART_NS, count + 1)
+                request = self.orders.cancel(state, 0, now)
+                self._send_change(state, request, f"{state.leg}-{state.request_no}-e{count + 1}", now)
+        if self.is_settled and self._last_questions is None:
+            asks = [
+                self._query(Act.EXECUTIONS, leg, since_ms=self._session_ms - BEFORE_MS)
+                for leg in self.instruments
+            ]
+            asks += [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments] + self._account_queries()
+            self._last_questions = Questions(asks, now, self._times.lookup_first_ns)
+            self._ask_questions(now)
+
+
+def _executions_first(decoded: tuple[Decoded, ...]) -> list[Decoded]:
+    """The order in which messages of one frame are applied: an order's end is given with its last execution."""
+    return sorted(decoded, key=lambda one: not isinstance(one, Execution))

@@ -1,0 +1,250 @@
+"""The gateway at the port of a live bot: requests leave together, answers reach the compiled strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hftbacktest.order import CANCELED, EXPIRED, FILLED, GTC, IOC, LIMIT, NEW
+from support.dry_market import MS, START_NS, leg
+from support.fake_protocol import FakeOrders, FakeUser, frame
+from support.hand_gateway import first_rows
+
+from arb.bot.compilation import compile_strategy
+from arb.engine.live import LiveBot, LiveWorld
+from arb.execution.desk_wires import Outputs
+from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
+from arb.execution.venue_desk import VenueDesk
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.strategy_task import StrategyTask
+from connectors.orders.model import (
+    Act,
+    EndCause,
+    Execution,
+    Instrument,
+    OrderStatus,
+    OrderUpdate,
+    VenueAnswer,
+    Verdict,
+    WireRequest,
+)
+from connectors.orders.numbers import DecimalStep
+from connectors.trade.interfaces import LineEvent, Sent
+from connectors.trade.times import TradeTimes
+from connectors.units import MILLISECOND
+
+pytestmark = pytest.mark.slow
+
+
+class Session:
+    """A gateway, its bot and its venues; sockets take everything, and the test answers."""
+
+    def __init__(self, function: Callable[..., Any], legs: int = 2) -> None:
+        self.now = START_NS
+        self.legs = [leg(number) for number in range(legs)]
+        self.wires: list[WireRequest] = []
+        self.is_up = True
+        self.taken: list[TakenRequest] = []
+        self.delivered: list[DeliveredAnswer] = []
+        self._later: list[Callable[[], None]] = []
+        self.protocols: dict[str, FakeOrders] = {}
+        desks = {}
+        for venue in {one.venue for one in self.legs}:
+            self.protocols[venue] = FakeOrders(venue)
+            instruments = {
+                no: Instrument(
+                    one.symbol,
+                    DecimalStep(f"{one.tick_size}"),
+                    DecimalStep(f"{one.lot_size}"),
+                    "BTC",
+                    "USDT",
+                    one.is_spot,
+                )
+                for no, one in enumerate(self.legs)
+                if one.venue == venue
+            }
+            desks[venue] = VenueDesk(
+                venue,
+                self.protocols[venue],
+                FakeUser(venue),
+                instruments,
+                START_NS // MILLISECOND,
+                TradeTimes(),
+            )
+        world = LiveWorld(self.legs, is_live=True)
+        self.gateway = Gateway(world, self.legs, desks, self, lambda: self.now, self._later.append)
+        self.gateway.on_step = self.taken.extend
+        self.gateway.on_delivered = self.delivered.extend
+        self.bot = LiveBot(world, keep=self.gateway)
+        self.out = np.zeros(32)
+        self.task = StrategyTask(self.bot, compile_strategy(function), (self.bot, self.out))
+        self.driver = LiveDriver(self.bot, self.task, self.gateway)
+        self.gateway.wake = self.driver.on_answers
+        for venue in desks:
+            self._come_up(venue)
+        assert self.driver.start()
+
+    def send(self, venue: str, request: WireRequest) -> Sent:
+        self.wires.append(request)
+        return Sent(self.is_up, "t1")
+
+    def _come_up(self, venue: str) -> None:
+        """The stream of the account is up, and the queries of the catch-up are answered: there is nothing."""
+        desk = self.gateway.desks[venue]
+        self.gateway.apply(venue, desk.on_line("t1", LineEvent.UP, "logon", self.now), self.now)
+        self.gateway.apply(venue, desk.on_line("u1", LineEvent.UP, "logon", self.now), self.now)
+        for wire in self.wires:
+            answer = frame(VenueAnswer(wire.wire_id, Verdict.FOUND))
+            self.gateway.apply(venue, desk.on_rest(wire.wire_id, 200, answer, 0, True, self.now), self.now)
+        self.wires.clear()
+        assert desk.is_up
+
+    def rows(self, leg_no: int = 0) -> None:
+        """The first rows of a leg."""
+        self.now += MS
+        self.driver.on_rows(leg_no, first_rows(leg_no, self.now), self.now)
+        self.now += 2 * MS
+        self.driver.on_time(self.now)
+        self.run_later()
+
+    def run_later(self) -> None:
+        later = self._later[:]
+        del self._later[: len(later)]
+        for call in later:
+            call()
+
+    def answer(self, leg_no: int, input_of: Callable[[VenueDesk], Outputs]) -> None:
+        """An input of the desk of a leg, 1 ms later."""
+        self.now += MS
+        venue = self.legs[leg_no].venue
+        self.gateway.apply(venue, input_of(self.gateway.desks[venue]), self.now)
+        self.run_later()
+
+    def executed(self, wire: WireRequest, status: OrderStatus, lots: int) -> bytes:
+        """The venue's answer to a placement that has executed so many lots at its price."""
+        request = self.protocols[self.legs[wire.leg].venue].requests[wire.wire_id]
+        update = OrderUpdate(
+            request.symbol,
+            request.client_id,
+            "v1",
+            status,
+            lots,
+            request.lots,
+            request.tick,
+            EndCause.NONE,
+            self.now // MILLISECOND,
+        )
+        x = Execution(
+            request.symbol,
+            request.client_id,
+            "v1",
+            "x1",
+            request.side,
+            request.tick,
+            lots,
+            False,
+            Decimal("0.01"),
+            "USDT",
+            self.now // MILLISECOND,
+        )
+        return frame(
+            VenueAnswer(wire.wire_id, Verdict.ACCEPTED, updates=(update,), executions=(x,) if lots else ())
+        )
+
+
+def buy_both(bot, out):
+    """Buys on both legs in one step, waits for both answers."""
+    bot.elapse(1_000_000)
+    for number in range(2):
+        bot.submit_buy_order(number, 7, 100.0, 0.5, IOC, LIMIT, False)
+    out[0] = bot.wait_order_response(0, 7, 60_000_000_000)
+    out[1] = bot.wait_order_response(1, 7, 60_000_000_000)
+    for number in range(2):
+        order = bot.orders(number).get(7)
+        out[2 + number] = order.status
+        out[4 + number] = order.exec_qty
+        out[6 + number] = bot.position(number)
+    out[8] = bot.state_values(0).fee
+    return 3
+
+
+def test_the_requests_of_a_step_leave_together_and_their_answers_reach_the_strategy() -> None:
+    session = Session(buy_both)
+    session.rows(0)
+    session.rows(1)
+    assert [(wire.leg, wire.act, wire.wire_id) for wire in session.wires] == [
+        (0, Act.PLACE, "0-1-p"),
+        (1, Act.PLACE, "1-1-p"),
+    ]
+    assert [(one.leg, one.is_sent, one.step) for one in session.taken] == [(0, True, 1), (1, True, 1)]
+    lots = round(0.5 / session.legs[0].lot_size)
+    first, second = session.wires
+    session.answer(
+        0, lambda desk: desk.on_frame("t1", session.executed(first, OrderStatus.FILLED, lots), session.now)
+    )
+    session.answer(
+        1, lambda desk: desk.on_frame("t1", session.executed(second, OrderStatus.EXPIRED, 0), session.now)
+    )
+
+    assert session.gateway.fault is None
+    assert (session.task.value, session.task.error) == (3, None)
+    assert list(session.out[:9]) == [0, 0, FILLED, EXPIRED, 0.5, 0.0, 0.5, 0.0, 0.01]
+    assert [one.answer.request_no for one in session.delivered] == [1, 1]
+    assert [float(row["price"]) for row in session.bot.fills] == [100.0]
+
+
+def place_and_cancel(bot, out):
+    """An order that rests, is partly executed, then cancelled."""
+    bot.elapse(1_000_000)
+    bot.submit_sell_order(0, 3, 100.0, 0.5, GTC, LIMIT, False)
+    out[0] = bot.wait_order_response(0, 3, 60_000_000_000)
+    out[1] = bot.orders(0).get(3).status
+    bot.cancel(0, 3, False)
+    out[2] = bot.wait_order_response(0, 3, 60_000_000_000)
+    order = bot.orders(0).get(3)
+    out[3], out[4], out[5], out[6] = order.status, order.leaves_qty, bot.position(0), order.exec_qty
+    return 1
+
+
+def test_an_execution_does_not_answer_the_cancellation_in_flight() -> None:
+    session = Session(place_and_cancel, legs=1)
+    session.rows()
+    (wire,) = session.wires
+    session.answer(
+        0, lambda desk: desk.on_frame("t1", session.executed(wire, OrderStatus.NEW, 0), session.now)
+    )
+    cancel = session.wires[1]
+    assert (cancel.act, session.out[1]) == (Act.CANCEL, NEW)
+    lots = round(0.5 / session.legs[0].lot_size)
+    request = session.protocols[session.legs[0].venue].requests[wire.wire_id]
+    x = Execution(
+        request.symbol, request.client_id, "v1", "x9", -1, request.tick, lots // 5, True, Decimal(0), "", 1
+    )
+    session.answer(0, lambda desk: desk.on_frame("u1", frame(x), session.now))
+    assert session.out[2] == 0.0
+    assert session.task.is_alive
+    ended = OrderUpdate(
+        request.symbol, request.client_id, "v1", OrderStatus.CANCELED, lots // 5, lots, request.tick,
+        EndCause.BY_USER, 2,
+    )  # fmt: skip
+    session.answer(0, lambda desk: desk.on_frame("u1", frame(ended), session.now))
+
+    assert session.task.value == 1
+    assert session.out[3] == CANCELED
+    assert list(session.out[4:7]) == pytest.approx([0.4, -0.1, 0.1])
+    assert session.gateway.is_settled
+
+
+def test_what_no_line_takes_is_refused_at_once() -> None:
+    session = Session(buy_both)
+    session.is_up = False
+    session.rows(0)
+    session.rows(1)
+
+    assert [(one.answer.request_no, one.answer.cause) for one in session.delivered] == [(1, "not sent")] * 2
+    assert [int(one.row["status"][0]) for one in session.delivered] == [EXPIRED, EXPIRED]
+    assert [one.is_sent for one in session.taken] == [False, False]
+    assert session.gateway.is_settled
