@@ -19,8 +19,12 @@ from connectors.parsing.batch import Batch
 class PicowsTransport:
     """Opens websockets with picows."""
 
+    def __init__(self, ping_s: float = 0.0) -> None:
+        """ping_s: see `sockets.transport_of`."""
+        self._ping_s = ping_s
+
     def connect(self, url: str, listener: ConnectionListener) -> Connection:
-        return _Picows(url, listener)
+        return _Picows(url, listener, self._ping_s)
 
 
 _TEXT = picows.WSMsgType.TEXT
@@ -94,6 +98,10 @@ class _Picows(Socket):
     is_shut = False
     _socket: picows.WSTransport | None = None
 
+    def __init__(self, url: str, listener: ConnectionListener, ping_s: float) -> None:
+        super().__init__(url, listener)
+        self._ping_s = ping_s
+
     async def open_and_wait(self) -> str:
         self._socket, _ = await picows.ws_connect(
             lambda: _PicowsListener(self),
@@ -102,19 +110,26 @@ class _Picows(Socket):
             max_frame_size=MESSAGE_BYTES_MAX,
             max_redirects=0,
             enable_auto_pong=True,
+            enable_auto_ping=self._ping_s > 0.0,
+            auto_ping_idle_timeout=self._ping_s,
+            auto_ping_reply_timeout=self._ping_s,
         )
         if self.listener is None:
             self._socket.disconnect()
             return ""
         self.listener.on_open()
         await self._socket.wait_disconnected()
+        handshake = self._socket.close_handshake
+        if not self.is_shut and handshake is not None and handshake.sent is not None:
+            return f"closed here: {handshake.sent.reason}"
         return self.reason
 
     def send(self, frame: str) -> bool:
-        # After `disconnect` the library drops what is sent without a word.
-        if self._socket is None or self.is_shut or self._socket.is_disconnected:
+        socket = self._socket
+        # After a close frame, or `disconnect`, the library drops what is sent without a word.
+        if socket is None or self.is_shut or socket.is_disconnected or socket.is_close_frame_sent:
             return False
-        self._socket.send(_TEXT, frame)
+        socket.send(_TEXT, frame)
         return True
 
     def shut(self) -> None:

@@ -43,14 +43,15 @@ class AsyncioTimers:
         return self._loop.call_later(max(0, delay_ns) / SECOND, callback)
 
 
-def transport_of(name: str) -> Transport:
+def transport_of(name: str, ping_s: float = 0.0) -> Transport:
     """Returns the transport for a configured name: "picows" or "websockets".
 
-    Raises TransportError if its library is not installed.
+    ping_s: a connection that receives nothing for this long is pinged, by the protocol, and closed if there is no
+    answer for as long again; 0: never. Raises TransportError if its library is not installed.
     """
     module, class_name = _TRANSPORTS[name]
     try:
-        transport: Transport = getattr(importlib.import_module(module), class_name)()
+        transport: Transport = getattr(importlib.import_module(module), class_name)(ping_s)
     except ImportError as error:
         raise TransportError(f"{name}: {error}; install it with: pip install {name}") from None
     return transport

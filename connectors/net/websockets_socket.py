@@ -20,8 +20,12 @@ from connectors.net.sockets import HANDSHAKE_S, MESSAGE_BYTES_MAX, Socket
 class WebsocketsTransport:
     """Opens websockets with `websockets`."""
 
+    def __init__(self, ping_s: float = 0.0) -> None:
+        """ping_s: see `sockets.transport_of`."""
+        self._ping_s = ping_s
+
     def connect(self, url: str, listener: ConnectionListener) -> Connection:
-        return _Websockets(url, listener)
+        return _Websockets(url, listener, self._ping_s)
 
 
 class _StampedConnection(ClientConnection):
@@ -43,8 +47,9 @@ class _Websockets(Socket):
 
     _socket: ClientConnection | None = None
 
-    def __init__(self, url: str, listener: ConnectionListener) -> None:
+    def __init__(self, url: str, listener: ConnectionListener, ping_s: float) -> None:
         super().__init__(url, listener)
+        self._ping_s = ping_s or None
         self._sends: deque[str] = deque()
         self._has_sends = asyncio.Event()
 
@@ -53,7 +58,8 @@ class _Websockets(Socket):
             self.url,
             create_connection=_StampedConnection,
             open_timeout=HANDSHAKE_S,
-            ping_interval=None,
+            ping_interval=self._ping_s,
+            ping_timeout=self._ping_s,
             max_size=MESSAGE_BYTES_MAX,
             compression=None,
             close_timeout=1.0,

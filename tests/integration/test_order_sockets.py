@@ -107,7 +107,7 @@ class Client:
         self.rest = RestLine(self.http, timers, self, times)
         base = rest_url.replace("http", "ws", 1)
         options: Any = {
-            "transport": GuardedTransport(PicowsTransport(), LOOPBACK),
+            "transport": GuardedTransport(PicowsTransport(ping_s=0.5), LOOPBACK),
             "timers": timers,
             "chance": lambda: 0.5,
             "connects": Limiter(300, 300 * SECOND),
@@ -310,5 +310,19 @@ def test_a_stream_whose_key_expires_or_which_the_venue_ends(venue: str, kind: st
         await until(lambda: "u1" in client.lost, "end of the first")
         posts = [text for text in client.own if text.startswith("POST /fapi/v1/listenKey")]
         assert len(posts) == (2 if venue == "binance_usdm" else 0)
+
+    on_venue(venue, kind, test)
+
+
+@pytest.mark.parametrize(("venue", "kind"), CASES)
+def test_lines_whose_venue_is_gone_without_a_word(venue: str, kind: str) -> None:
+    async def test(client: Client) -> None:
+        client.sandbox.begin(Fault(FaultKind.HALF_OPEN, venue=venue, duration_s=0.0))
+        lost = client.request(client_id="a")
+        assert client.send(lost) == Sent(True, "t1")
+        await until(lambda: {"t1", "u1"} <= set(client.lost), "loss")
+        await client.place("b")
+        assert lost.wire_id not in client.answers
+        assert client.orders_of_venue() == ["b"]
 
     on_venue(venue, kind, test)

@@ -1,9 +1,10 @@
-"""What a websocket says of a message that it is to send: False only if not a byte is written; and no delay in TCP."""
+"""What a websocket says of a message that it is to send: False only if not a byte is written; no delay; dead peers."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -77,3 +78,42 @@ def test_small_messages_are_not_held_back() -> None:
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         assert runner.run(scene()) == 1
+
+
+@pytest.mark.parametrize("library", ["picows", "websockets"])
+def test_a_connection_without_a_peer_is_found(library: str) -> None:
+    """The server is there, as far as TCP knows, and answers nothing after the handshake."""
+
+    async def scene() -> tuple[Listener, Listener]:
+        loop = asyncio.get_running_loop()
+        silent, open_ = Listener(), Listener()
+        async with serve(lambda websocket: websocket.wait_closed(), "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            open_.connection = transport_of(library, 0.2).connect(f"ws://127.0.0.1:{port}/", open_)
+            proxy = await asyncio.start_server(lambda *pipe: _half_open(port, *pipe), "127.0.0.1", 0)
+            half_open = proxy.sockets[0].getsockname()[1]
+            silent.connection = transport_of(library, 0.2).connect(f"ws://127.0.0.1:{half_open}/", silent)
+            end = loop.time() + 5
+            while silent.reason is None and loop.time() < end:
+                await asyncio.sleep(0.02)
+            open_.connection.close()
+            proxy.close()
+        return silent, open_
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        silent, open_ = runner.run(scene())
+    assert silent.at_open
+    assert open_.at_open
+    assert "ping" in (silent.reason or "")
+    assert open_.reason is None
+
+
+async def _half_open(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Passes the handshake on, and nothing else."""
+    to_server, from_server = (await asyncio.open_connection("127.0.0.1", port))[::-1]
+    to_server.write(await reader.readuntil(b"\r\n\r\n"))
+    writer.write(await from_server.readuntil(b"\r\n\r\n"))
+    with suppress(ConnectionError):
+        await reader.read(-1)
+    to_server.close()
+    writer.close()
