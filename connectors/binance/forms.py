@@ -18,7 +18,7 @@ from connectors.orders.model import Act, Channel, OrderRequest, WireRequest
 from connectors.orders.signing import Signer
 
 #: Parameters that are integers; all others are texts.
-_INTEGERS = frozenset(("limit", "orderId", "recvWindow", "startTime", "timestamp"))
+_INTEGERS = frozenset(("fromId", "limit", "orderId", "recvWindow", "startTime", "timestamp"))
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 

@@ -31,6 +31,8 @@ _PARTLY, _WHOLLY = -2021, -2022
 #: Without a request's id: the key that logged on is not valid any more, and the connection takes no more requests.
 _REVOKED = -2015
 _TEXT_MAX = 200
+#: Most executions of an answer.
+PAGE_MAX = 1000
 
 
 class _Fill(msgspec.Struct, frozen=True, rename="camel"):
@@ -263,7 +265,11 @@ class Answers:
                 raise UnreadableError("an entry that is neither an order nor an execution")
         is_change = any(item.transact_time is not None for item in items)
         verdict = Verdict.ACCEPTED if is_change else Verdict.FOUND
-        return VenueAnswer(wire_id, verdict, updates=tuple(updates), executions=tuple(executions))
+        is_full = len(items) >= PAGE_MAX and executions
+        cursor = str(1 + max(item.id or 0 for item in items)) if is_full else ""
+        return VenueAnswer(
+            wire_id, verdict, updates=tuple(updates), executions=tuple(executions), cursor=cursor
+        )
 
     def _updates(self, item: Item) -> tuple[OrderUpdate, ...]:
         """The state of an order; empty for an acknowledgement without one, and for an unknown symbol."""

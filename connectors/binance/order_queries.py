@@ -1,7 +1,7 @@
 """Queries of Binance spot and USD-M: orders, executions, clock, balances, positions, modes, fee rates. Pure.
 
-Executions are those of one order, if the request has its venue id, else those since a time, oldest first: at most
-1,000, of which the last one's time is where a next request begins.
+Executions are those of one order, if the request has its venue id, else those since a time, oldest first. After a full
+page the answer has a cursor: the next page begins at it, and has executions of all orders of the symbol.
 
 Sources: rest-api.md of binance-spot-api-docs ("Account Endpoints", read 2026-07-21); USD-M: saved pages of "Trade" and
 "Account" (read 2025-11).
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from connectors.binance.forms import Credentials, SignedForm
+from connectors.binance.order_answers import PAGE_MAX
 from connectors.errors import DecodeError, OffGridError
 from connectors.orders.model import (
     AccountView,
@@ -31,7 +32,7 @@ from connectors.orders.model import (
 )
 from connectors.orders.numbers import amount_of
 
-_LIMIT = {"limit": "1000"}
+_LIMIT = {"limit": str(PAGE_MAX)}
 
 
 class QueryWords(NamedTuple):
@@ -75,7 +76,7 @@ USDM_WORDS = QueryWords(
 _OF_SYMBOL = frozenset((Act.LOOK_UP, Act.OPEN_ORDERS, Act.EXECUTIONS, Act.COMMISSION))
 _SELECTIONS = {
     Act.LOOK_UP: ("origClientOrderId", "orderId"),
-    Act.EXECUTIONS: ("orderId", "startTime", ""),
+    Act.EXECUTIONS: ("fromId", "orderId", "startTime", ""),
 }
 
 
@@ -130,6 +131,8 @@ def _selection(request: OrderRequest) -> tuple[str, str | int]:
             return "origClientOrderId", request.client_id
         return "orderId", int(request.venue_order_id)
     if request.act is Act.EXECUTIONS:
+        if request.cursor:
+            return "fromId", int(request.cursor)
         if request.venue_order_id:
             return "orderId", int(request.venue_order_id)
         if request.since_ms:

@@ -199,6 +199,14 @@ def test_queries_find_orders_executions_and_the_time() -> None:
     assert both(spot(), Act.TIME, one("binance_spot", "time")).venue_ms > 0
 
 
+def test_a_full_page_of_executions_says_where_the_next_one_begins() -> None:
+    (trade,) = json.loads(one("binance_spot", "my_trades"))
+    page = [trade | {"id": number} for number in range(1, 1001)]
+    full = both(spot(), Act.EXECUTIONS, json.dumps(page))
+    assert (len(full.executions), full.cursor) == (1000, "1001")
+    assert both(spot(), Act.EXECUTIONS, json.dumps(page[1:])).cursor == ""
+
+
 def test_usdm_answers() -> None:
     placed = both(usdm(), Act.PLACE, one("binance_usdm", "order_place"))
     assert placed.verdict is Verdict.ACCEPTED

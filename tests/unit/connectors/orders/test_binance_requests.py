@@ -124,6 +124,7 @@ SPOT = [
     (request(Act.EXECUTIONS, since_ms=1234), "myTrades startTime=1234 limit=1000"),
     (request(Act.EXECUTIONS, venue_order_id="17", since_ms=1), "myTrades orderId=17 limit=1000"),
     (request(Act.EXECUTIONS), "myTrades limit=1000"),
+    (request(Act.EXECUTIONS, since_ms=1, cursor="99"), "myTrades fromId=99 limit=1000"),
 ]
 USDM = [
     (
@@ -173,7 +174,7 @@ def test_a_request_is_the_same_over_the_websocket_and_rest(
     found = params_of(wire)
     assert {name: str(value) for name, value in found.items()} == {"method": method, **params}
     # Integers are numbers, and nothing else is.
-    integers = {"orderId", "startTime", "limit"}
+    integers = {"fromId", "orderId", "startTime", "limit"}
     assert {name for name, value in found.items() if isinstance(value, int)} == integers & found.keys()
     again = orders.encode_rest(asked, "w1", NOW_MS)
     assert again[:5] == (Channel.REST, "w1", asked.act, 0, 5)
