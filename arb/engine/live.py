@@ -22,7 +22,7 @@ from arb.bot.log import GrowingLog
 from arb.engine.blocks import Blocks
 from arb.engine.book import WIDTH, fix_range, make_book
 from arb.engine.functions import live_addresses
-from arb.engine.order_table import make_orders, make_queue
+from arb.engine.order_table import QUEUE, make_orders, make_queue
 from arb.engine.port import PORT
 from arb.engine.price_range import PriceRange
 from arb.engine.row_stream import Stream
@@ -35,13 +35,16 @@ from arb.engine.world import (
     FEE_IN_QUOTE,
     NEVER,
     TRADES,
+    WAIT_NONE,
     WORLD,
     set_fields,
 )
 from arb.leg import IN_RECEIVED, Leg
 from arb.risk.limits import Limits
 
-_HORIZON = (WORLD.names or ()).index("horizon")
+_HORIZON, _LATEST = ((WORLD.names or ()).index(name) for name in ("horizon", "latest"))
+_QUEUE = QUEUE.names or ()
+_CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
 
 
 class LiveWorld:
@@ -146,6 +149,24 @@ class LiveWorld:
         """Starts the clock at this time, not at the first event; before the first wait."""
         self.record["start_ts"] = start_ts
 
+    def reach(self, local_ts: int) -> None:
+        """Answers that are put from now on are received after this time."""
+        self._cells[_LATEST] = max(int(self._cells[_LATEST]), local_ts)
+
+    def settle(self, until_ts: int) -> None:
+        """Applies the responses received up to this time to orders and accounts, after the strategy has ended.
+
+        Requests that the answering side has not taken are dropped.
+        """
+        if not self.record["is_started"][0]:
+            return
+        for address in self.assets["requests"][: len(self.legs)]:
+            queue = (ctypes.c_int64 * len(_QUEUE)).from_address(int(address))
+            queue[_QUEUE.index("head")] = queue[_QUEUE.index("count")] = 0
+        set_fields(self.record, deadline=NEVER, wants_feed=0, wants_response=WAIT_NONE)
+        self.set_horizon(max(until_ts, int(self._cells[_HORIZON])))
+        _CALL(advance_callback().address)(self.address)
+
     @property
     def is_live(self) -> bool:
         """Whether responses may be late."""
@@ -228,6 +249,10 @@ class LiveBot(Bot):
         books = self.world.assets["book"][: len(self.world.legs)]
         for book, leg, found in zip(books, self.world.legs, ranges, strict=True):
             fix_range(self.world.blocks, int(book), *found.ticks(leg.tick_size))
+
+    def set_horizon(self, timestamp: int) -> None:
+        """All rows and responses up to this time have been appended. `NEVER`: no more follow."""
+        self.world.set_horizon(timestamp)
 
     @property
     def charges(self) -> np.ndarray[Any, Any]:

@@ -25,6 +25,8 @@ ORDERS_MAX = 1 << 20
 def _order() -> np.dtype[Any]:
     fields = order_dtype.fields or {}
     extra = [
+        # NumPy copies no bytes between fields: without a name, rows that are equal would differ in them.
+        ("unused", "u2"),
         ("front_qty", "f8"),
         ("cum_trade_qty", "f8"),
         ("request_no", "i8"),
@@ -36,7 +38,7 @@ def _order() -> np.dtype[Any]:
     ]
     names = [*fields, *(name for name, _ in extra)]
     formats = [*(kind.str for kind, *_ in fields.values()), *(kind for _, kind in extra)]
-    offsets = [*(offset for _, offset, *_ in fields.values()), *range(96, 160, 8)]
+    offsets = [*(offset for _, offset, *_ in fields.values()), 94, *range(96, 160, 8)]
     made: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": 160}
     return np.dtype(made)
 

@@ -129,5 +129,6 @@ class LiveDriver:
         return self.bot.world.next_due if is_waiting else NEVER
 
     def stop(self) -> bool:
-        """Stops the strategy. False if it does not end."""
+        """Stops the strategy; answers that are put later count as received after it. False if it does not end."""
+        self.bot.world.reach(self._local_ts)
         return not self.is_ready or self.task.stop()

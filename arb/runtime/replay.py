@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 
+from arb.engine.live import LiveBot
 from arb.engine.row_stream import Stream
 from arb.engine.world import NEVER
 from arb.runtime.interruption import Interruption
@@ -33,10 +34,12 @@ _EXCH_FLAG = np.uint64(EXCH_EVENT)
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
 
-class _Reader:
+class Reader:
     """Passes arrays piece by piece to the sides that read them, and tracks up to when their data is complete."""
 
-    def __init__(self, arrays: Iterable[Rows], streams: Mapping[int, Stream], piece_rows: int) -> None:
+    def __init__(
+        self, arrays: Iterable[Rows], streams: Mapping[int, Stream], piece_rows: int = PIECE_ROWS
+    ) -> None:
         """streams: keyed by the flag of their side."""
         self._pieces = _pieces(arrays, piece_rows)
         self._streams = list(streams.values())
@@ -80,7 +83,20 @@ def replay(
     strategy that does not end then is held at its next call of the bot.
     """
     task = StrategyTask(bot, strategy, arguments)
-    readers = _readers(bot, legs, venue_rows, piece_rows)
+    drive(bot, task, _readers(bot, legs, venue_rows, piece_rows), until_ts, pace=pace, on_lost=on_lost)
+    return task
+
+
+def drive(
+    bot: LiveBot,
+    task: StrategyTask,
+    readers: Sequence[Reader],
+    until_ts: int | None,
+    *,
+    pace: Callable[[int], None] | None = None,
+    on_lost: Callable[[], object] = lambda: None,
+) -> None:
+    """Runs the task over what the readers pass; see `replay`."""
     last_ts = NEVER if until_ts is None else until_ts
     known_ts = min(last_ts, *(reader.known_ts for reader in readers))
     bot.set_horizon(known_ts)
@@ -97,7 +113,6 @@ def replay(
         except KeyboardInterrupt:
             task.stop()
             raise
-    return task
 
 
 def _readers(
@@ -105,19 +120,19 @@ def _readers(
     legs: Sequence[Iterable[Rows]],
     venue_rows: Sequence[Iterable[Rows]] | None,
     piece_rows: int,
-) -> list[_Reader]:
+) -> list[Reader]:
     readers = []
     for number, arrays in enumerate(legs):
         local, exch = {LOCAL_EVENT: bot.world.streams[number]}, {EXCH_EVENT: bot.exchanges.streams[number]}
         if venue_rows is None:
-            readers.append(_Reader(arrays, local | exch, piece_rows))
+            readers.append(Reader(arrays, local | exch, piece_rows))
         else:
-            readers.append(_Reader(arrays, local, piece_rows))
-            readers.append(_Reader(venue_rows[number], exch, piece_rows))
+            readers.append(Reader(arrays, local, piece_rows))
+            readers.append(Reader(venue_rows[number], exch, piece_rows))
     return readers
 
 
-def _feed(readers: Sequence[_Reader]) -> int:
+def _feed(readers: Sequence[Reader]) -> int:
     """Passes a piece to the reader that is furthest behind. Returns the time up to which all readers are complete."""
     min(readers, key=lambda reader: reader.known_ts).give()
     return min(reader.known_ts for reader in readers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from arb.bot.compilation import compile_strategy
 from arb.engine.account import EXECUTED
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.mailbox import Mailbox
+from arb.leg import Leg
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.strategy_task import StrategyTask
 from support.dry_market import MS, START_NS, leg, received_rows
@@ -26,8 +27,8 @@ class HandGateway:
     settled_ts = -1
     on_late: Any = None
 
-    def __init__(self, legs: int) -> None:
-        self.world = LiveWorld([leg(number) for number in range(legs)], is_live=True)
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        self.world = LiveWorld(legs, is_live=True)
         self.mailbox = Mailbox(self.world)
         #: The requests of each call, as (leg, row of ORDER), and all responses as (leg, time of receipt, row).
         self.calls: list[list[tuple[int, Any]]] = []
@@ -75,7 +76,7 @@ def run_by_hand(
     function: Callable[..., Any], legs: int = 2
 ) -> tuple[HandGateway, StrategyTask, LiveDriver, Any]:
     """A strategy `f(bot, out)` that has begun, its gateway, its driver and what it writes."""
-    gateway = HandGateway(legs)
+    gateway = HandGateway([leg(number) for number in range(legs)])
     out = np.zeros(32)
     task = StrategyTask(gateway.bot, compile_strategy(function), (gateway.bot, out))
     driver = LiveDriver(gateway.bot, task, gateway)
