@@ -1,14 +1,13 @@
 """Questions about a venue's account that must all be answered: at the start, after the stream was away, at the end.
 
-A question that fails is asked again. Executions arrive in pages, oldest first: the next one begins at the last one's
-time, until a page brings nothing that was not in the one before.
+A question that fails is asked again. Orders and executions arrive in pages: an answer has a cursor if another follows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from connectors.orders.model import Act, Execution, OrderRequest
+from connectors.orders.model import OrderRequest
 
 
 class Questions:
@@ -17,7 +16,6 @@ class Questions:
     def __init__(self, questions: Iterable[OrderRequest], now: int, retry_ns: int) -> None:
         self._open: list[tuple[int, OrderRequest]] = [(now, one) for one in questions]
         self._asked: dict[str, OrderRequest] = {}
-        self._last_page: dict[str, frozenset[str]] = {}
         self._retry_ns = retry_ns
 
     @property
@@ -49,14 +47,9 @@ class Questions:
         if question is not None:
             self._open.append((now + self._retry_ns, question))
 
-    def answered(self, wire_id: str, executions: Iterable[Execution], now: int) -> OrderRequest | None:
-        """The question that was answered; None if it is not one of these. Asks for the next page of executions."""
+    def answered(self, wire_id: str, cursor: str, now: int) -> OrderRequest | None:
+        """The question that was answered; None if it is not one of these. cursor: of its next page, to be asked for."""
         question = self._asked.pop(wire_id, None)
-        if question is None or question.act is not Act.EXECUTIONS:
-            return question
-        page = {x.execution_id: x.venue_ms for x in executions}
-        if page.keys() - self._last_page.get(question.symbol, frozenset()):
-            self._last_page[question.symbol] = frozenset(page)
-            latest = max(page.values())
-            self._open.append((now, question._replace(since_ms=max(latest, question.since_ms))))
+        if question is not None and cursor:
+            self._open.append((now, question._replace(cursor=cursor)))
         return question

@@ -42,11 +42,10 @@ class DeskQueries(DeskWires):
 
     def _ask(self, request: OrderRequest, state: OrderState | None, now: int) -> str:
         """Encodes a query: on the trade socket if the venue has it there, else by REST."""
-        number = self._number()
-        wire = f"{request.act.name.lower().replace('_', '')}-{number}"
+        wire = f"{request.act.name.lower().replace('_', '')}-{self._number()}"
         is_short = request.act in (Act.LOOK_UP, Act.TIME) and bool(self._trade_lines)
         encode = self._protocol.encode if is_short else self._protocol.encode_rest
-        self._encode(request._replace(attempt=number), wire, state, now, encode)
+        self._encode(request, wire, state, now, encode)
         return wire
 
     def _query(
@@ -62,7 +61,8 @@ class DeskQueries(DeskWires):
             self._ask(self._query(Act.TIME, leg), None, now)
         if inquiry.doubt is not None or inquiry.wants_state or state.open_links:
             for client in state.asked_ids:
-                self._ask(self._query(Act.LOOK_UP, leg, client=client), state, now)
+                look_up = self._query(Act.LOOK_UP, leg, client=client)._replace(attempt=inquiry.round - 1)
+                self._ask(look_up, state, now)
         if inquiry.doubt is not None:
             since_ms = inquiry.doubt.pending.made_ns // MILLISECOND - 1_000
             self._ask(self._query(Act.EXECUTIONS, leg, since_ms=since_ms), state, now)
@@ -125,8 +125,10 @@ class DeskQueries(DeskWires):
         parts = (decoded,) if isinstance(decoded, VenueAnswer | AccountView) else decoded
         updates: list[OrderUpdate] = []
         executions: list[Execution] = []
+        cursor = ""
         for one in parts:
             if isinstance(one, VenueAnswer):
+                cursor = one.cursor
                 updates += one.updates
                 executions += one.executions
                 if act is Act.TIME:
@@ -148,15 +150,20 @@ class DeskQueries(DeskWires):
             self._update(u, now, asked.changes if act is Act.LOOK_UP else -1)
         if act is Act.LOOK_UP and asked.state is not None:
             self._looked_up(asked, bool(updates), now)
-        elif act is Act.EXECUTIONS:
-            self._has_executions(asked)
+        is_question = False
         for questions in self._question_sets:
-            question = questions.answered(wire, executions, now)
+            question = questions.answered(wire, cursor, now)
             if question is not None:
+                is_question = True
                 if questions is self._last_questions:
                     self.facts.end(question, updates, executions)
                 else:
                     self._question_answered(questions, question, updates, now)
+        if act is Act.EXECUTIONS and not is_question:
+            if cursor:
+                self._ask(asked.request._replace(cursor=cursor), asked.state, now)
+            else:
+                self._has_executions(asked)
         self._ask_questions(now)
 
     def _looked_up(self, asked: Asked, is_found: bool, now: int) -> None:
