@@ -176,13 +176,16 @@ class Answers:
             raise DecodeError(self._venue, str(error), body) from None
 
     def of_error_body(self, wire_id: str, status: int, body: bytes, retry_after_ns: int) -> VenueAnswer:
-        """A REST response with another status; 0: there was none."""
+        """A REST response with another status; 0: there was none. Raises DecodeError."""
         try:
             error = _ERROR.decode(body)
         except (msgspec.DecodeError, UnicodeError):
             text = f"status {status}" if status else "no answer"
             return VenueAnswer(wire_id, Verdict.UNKNOWN, text=text, retry_after_ns=retry_after_ns)
-        answer = self.of_error(wire_id, error, status)
+        try:
+            answer = self.of_error(wire_id, error, status)
+        except (msgspec.DecodeError, OffGridError, UnreadableError) as unreadable:
+            raise DecodeError(self._venue, str(unreadable), body) from None
         return answer._replace(retry_after_ns=max(answer.retry_after_ns, retry_after_ns))
 
     def of_result(self, wire_id: str, result: Item | tuple[Item, ...]) -> VenueAnswer:

@@ -171,6 +171,9 @@ def test_a_failed_replacement_is_judged_by_its_parts(message: GoldenMessage) -> 
     assert all(update.status is OrderStatus.CANCELED for update in answer.updates)
     if verdict is not Verdict.UNKNOWN:
         assert over_rest(spot(), Act.AMEND, error, 409) == answer
+    else:
+        with pytest.raises(DecodeError):
+            over_rest(spot(), Act.AMEND, error, 409)
 
 
 def test_a_new_order_of_unknown_outcome_leaves_the_replacement_in_doubt() -> None:

@@ -67,7 +67,8 @@ class Session:
         self.requests = 0
         self.verdicts: Counter[tuple[str, str]] = Counter()
         self.updates: dict[str, OrderUpdate] = {}
-        self.executions: dict[str, Execution] = {}
+        #: By id and order: both orders of a trade with oneself have its id.
+        self.executions: dict[tuple[str, str], Execution] = {}
 
     @staticmethod
     def _address(path: str) -> tuple[str]:
@@ -255,7 +256,7 @@ class Session:
         return update.status, update.executed_lots, update.total_lots, update.tick
 
     def note_execution(self, one: Execution) -> None:
-        known = self.executions.setdefault(one.execution_id, one)
+        known = self.executions.setdefault((one.execution_id, one.venue_order_id), one)
         assert known == one
 
     def read_events(self) -> None:
@@ -295,6 +296,7 @@ def test_what_is_decoded_is_what_happened(venue: str, seed: int) -> None:
     assert {
         (
             str(one.trade_id),
+            one.order_id,
             tick.count_of(str(one.price)),
             lot.count_of(str(one.quantity)),
             one.fee,
@@ -302,7 +304,8 @@ def test_what_is_decoded_is_what_happened(venue: str, seed: int) -> None:
         )
         for one in session.desk.executions("main", "BTCUSDT")
     } == {
-        (one.execution_id, one.tick, one.lots, one.fee, one.is_maker) for one in session.executions.values()
+        (one.execution_id, one.venue_order_id, one.tick, one.lots, one.fee, one.is_maker)
+        for one in session.executions.values()
     }
     # The session has met every kind of answer.
     for act in ("PLACE", "CANCEL", "AMEND"):
