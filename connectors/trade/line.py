@@ -103,15 +103,7 @@ class TradeLine:
 
     def send(self, text: str) -> bool:
         """Sends a request; False: not a byte was or will be written."""
-        if self.state is not LineState.UP:
-            return False
-        try:
-            return self._connection.send(text)
-        except Exception as error:
-            # The request may be on its way: its outcome is in doubt, and the line of no use.
-            reason = f"cannot write: {error!r}"
-            self._timers.call_later(0, lambda: self._give_up(reason))
-            return True
+        return self.state is LineState.UP and self._write(text)
 
     def retire(self) -> None:
         """From now on takes no requests; frames are still passed on."""
@@ -236,7 +228,16 @@ class TradeLine:
 
     def _send_own(self, text: str) -> None:
         self._owner.own_traffic(self.where, True, text, self._timers.time_ns())
-        self._connection.send(text)
+        self._write(text)
+
+    def _write(self, text: str) -> bool:
+        try:
+            return self._connection.send(text)
+        except Exception as error:
+            # The text may be on its way: its outcome is in doubt, and the line of no use.
+            reason = f"cannot write: {error!r}"
+            self._timers.call_later(0, lambda: self._give_up(reason))
+            return True
 
     def _report(self, event: LineEvent, text: str) -> None:
         self._owner.line_event(self.where, event, text, self._timers.time_ns())

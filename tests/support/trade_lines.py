@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from connectors.errors import DecodeError
 from connectors.net.interfaces import ConnectionListener, RestAnswer
 from connectors.net.rate_limit import Limiter
 from connectors.orders.model import Act, Channel, VenueAnswer, Verdict, WireRequest
@@ -19,7 +20,8 @@ from connectors.trade.user_stream import UserStream
 from support.sim_time import S, SimTimers
 
 HOUR = 3600 * S
-LIFE = 24 * HOUR
+#: Shorter than the venues', so that little is to be simulated.
+LIFE = 3 * HOUR
 
 
 def wire(wire_id: str, act: Act = Act.PLACE, channel: Channel = Channel.SOCKET) -> WireRequest:
@@ -31,7 +33,7 @@ class TextProtocol:
     """Frames are "id verdict"; log-on with `key`, then a subscription."""
 
     venue = "text"
-    limits = SocketLimits(LIFE, 20 * S)
+    limits = SocketLimits(LIFE, 60 * S)
 
     def __init__(self, *acts: Act, has_key: bool = False) -> None:
         self.acts = acts
@@ -53,7 +55,9 @@ class TextProtocol:
         return had
 
     def decode(self, frame: bytes) -> VenueAnswer:
-        wire_id, verdict = frame.decode().split()
+        wire_id, _, verdict = frame.decode().partition(" ")
+        if verdict not in Verdict.__members__:
+            raise DecodeError(self.venue, "no answer", frame)
         return VenueAnswer(wire_id, Verdict[verdict], text="why")
 
     def ping(self, number: int) -> str | None:

@@ -95,7 +95,7 @@ def test_deadlines_of_a_line(fault: str) -> None:
 
 def test_an_idle_line_is_pinged() -> None:
     lines = up()
-    for _ in range(60):
+    for _ in range(180):
         lines.net.last.receive("pong ACCEPTED")
         lines.run(1)
     pings = [text for text in lines.net.last.sent if text.startswith("ping")]
