@@ -1,6 +1,6 @@
 """Questions about a venue's account that must all be answered: at the start, after the stream was away, at the end.
 
-A question that fails is asked again. Orders and executions arrive in pages: an answer has a cursor if another follows.
+A question that fails is asked again; a list that arrives in pages is asked for until its last one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ class Questions:
     def __init__(self, questions: Iterable[OrderRequest], now: int, retry_ns: int) -> None:
         self._open: list[tuple[int, OrderRequest]] = [(now, one) for one in questions]
         self._asked: dict[str, OrderRequest] = {}
+        #: Client ids in the lists of open orders.
+        self.listed: set[str] = set()
         self._retry_ns = retry_ns
 
     @property
@@ -48,8 +50,16 @@ class Questions:
             self._open.append((now + self._retry_ns, question))
 
     def answered(self, wire_id: str, cursor: str, now: int) -> OrderRequest | None:
-        """The question that was answered; None if it is not one of these. cursor: of its next page, to be asked for."""
+        """The question that was answered; None if it is not one of these. cursor: of the next page, which is asked
+        for."""
         question = self._asked.pop(wire_id, None)
         if question is not None and cursor:
             self._open.append((now, question._replace(cursor=cursor)))
         return question
+
+    def has_more(self, question: OrderRequest) -> bool:
+        """Whether further pages of a list are missing."""
+        of = (question.act, question.leg)
+        return any((one.act, one.leg) == of for _, one in self._open) or any(
+            (one.act, one.leg) == of for one in self._asked.values()
+        )

@@ -29,11 +29,13 @@ class DeskQueries(DeskWires):
     """Questions of a desk, their answers, and what follows for its orders. See `VenueDesk`."""
 
     def _doubt(self, state: OrderState, cause: DoubtCause, now: int) -> None:
-        if state.is_over:
+        """The outcome of the pending request is unknown. Of an order that has ended it does not matter."""
+        is_place = state.pending is not None and state.pending.act is Act.PLACE
+        if state.is_over or (state.phase is Phase.OWED and not is_place):
             self._apply(state, self.orders.refuse(state, now, cause.value), now)
             return
-        if state.phase is Phase.OWED and (state.pending is None or state.pending.act is Act.PLACE):
-            return  # its end is known; the executions are being asked for
+        if state.phase is Phase.OWED:
+            return
         doubt = self.inquiries.doubt(state, cause, now)
         if doubt is not None:
             self._note("in doubt", f"{doubt.client_id} {doubt.act.name.lower()}: {cause.value}")
@@ -56,27 +58,22 @@ class DeskQueries(DeskWires):
 
     def _inquire(self, inquiry: Inquiry, now: int) -> None:
         """One round of questions about an order."""
-        state, leg = inquiry.order, inquiry.order.leg
-        if inquiry.doubt is not None:
+        state, leg, doubt = inquiry.order, inquiry.order.leg, inquiry.doubt
+        if doubt is not None:
             self._ask(self._query(Act.TIME, leg), None, now)
-        if inquiry.doubt is not None or inquiry.wants_state or state.open_links:
-            for client in state.asked_ids:
-                look_up = self._query(Act.LOOK_UP, leg, client=client)._replace(attempt=inquiry.round - 1)
-                self._ask(look_up, state, now)
-        if inquiry.doubt is not None:
-            since_ms = inquiry.doubt.pending.made_ns // MILLISECOND - 1_000
+            since_ms = doubt.since_ms
             self._ask(self._query(Act.EXECUTIONS, leg, since_ms=since_ms), state, now)
             for x in self.orders.orphans(state.symbol, state.side, since_ms)[:1]:
                 self._ask(self._query(Act.LOOK_UP, leg, venue_id=x.venue_order_id), None, now)
-        elif state.is_owed:
-            for link in state.links:
-                if link.said > link.executed:
-                    since_ms = state.made_ns // MILLISECOND - 1_000
-                    self._ask(
-                        self._query(Act.EXECUTIONS, leg, since_ms=since_ms, venue_id=link.venue_id),
-                        state,
-                        now,
-                    )
+        if doubt is not None or inquiry.wants_state or state.open_links:
+            for client in state.asked_ids:
+                look_up = self._query(Act.LOOK_UP, leg, client=client)
+                self._ask(look_up._replace(attempt=inquiry.round - 1), state, now)
+        since_ms = state.made_ns // MILLISECOND - 1_000
+        for link in state.links:
+            if link.said > link.executed:
+                executions = self._query(Act.EXECUTIONS, leg, since_ms=since_ms, venue_id=link.venue_id)
+                self._ask(executions, state, now)
 
     def _catch_up(self, now: int) -> None:
         """Begins to query what happened while nothing was seen."""
@@ -150,20 +147,17 @@ class DeskQueries(DeskWires):
             self._update(u, now, asked.changes if act is Act.LOOK_UP else -1)
         if act is Act.LOOK_UP and asked.state is not None:
             self._looked_up(asked, bool(updates), now)
-        is_question = False
+        elif act is Act.EXECUTIONS and asked.state is not None and cursor:
+            self._ask(asked.request._replace(cursor=cursor), asked.state, now)
+        elif act is Act.EXECUTIONS:
+            self._has_executions(asked)
         for questions in self._question_sets:
             question = questions.answered(wire, cursor, now)
             if question is not None:
-                is_question = True
                 if questions is self._last_questions:
                     self.facts.end(question, updates, executions)
                 else:
                     self._question_answered(questions, question, updates, now)
-        if act is Act.EXECUTIONS and not is_question:
-            if cursor:
-                self._ask(asked.request._replace(cursor=cursor), asked.state, now)
-            else:
-                self._has_executions(asked)
         self._ask_questions(now)
 
     def _looked_up(self, asked: Asked, is_found: bool, now: int) -> None:
@@ -172,8 +166,7 @@ class DeskQueries(DeskWires):
             return
         clock_ms, doubt = asked.clock_ms, self.inquiries.of(state)
         if doubt is not None and doubt.doubt is not None and doubt.doubt.act is not Act.CANCEL:
-            since_ms = doubt.doubt.pending.made_ns // MILLISECOND - 1_000
-            if self.orders.orphans(state.symbol, state.side, since_ms):
+            if self.orders.orphans(state.symbol, state.side, doubt.doubt.since_ms):
                 clock_ms = -1  # one of these may be of this order
         judgement = self.inquiries.looked_up(state, asked.request.client_id, is_found, clock_ms, now)
         if judgement is Judgement.NEVER:
@@ -193,9 +186,11 @@ class DeskQueries(DeskWires):
     ) -> None:
         """An answer of a catch-up; orders of ours that are not open any more are looked up one by one."""
         if question.act is Act.OPEN_ORDERS:
-            listed = {u.client_id for u in updates}
+            listed = questions.listed
+            listed.update(u.client_id for u in updates)
             if self.facts.catch_ups == 1:
-                self.facts.open_start += sorted(listed)
+                self.facts.open_start += sorted(u.client_id for u in updates)
+        if question.act is Act.OPEN_ORDERS and not questions.has_more(question):
             for state in list(self.orders.open.values()):
                 if state.symbol == question.symbol and not state.is_over:
                     for client in state.asked_ids:

@@ -16,7 +16,7 @@ from arb.execution.order_records import Pending, Phase
 from arb.execution.order_state import OrderState
 from connectors.orders.model import Act
 from connectors.trade.times import TradeTimes
-from connectors.units import SECOND
+from connectors.units import MILLISECOND, SECOND
 
 #: Beyond the receive window.
 MARGIN_MS = 10_000
@@ -51,11 +51,17 @@ class Doubt:
     request_no: int
     client_id: str
     cause: DoubtCause
-    since_ns: int
+    #: When it was opened.
+    opened_ns: int
     pending: Pending
     #: Look-ups that count by client id, and when the last of each did.
     counts: dict[str, int] = field(default_factory=dict)
     counted_ns: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def since_ms(self) -> int:
+        """From when on executions may be of the request."""
+        return self.pending.made_ns // MILLISECOND - 1_000
 
 
 @dataclass(slots=True)

@@ -72,5 +72,7 @@ class DeskFacts:
         """A doubt has ended."""
         if len(self.doubts) < DOUBTS_MAX:
             self.doubts.append(
-                EndedDoubt(leg, doubt.request_no, doubt.act, doubt.cause.value, outcome, now - doubt.since_ns)
+                EndedDoubt(
+                    leg, doubt.request_no, doubt.act, doubt.cause.value, outcome, now - doubt.opened_ns
+                )
             )

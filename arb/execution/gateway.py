@@ -241,6 +241,12 @@ class Gateway:
 
     # -- the end
 
+    def drain(self) -> list[TakenRequest]:
+        """Takes the requests that the strategy made after its last wait; they are not sent."""
+        self._steps += 1
+        now = self._clock()
+        return [TakenRequest(leg, row, self._steps, now) for leg, row in self._mailbox.take()]
+
     @property
     def open_orders(self) -> list[OrderState]:
         """Orders that may still trade, or of which something is not known."""

@@ -222,18 +222,19 @@ class OrderStates:
             pending is not None and pending.act is asked.act and pending.request_no == asked.request_no
         )
         effects: list[Effect] = []
-        if (
-            is_pending
-            and asked.act is Act.AMEND
-            and a.verdict is Verdict.ACCEPTED
-            and (a.updates or a.executions)
-        ):
+        updates = list(a.updates)
+        is_amended = is_pending and asked.act is Act.AMEND and a.verdict is Verdict.ACCEPTED
+        if is_amended and (a.updates or a.executions):
             id_now = asked.new_client_id or asked.client_id
             u = next((one for one in a.updates if one.client_id == id_now), None)
+            for one in a.updates:
+                if one is not u:  # the order that was replaced, which ended before
+                    updates.remove(one)
+                    effects += self.update(one, at, changes)
             effects += state.amended(u, at)
         for x in a.executions:
             effects += self.execution(x, at)
-        for one in a.updates:
+        for one in updates:
             effects += self.update(one, at, changes)
         if is_pending:
             effects += state.answer(_explained(asked, a), at)

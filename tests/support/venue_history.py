@@ -16,6 +16,7 @@ from hftbacktest.order import CANCELED, EXPIRED, FILLED
 
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.desk_wires import NEVER, Outputs
+from arb.execution.order_records import Phase
 from arb.execution.venue_desk import VenueDesk
 from connectors.orders.model import (
     Act,
@@ -298,6 +299,8 @@ class History:
         if last.status is OrderStatus.CANCELED:
             if not last.rests or last.cause is EndCause.BY_VENUE or len(truth) > 0:
                 allowed.add(EXPIRED)
+        if answer.cause == "unknown" and not last.rests:
+            allowed.add(EXPIRED)  # the venue does not know it any more, and had cut it to what was executed
         assert answer.status in allowed, f"{answer.status}, but {last.status.name}"
 
     def _chain(self, order_id: int) -> list[TrueOrder]:
@@ -338,15 +341,32 @@ class History:
         self.finish()
 
     def finish(self) -> None:
-        """Nothing is open, in doubt or missing."""
+        """Nothing is open, in doubt or missing, but what the venue itself does not say."""
         assert not self.broken, self.broken
-        assert self.desk.is_done, f"open: {list(self.desk.orders.open)}, in doubt: {list(self.desk.doubts)}"
-        assert not self.desk.doubts
-        assert not self.in_flight, f"not answered: {self.in_flight}"
+        hidden = [order_id for order_id in self.bot if self._is_hidden(order_id)]
+        sides = {self.bot[order_id]["side"] for order_id in hidden}
+        # Their executions may be of any order of that side that is in doubt.
+        hidden += [no for no, one in self.bot.items() if not one["end"] and one["side"] in sides]
+        assert self.desk.is_done or hidden, f"open: {list(self.desk.orders.open)}"
+        in_doubt = {doubt.request_no for doubt in self.desk.doubts.values()}
+        assert in_doubt <= {no for no, (order_id, _) in self.in_flight.items() if order_id in hidden}
         for order_id, one in self.bot.items():
-            truth = self._chain(order_id)
+            if order_id in hidden:
+                assert not one["end"]
+                continue
             assert one["end"], f"order {order_id} has not ended"
-            executions = {x.execution_id: x.lots for order in truth for x in order.executions}
+            assert not one["pending"], f"not answered: {one['pending']}"
+            executions = {x.execution_id: x.lots for order in self._chain(order_id) for x in order.executions}
             assert executions == one["executed"], f"order {order_id}"
-        listed = {x.execution_id for x in self.desk.facts.executions.values()}
-        assert listed == {x.execution_id for order in self.venue.orders.values() for x in order.executions}
+        if not hidden:
+            listed = {x.execution_id for x in self.desk.facts.executions.values()}
+            assert listed == {
+                x.execution_id for order in self.venue.orders.values() for x in order.executions
+            }
+
+    def _is_hidden(self, order_id: int) -> bool:
+        """Whether an order has executions, but queries neither find it nor say whose they are, and no event arrived."""
+        state = self.desk.orders.of(0, order_id)
+        if state is None or state.phase is not Phase.SENT or state.rests or not self.faults.is_pruning:
+            return False
+        return self.style != "bybit_spot" and any(order.executions for order in self._chain(order_id))

@@ -35,6 +35,8 @@ from connectors.units import MILLISECOND, SECOND
 START_NS = 1_704_067_200 * SECOND
 RECV_MS = 2_000
 SYMBOL = "BTCUSDT"
+#: Executions of an answer.
+PAGE = 5
 STYLES = ("binance_spot", "binance_usdm", "bybit_spot")
 _STATUSES = {OrderStatus.FILLED: FILLED, OrderStatus.CANCELED: CANCELED, OrderStatus.EXPIRED: EXPIRED}
 
@@ -129,19 +131,21 @@ class Venue:
                 return VenueAnswer(wire_id, Verdict.REFUSED, -1021, "late")
             if self.rng.random() < self.faults.refused:
                 return VenueAnswer(wire_id, Verdict.REFUSED, -1003, "limits")
-            key = (request.act, wire_id)
-            assert key not in self.dead, f"{wire_id} took effect after it was given up"
             return {Act.PLACE: self._place, Act.CANCEL: self._cancel, Act.AMEND: self._amend}[request.act](
                 wire_id, request
             )
         return self._query(wire_id, request)
+
+    def _take_effect(self, act: Act, wire_id: str) -> None:
+        assert (act, wire_id) not in self.dead, f"{wire_id} took effect after it was given up"
+        self.done.add((act, wire_id))
 
     def _place(self, wire_id: str, request: OrderRequest) -> Any:
         assert request.client_id not in self.orders, f"{request.client_id} was placed twice"
         if request.force is Force.GTX and self.rng.random() < 0.2 and self.style != "bybit_spot":
             return VenueAnswer(wire_id, Verdict.REFUSED, -5022, "would take")
         order = self._new(request.client_id, request, request.lots)
-        self.done.add((Act.PLACE, wire_id))
+        self._take_effect(Act.PLACE, wire_id)
         self._begin(order, request)
         return self._answer(wire_id, order)
 
@@ -217,7 +221,7 @@ class Venue:
         order = self._known(request.client_id)
         if order is None or not order.status.is_open:
             return VenueAnswer(wire_id, Verdict.NOT_OPEN, -2011, "unknown order")
-        self.done.add((Act.CANCEL, wire_id))
+        self._take_effect(Act.CANCEL, wire_id)
         self._end(order, OrderStatus.CANCELED, EndCause.BY_USER)
         return self._answer(wire_id, order)
 
@@ -232,12 +236,11 @@ class Venue:
             return self._replace(wire_id, order, request)
         if request.total_lots <= order.executed:
             if self.style == "binance_usdm":
-                self.done.add((Act.AMEND, wire_id))
                 self._end(order, OrderStatus.CANCELED, EndCause.BY_VENUE)
             return VenueAnswer(wire_id, Verdict.REFUSED, -4028, "quantity")
         if (request.tick, request.total_lots) == (order.tick, order.total):
             return VenueAnswer(wire_id, Verdict.REFUSED, -5027, "no change")
-        self.done.add((Act.AMEND, wire_id))
+        self._take_effect(Act.AMEND, wire_id)
         order.tick, order.total, order.updated_ms = request.tick, request.total_lots, self.now_ms
         order.versions.append((order.tick, order.total))
         if request.new_client_id:
@@ -249,7 +252,7 @@ class Venue:
         return self._answer(wire_id, order)
 
     def _replace(self, wire_id: str, order: TrueOrder, request: OrderRequest) -> VenueAnswer:
-        self.done.add((Act.AMEND, wire_id))
+        self._take_effect(Act.AMEND, wire_id)
         self._end(order, OrderStatus.CANCELED, EndCause.BY_USER)
         if self.rng.random() < 0.1:
             return VenueAnswer(wire_id, Verdict.REFUSED, -2021, "partly", updates=(order.update(),))
@@ -301,15 +304,25 @@ class Venue:
                 if request.client_id
                 else self._by_id(request.venue_order_id)
             )
+            is_history = self.style == "bybit_spot" and request.attempt % 2
             if order is None or not self._is_shown(order):
+                if is_history:
+                    return VenueAnswer(wire_id, Verdict.UNKNOWN)
                 return VenueAnswer(wire_id, Verdict.NOT_FOUND, -2013, "does not exist")
+            if is_history and order.status.is_open:
+                return VenueAnswer(wire_id, Verdict.UNKNOWN)  # the history
             return VenueAnswer(wire_id, Verdict.FOUND, updates=(order.update(),))
         if act is Act.OPEN_ORDERS:
             live = {
                 id(one): one for one in self.orders.values() if one.status.is_open and self._is_shown(one)
             }
             return VenueAnswer(wire_id, Verdict.FOUND, updates=tuple(one.update() for one in live.values()))
-        return VenueAnswer(wire_id, Verdict.FOUND, executions=tuple(self._executions(request)))
+        found = list(self._executions(request))
+        begin = int(request.cursor or 0)
+        cursor = str(begin + PAGE) if len(found) > begin + PAGE else ""
+        return VenueAnswer(
+            wire_id, Verdict.FOUND, executions=tuple(found[begin : begin + PAGE]), cursor=cursor
+        )
 
     def _by_id(self, venue_id: str) -> TrueOrder | None:
         return next((one for one in self.orders.values() if one.venue_id == venue_id), None)

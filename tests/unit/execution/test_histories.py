@@ -16,3 +16,9 @@ def test_without_faults_every_request_is_answered_without_a_doubt(style: str) ->
         history = History(seed, style, Faults())
         history.run()
         assert not history.desk.facts.doubts
+
+
+@pytest.mark.slow
+def test_with_faults_nothing_wrong_is_said_and_every_doubt_ends() -> None:
+    for seed in range(3_000):
+        History(seed).run()
