@@ -211,12 +211,15 @@ class DeskWires:
         for due in (self.inquiries.next_ns, *(one.next_ns for one in self._question_sets)):
             if due is not None:
                 dues.append(due)
+        if self._is_ending and not self.orders.open and self._last_questions is None:
+            dues.append(0)  # the account is queried as soon as nothing is open any more
         if self._is_ending:
+            # An order whose doubt has just ended was not cancelled yet: that is due at once.
             dues += [
                 due
                 for state in self.orders.open.values()
                 if state.pending is None and state.phase < Phase.OWED
-                for due, count in [self._cancels.get(id(state), (0, CANCELS_MAX))]
+                for due, count in [self._cancels.get(id(state), (0, 0))]
                 if count < CANCELS_MAX
             ]
         return min(dues, default=NEVER)

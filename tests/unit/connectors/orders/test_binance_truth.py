@@ -7,23 +7,17 @@ from typing import Any
 
 import pytest
 from numpy.random import default_rng
-from support.binance_api import BinanceMarket
-from support.simulated import LISTINGS
+from support.binance_lines import BinanceLines
 
-from arb.sandbox.accounts.keys import test_keys
-from arb.sandbox.faults import Fault, FaultKind, Scheduled
-from arb.sandbox.serve.raw_request import RawRequest
+from arb.sandbox.faults import FaultKind
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Named
-from connectors.binance.order_frames import SpotOrders, UsdmOrders
 from connectors.binance.order_words import STATUSES
-from connectors.binance.user_events import SpotUser, UsdmUser
 from connectors.orders.model import (
     Act,
     Channel,
     Execution,
     Force,
-    Instrument,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
@@ -31,12 +25,9 @@ from connectors.orders.model import (
     Verdict,
     WireRequest,
 )
-from connectors.orders.numbers import DecimalStep
-from connectors.orders.signing import HmacSigner
 
 pytestmark = pytest.mark.slow
 
-HMAC, _, _ = test_keys(7)
 STEPS = 400
 CODES = (-1003, -1006, -1007, -1013, -1015, -1021, -2010, -2019, -4014)
 #: An order, as far as messages say it.
@@ -47,67 +38,30 @@ class Session:
     """Order entry at a market, of which every answer is compared with what the desk has done."""
 
     def __init__(self, venue: str, seed: int) -> None:
-        self.venue = venue
-        self.is_spot = venue == "binance_spot"
         self.chance = default_rng(seed)
-        self.market = BinanceMarket(venue)
-        self.desk = self.market.trading.desks[venue]
-        listing = LISTINGS[venue]
-        tick, lot = DecimalStep(listing.tick_size), DecimalStep(listing.lot_size)
-        self.leg = Instrument("BTCUSDT", tick, lot, "BTC", "USDT", self.is_spot)
-        make = SpotOrders if self.is_spot else UsdmOrders
-        signer = HmacSigner(HMAC.key.id, HMAC.private)
-        self.orders = make(signer, 2000)
-        self.forger = make(HmacSigner(HMAC.key.id, "another secret"), 2000)
-        self.user: SpotUser | UsdmUser = SpotUser(signer, 2000) if self.is_spot else UsdmUser(signer)
+        self.lines = lines = BinanceLines(venue)
+        self.is_spot, self.leg, self.desk = lines.is_spot, lines.leg, lines.desk
+        self.orders, self.forger, self.user = lines.orders(), lines.orders("another secret"), lines.user()
         for protocol in (self.orders, self.forger, self.user):
             protocol.add_leg(0, self.leg)
-        self.trade = self.market.connect(*self._address(self.orders.path()))
-        self.stream = self._stream()
         self.requests = 0
         self.verdicts: Counter[tuple[str, str]] = Counter()
         self.updates: dict[str, OrderUpdate] = {}
         #: By id and order: both orders of a trade with oneself have its id.
         self.executions: dict[tuple[str, str], Execution] = {}
 
-    @staticmethod
-    def _address(path: str) -> tuple[str]:
-        return (path.partition("?")[0],)
-
-    def _stream(self) -> Any:
-        key = self.user.key_request(self.now_ms)
-        text = ""
-        if key is not None:
-            answer = self.over_rest(key)
-            assert isinstance(answer, VenueAnswer)
-            text = answer.text
-        stream = self.market.connect(*self._address(self.user.path(text)))
-        for opening in self.user.opening(self.now_ms):
-            stream.session.receive(opening.text, self.market.now_ns, self.now_ms)
-            (answer,) = self.user.decode(stream.texts.pop().encode())
-            assert isinstance(answer, VenueAnswer)
-            assert self.user.opened(answer)
-        return stream
-
-    @property
-    def now_ms(self) -> int:
-        return self.market.now_ns // 1_000_000
-
     def over_rest(self, wire: WireRequest) -> Any:
-        raw = RawRequest(
-            wire.method, wire.path, wire.query, {name.lower(): text for name, text in wire.headers}
-        )
         replies: list[Any] = []
-        self.market.rest.answer(raw, self.market.now_ns, self.now_ms, replies.append)
-        self.market.advance(0.02)
+        self.lines.post(wire, replies.append)
+        self.lines.market.advance(0.02)
         if not replies or replies[0] is None:
             return None
         return self.orders.decode_rest(wire, replies[0].status, replies[0].body.encode(), 0)
 
     def over_socket(self, wire: WireRequest) -> Any:
-        self.trade.session.receive(wire.text, self.market.now_ns, self.now_ms)
-        self.market.advance(0.02)
-        texts, self.trade.texts[:] = list(self.trade.texts), []
+        self.lines.send(wire)
+        self.lines.market.advance(0.02)
+        texts, self.lines.trade.texts[:] = list(self.lines.trade.texts), []
         answers = [self.orders.decode(text.encode()) for text in texts]
         assert len(answers) <= 1
         return answers[0] if answers else None
@@ -117,7 +71,7 @@ class Session:
         chance = self.chance
         self.requests += 1
         request = OrderRequest(act, 0, "BTCUSDT", self.requests, **more)
-        orders, now_ms = self.orders, self.now_ms
+        orders, now_ms = self.orders, self.lines.now_ms
         if chance.random() < 0.03:
             orders = self.forger
         if chance.random() < 0.03:
@@ -148,7 +102,7 @@ class Session:
     def place(self) -> None:
         chance, is_spot = self.chance, self.is_spot
         client_id = f"c{self.requests + 1}"
-        bid, ask = (self.leg.tick.count_of(str(one)) for one in self.market.touch())
+        bid, ask = self.lines.touch()
         away = int(chance.choice([0, 1, 5, 50, 500, 10**6])) * int(chance.choice([1, -1]))
         lots = int(chance.choice([1, 10, 100, 10**3, 10**5, 10**9])) * int(chance.integers(1, 9))
         if not is_spot:
@@ -244,12 +198,7 @@ class Session:
         kind = FaultKind(
             str(self.chance.choice(["reject", "accepted_5xx", "accepted_no_answer", "lost_request"]))
         )
-        code = int(self.chance.choice(CODES)) if kind is FaultKind.REJECT else None
-        scheduled = Scheduled(
-            self.requests + 1, Fault(kind, at_s=0.0, code=code), self.market.now_ns, default_rng(1)
-        )
-        list(scheduled.begins(self.market.now_ns))
-        self.market.trading.begin(scheduled, self.market.now_ns)
+        self.lines.begin(kind, code=int(self.chance.choice(CODES)) if kind is FaultKind.REJECT else None)
 
     @staticmethod
     def said(update: OrderUpdate) -> State:
@@ -260,7 +209,7 @@ class Session:
         assert known == one
 
     def read_events(self) -> None:
-        texts, self.stream.texts[:] = list(self.stream.texts), []
+        texts, self.lines.stream.texts[:] = list(self.lines.stream.texts), []
         for text in texts:
             for one in self.user.decode(text.encode()):
                 if isinstance(one, Execution):
@@ -278,8 +227,7 @@ class Session:
         else:
             one = orders[int(self.chance.integers(len(orders)))]
             (self.cancel, self.amend, self.look_up)[act - 1](one)
-        self.market.rest.weights.used = 0
-        self.market.advance(0.1)
+        self.lines.market.advance(0.1)
         self.read_events()
 
 
