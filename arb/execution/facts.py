@@ -43,8 +43,9 @@ class DeskFacts:
     #: Client ids of the open orders at the start and at the end, ours or not.
     open_start: list[str] = field(default_factory=list)
     open_end: list[str] = field(default_factory=list)
-    #: The venue's own list of the session's executions, by symbol and id; asked for at the end.
-    executions: OrderedDict[tuple[str, str], Execution] = field(default_factory=OrderedDict)
+    #: The venue's own list of the session's executions, asked for at the end; by symbol, id and order: both orders of
+    #: a trade with oneself have its id.
+    executions: OrderedDict[tuple[str, str, str], Execution] = field(default_factory=OrderedDict)
     doubts: list[EndedDoubt] = field(default_factory=list)
     foreign: int = 0
     late_executions: int = 0
@@ -66,7 +67,7 @@ class DeskFacts:
         if question.act is Act.OPEN_ORDERS:
             self.open_end += sorted(u.client_id for u in updates)
         for x in executions:
-            self.executions[x.symbol, x.execution_id] = x
+            self.executions[x.symbol, x.execution_id, x.venue_order_id] = x
 
     def ended(self, doubt: Doubt, leg: int, outcome: str, now: int) -> None:
         """A doubt has ended."""

@@ -192,7 +192,10 @@ class ExecutionKind(IntEnum):
 
 
 class Execution(NamedTuple):
-    """One execution; its id is unique at the venue and symbol. side: 1 buy, -1 sell."""
+    """One execution; its id is unique among those of its order, and at the symbol but for a trade with oneself.
+
+    side: 1 buy, -1 sell.
+    """
 
     symbol: str
     client_id: str

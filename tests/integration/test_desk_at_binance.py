@@ -185,5 +185,10 @@ def test_the_ends_of_all_orders_are_those_of_the_ledger(venue: str, has_faults: 
             for one in bot.lines.desk.executions("main", "BTCUSDT")
         )
         assert ledger == bot.fills
+        # The venue's own list has them too, both sides of trades with oneself included.
+        assert ledger == Counter(
+            (one.execution_id, one.tick, one.lots, one.is_maker, one.fee)
+            for one in bot.desk.facts.executions.values()
+        )
         assert bot.fills
         assert bool(bot.events["in doubt"]) <= has_faults
