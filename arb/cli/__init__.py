@@ -15,6 +15,7 @@ from arb.cli.dryrun import dry_run
 from arb.cli.ending import Ending, open_closed_streams
 from arb.cli.examples import examples
 from arb.cli.init import init
+from arb.cli.live import live
 from arb.cli.options import CommandGroup
 from arb.cli.record import record
 from arb.cli.recordings import convert, data
@@ -39,7 +40,7 @@ def cli() -> None:
 
 
 for command in (
-    backtest, convert, data, doctor, download, dry_run, init, record, report, run, sandbox, symbols,
+    backtest, convert, data, doctor, download, dry_run, init, live, record, report, run, sandbox, symbols,
     verify,
 ):  # fmt: skip
     cli.add_command(command)

@@ -26,7 +26,7 @@ LINE_AFTER_S = 10.0
 #: About how many functions a command compiles when nothing is on the disk, with two legs of two venues. The number
 #: depends on venues and strategy, so it is shown as "about", and not once it is passed. If something is on the disk, it
 #: is the most that may follow.
-TOTALS = {"backtest": 380, "convert": 180, "dry-run": 515, "record": 135}
+TOTALS = {"backtest": 380, "convert": 180, "dry-run": 515, "live": 515, "record": 135}
 #: Widths of the bar, and what is beside it.
 _BAR_WIDTHS, _WORDS_WIDTH = (6, 40), 54
 

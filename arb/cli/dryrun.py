@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from arb.cli.options import (
     echo_run,
     given,
     load_config,
+    require_libraries,
     run_options,
     run_text,
     summary_json_option,
@@ -105,7 +105,7 @@ def dry_run(
         text = run_text(result, as_json=as_json)
     else:
         with bounded_end() as only_words_left:
-            _require_libraries()
+            require_libraries("arb dry-run on live data")
             from arb.cli.live_screen import has_screen
             from arb.cli.session_view import SessionTable, StatusLine
             from arb.commands.dryrun_live import run_live
@@ -134,14 +134,6 @@ def dry_run(
     with contextlib.nullcontext() if as_json else contextlib.suppress(OSError):
         echo_run(text)
     sys.exit(result.exit_code)
-
-
-def _require_libraries() -> None:
-    for library in ("aiohttp", "picows"):
-        if importlib.util.find_spec(library) is None:
-            raise InputError(
-                f"arb dry-run on live data needs {library}: install it with pip install {library}"
-            )
 
 
 def _echo_error(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 import math
@@ -95,6 +96,16 @@ symbols_option = click.option("--symbols", type=SYMBOLS, help="One or more symbo
 summary_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table."
 )
+strategy_option = click.option("--strategy", help="FILE.py:FUNCTION or module:function.")
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-<command>]."
+)
+report_option = click.option(
+    "--report/--no-report",
+    "has_report",
+    default=True,
+    help="Whether to write report.html and charts.",
+)
 _RUN_OPTIONS = (
     legs_option,
     symbols_option,
@@ -106,17 +117,10 @@ _RUN_OPTIONS = (
         metavar="RUN",
         help="Folder of a session on live data, whose order latencies are used.",
     ),
-    click.option("--strategy", help="FILE.py:FUNCTION or module:function."),
+    strategy_option,
     set_option,
-    click.option(
-        "--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-<command>]."
-    ),
-    click.option(
-        "--report/--no-report",
-        "has_report",
-        default=True,
-        help="Whether to write report.html and charts.",
-    ),
+    out_option,
+    report_option,
 )
 
 
@@ -324,7 +328,7 @@ def load_config(
     overrides: Sequence[str],
     legs: Sequence[str] | None,
     symbols: Sequence[str] | None,
-    data_dir: Path | None,
+    data_dir: Path | None = None,
     *,
     strategy: str | None = None,
     is_sandbox: bool = False,
@@ -367,6 +371,13 @@ def refuse_set_twice(overrides: Sequence[str], options: Mapping[str, object]) ->
         twice = [key for key in keys if any(fnmatchcase(key, pattern) for pattern in _KEYS[name])]
         if twice:
             raise InputError(f"{name} and --set {twice[0]} exclude each other: both set the same")
+
+
+def require_libraries(command: str) -> None:
+    """Raises InputError if a library that live data need is not installed."""
+    for library in ("aiohttp", "picows"):
+        if importlib.util.find_spec(library) is None:
+            raise InputError(f"{command} needs {library}: install it with pip install {library}")
 
 
 def given(options: Mapping[str, object]) -> list[str]:

@@ -62,6 +62,9 @@ def _show(found: Verification) -> None:
     if found.own:
         echo(f"files and versions: {_counted(found.own)}")
         _show_differences(found.own)
+    for proof in found.proofs:
+        echo(escape(f"({proof.id}) {proof.text}"))
+        _show_differences(proof.differences)
     for replay in found.replays:
         echo(f"{replay.engine}: {replay.fills:,} fills, {_counted(replay.differences)}")
         _show_differences(replay.differences)
@@ -114,5 +117,14 @@ def json_of(found: Verification) -> dict[str, Any]:
                 "differences": [difference._asdict() for difference in one.differences],
             }
             for one in found.replays
+        ],
+        "proofs": [
+            {
+                "id": one.id,
+                "text": one.text,
+                "count": one.total,
+                "differences": [difference._asdict() for difference in one.differences],
+            }
+            for one in found.proofs
         ],
     }

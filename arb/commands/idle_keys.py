@@ -27,6 +27,7 @@ class World(Enum):
     REPLAY = "a dry-run over recorded days"
     LIVE = "a dry-run on live data"
     SANDBOX = "a dry-run on a sandbox"
+    ORDERS = "a live session"
 
 
 class Use(NamedTuple):
@@ -189,14 +190,15 @@ def _order_file(use: Use, given: Given) -> str | None:
 
 
 def _addresses(use: Use, given: Given) -> Reason | None:
-    if use.world == World.SANDBOX:
+    if use.world in (World.SANDBOX, World.ORDERS):
         return Reason("the sandbox has addresses of its own", is_shared=True)
     return _ON_LIVE_DATA(use, given)
 
 
 _INVENTORY, _CONVERGENCE = _not_in_mode("convergence"), _not_in_mode("inventory")
 _ON_RECORDED_DAYS = _only_in(World.BACKTEST, World.REPLAY)
-_ON_LIVE_DATA = _only_in(World.LIVE, World.SANDBOX)
+_ON_LIVE_DATA = _only_in(World.LIVE, World.SANDBOX, World.ORDERS)
+_SIMULATED = _only_in(World.BACKTEST, World.REPLAY, World.LIVE, World.SANDBOX)
 _DRAWN = _idle_if(
     lambda use, given: use.world in (World.LIVE, World.SANDBOX) and _order_file(use, given) is not None,
     "on live data latencies are drawn from latency.order_file",
@@ -244,20 +246,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "record": (_ON_LIVE_DATA,),
     "record.streams": (_only_by("arb record"),),
     "backtest": (_ON_RECORDED_DAYS,),
-    "dry_run.disorder_ms": (_ON_LIVE_DATA,),
-    "dry_run.hang_s": (_only_in(World.REPLAY, World.LIVE, World.SANDBOX),),
+    "dry_run.disorder_ms": (_only_in(World.LIVE, World.SANDBOX),),
+    "dry_run.hang_s": (_only_in(World.REPLAY, World.LIVE, World.SANDBOX, World.ORDERS),),
+    "live": (_only_in(World.ORDERS),),
     "archive": (_only_by("arb download"),),
     "connection": (_addresses,),
     "connection.transport": (_ON_LIVE_DATA,),
     "auth": (_only_by("no command yet"),),
     "fees.maker": (_resting,),
-    "latency.entry_ms": (_DRAWN,),
-    "latency.response_ms": (_DRAWN,),
+    "latency.entry_ms": (_SIMULATED, _DRAWN),
+    "latency.response_ms": (_SIMULATED, _DRAWN),
     "latency.order_file": (
+        _SIMULATED,
         _idle_if(lambda use, given: _order_file(use, given) != given.value, "--latency takes its place"),
     ),
-    "queue.model": (_resting,),
-    "queue.power": (_resting, _no_exponent),
+    "queue.model": (_SIMULATED, _resting),
+    "queue.power": (_SIMULATED, _resting, _no_exponent),
     "symbols.<SYMBOL>.min_qty": (_unread_in_flattening("min_qty"),),
     "symbols.<SYMBOL>.min_notional": (_unread_in_flattening("min_notional"),),
     "symbols.<SYMBOL>.roi_lb": (_ARRAYS,),

@@ -23,6 +23,7 @@ from arb.commands.run_setup import Setup, setup_of
 from arb.commands.session_folder import finish_killed
 from arb.commands.verify_days import replays_of_days
 from arb.commands.verify_figures import figure_differences
+from arb.commands.verify_live import Proof, proofs_of_live
 from arb.commands.verify_session import replay_of_session
 from arb.config import Config, config_of
 from arb.errors import ArbError, InputError
@@ -57,10 +58,13 @@ class Verification(NamedTuple):
     own: list[Difference]
     replays: list[Replay]
     facts: list[str]
+    #: Of a session whose orders venues answered.
+    proofs: Sequence[Proof] = ()
 
     @property
     def differences(self) -> list[Difference]:
-        return self.own + [difference for one in self.replays for difference in one.differences]
+        parts = [one.differences for one in self.replays] + [one.differences for one in self.proofs]
+        return self.own + [difference for part in parts for difference in part]
 
     @property
     def verdict(self) -> Verdict:
@@ -129,7 +133,12 @@ def _replayed(
     cause = "; ".join(one.cause for one in versions)
     figures, changed = figure_differences(folder, result, changed)
     figures += _argument_differences(manifest, setup)
-    if "session" in manifest:
+    proofs: list[Proof] = []
+    replays: list[tuple[str, list[Difference]]] = []
+    if manifest["command"] == "live":
+        proofs, facts = proofs_of_live(folder, manifest, config, setup, legs, output)
+        proofs = [one._replace(differences=_caused(one.differences, cause)) for one in proofs]
+    elif "session" in manifest:
         replays, facts = replay_of_session(folder, manifest, config, setup, legs, output)
     else:
         replays, facts = replays_of_days(manifest, config, setup, legs, output, data)
@@ -139,6 +148,7 @@ def _replayed(
         own,
         [Replay(engine, len(output.trades), _caused(differences, cause)) for engine, differences in replays],
         facts,
+        proofs,
     )
 
 

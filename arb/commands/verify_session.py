@@ -22,6 +22,7 @@ from arb.commands.run_files import limits_of, output_of
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
 from arb.commands.session_folder import KILLED, leg_sources
 from arb.config import Config
+from arb.engine.live import LiveBot
 from arb.engine.price_range import PriceRange, RangeFinder
 from arb.errors import ArbError, InputError
 from arb.leg import Leg
@@ -39,7 +40,7 @@ from arb.verify.reconcile import Difference, differences_of
 from arb.verify.session_rows import LegRows, leg_rows
 
 
-class _Session(NamedTuple):
+class SessionArrays(NamedTuple):
     """`session.npz`. times: start and end. counts: decisions and records until the stop."""
 
     marks: Any
@@ -58,7 +59,7 @@ class _Session(NamedTuple):
         return int(self.times[1])
 
 
-class _Replayed(NamedTuple):
+class Replayed(NamedTuple):
     """Result of replaying a session: the strategy's results, its answers, and how it ended."""
 
     output: RunOutput
@@ -78,9 +79,9 @@ def replay_of_session(
     recorded: RunOutput,
 ) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
     """(engine, differences) of the replay, and what was compared. Raises InputError for unreadable files."""
-    session = _read_session(folder, len(legs))
-    with _scratch_folder() as scratch:
-        derived = _rows(folder, config, legs, session, scratch)
+    session = read_session(folder, len(legs))
+    with scratch_folder() as scratch:
+        derived = derived_rows(folder, config, legs, session, scratch)
         found = _replay_session(config, setup, legs, session, derived)
         if recorded.edges is not None:
             local = [[one.local] for one in derived]
@@ -88,12 +89,12 @@ def replay_of_session(
                 setup.arguments.params, legs, local, start_ts=session.start_ts, end_ts=session.end_ts
             )
             found = found._replace(output=found.output._replace(edges=edges))
-        differences = _row_differences(legs, session, derived)
+        differences = row_differences(legs, session, derived)
         lags = [one.lags for one in derived]
     for (name, latencies), leg in zip(
         latencies_of(legs, found.answers, lags), (leg for leg in legs for _ in range(2)), strict=True
     ):
-        differences += _latency_differences(folder / name, latencies, leg.name)
+        differences += latency_differences(folder / name, latencies, leg.name)
     differences += differences_of(
         recorded,
         found.output,
@@ -101,22 +102,28 @@ def replay_of_session(
         records=int(session.counts[1]),
         end_ts=session.end_ts,
     )
-    differences += _end_differences(manifest, found)
-    differences = with_causes(differences, _losses(session, legs), manifest["session"]["recording_error"])
+    differences += end_differences(manifest, found)
+    differences = with_causes(differences, losses_of(session, legs), manifest["session"]["recording_error"])
     rows = sum(one.rows for one in derived)
     frames = sum(one.frames for one in derived)
     facts = [
         f"{frames:,} recorded frames gave {rows:,} rows, in the order in which the strategy received them",
         f"{len(session.answers):,} answers were received at their recorded times",
     ]
-    if manifest["outcome"] == KILLED:
-        until = iso_time(session.end_ts) if session.end_ts > 0 else "its beginning"
-        facts.insert(0, f"the session was killed; what it had written up to {until} is verified")
+    facts = [*killed_facts(manifest, session), *facts]
     return [("dry-run, with the recorded times of its answers", differences)], facts
 
 
+def killed_facts(manifest: Mapping[str, Any], session: SessionArrays) -> list[str]:
+    """What is verified of a session that was killed; nothing of any other."""
+    if manifest["outcome"] != KILLED:
+        return []
+    until = iso_time(session.end_ts) if session.end_ts > 0 else "its beginning"
+    return [f"the session was killed; what it had written up to {until} is verified"]
+
+
 @contextlib.contextmanager
-def _scratch_folder() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
     """A temporary folder for rows, removed on exit. The path is set before mkdir: a signal may arrive right after."""
     path = Path(tempfile.gettempdir()) / f"arb-verify-{secrets.token_hex(8)}"
     try:
@@ -126,12 +133,12 @@ def _scratch_folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _read_session(folder: Path, legs: int) -> _Session:
+def read_session(folder: Path, legs: int) -> SessionArrays:
     path = folder / SESSION
     try:
         # Opened here: NumPy would leave a file open that is not an archive.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            session = _Session(*(file[name] for name in _Session._fields))
+            session = SessionArrays(*(file[name] for name in SessionArrays._fields))
             if session.sums.shape != (legs, 3):
                 raise ValueError("it is of other legs")
             if session.losses.dtype != LOSS:
@@ -145,7 +152,7 @@ def _read_session(folder: Path, legs: int) -> _Session:
         ) from None
 
 
-def _losses(session: _Session, legs: Sequence[Leg]) -> dict[str, Loss]:
+def losses_of(session: SessionArrays, legs: Sequence[Leg]) -> dict[str, Loss]:
     """The lost frames by leg."""
     return {
         legs[int(row["leg"])].name: Loss(int(row["frames"]), int(row["after_ts"]), int(row["after_exch_ts"]))
@@ -153,8 +160,8 @@ def _losses(session: _Session, legs: Sequence[Leg]) -> dict[str, Loss]:
     }
 
 
-def _rows(
-    folder: Path, config: Config, legs: Sequence[Leg], session: _Session, scratch: Path
+def derived_rows(
+    folder: Path, config: Config, legs: Sequence[Leg], session: SessionArrays, scratch: Path
 ) -> list[LegRows]:
     found = []
     for number, source in enumerate(leg_sources(folder, config, legs)):
@@ -164,13 +171,13 @@ def _rows(
 
 
 def _replay_session(
-    config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, derived: Sequence[LegRows]
-) -> _Replayed:
+    config: Config, setup: Setup, legs: Sequence[Leg], session: SessionArrays, derived: Sequence[LegRows]
+) -> Replayed:
     """Runs the strategy over the session's rows, and stops it where the session stopped it."""
     recorder = Recorder(len(legs))
     strategy = compile_ahead(*setup, recorder)
     finders = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
-    ranges = _ranges(finders, session, derived)
+    ranges = ranges_of(finders, session, derived)
     bot = DryRunBot(
         legs,
         limits_of(config),
@@ -180,7 +187,7 @@ def _replay_session(
         arrays_over=ranges or None,
     )
     if len(ranges) < len(finders):
-        return _Replayed(output_of(bot, recorder, legs), bot.world.answers.copy(), ts=session.end_ts)
+        return Replayed(output_of(bot, recorder, legs), bot.world.answers.copy(), ts=session.end_ts)
     task = replay(
         bot,
         [[one.local] for one in derived],
@@ -192,16 +199,16 @@ def _replay_session(
     if task.is_alive:
         raise InputError("its strategy does not end when it is stopped: the session cannot be replayed")
     ts = session.end_ts if task.error is None else min(bot.now, session.end_ts)
-    error = _error_of(task, bot, setup, finders)
+    error = error_of(task, bot, setup, finders)
     if error is None:
         refuse_lost(bot)
     outcome, _ = outcome_of(task.value, error=error)
     answers = bot.world.answers.copy()
-    return _Replayed(output_of(bot, recorder, legs), answers, outcome, error, ts)
+    return Replayed(output_of(bot, recorder, legs), answers, outcome, error, ts)
 
 
-def _error_of(
-    task: StrategyTask, bot: DryRunBot, setup: Setup, ranges: Sequence[RangeFinder]
+def error_of(
+    task: StrategyTask, bot: LiveBot, setup: Setup, ranges: Sequence[RangeFinder]
 ) -> ArbError | None:
     """The error that ends a session over these rows; a best price outside the arrays takes precedence."""
     if outside := next((finder.outside for finder in ranges if finder.outside), ""):
@@ -209,7 +216,7 @@ def _error_of(
     return None if task.error is None else strategy_error(task.error, bot, setup.strategy.code)
 
 
-def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[Difference]:
+def end_differences(manifest: Mapping[str, Any], replayed: Replayed) -> list[Difference]:
     """Where the recorded end of the session differs from that of its replay.
 
     An interrupted session matches a replay whose strategy did not fail. If the session failed with an error that is not
@@ -234,8 +241,8 @@ def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[D
     ]
 
 
-def _ranges(
-    finders: Sequence[RangeFinder], session: _Session, derived: Sequence[LegRows]
+def ranges_of(
+    finders: Sequence[RangeFinder], session: SessionArrays, derived: Sequence[LegRows]
 ) -> list[PriceRange]:
     """The ranges of the arrays, as the session found them; none if the strategy never started for lack of them."""
     if session.start_ts == 0 and any(finder.range is None for finder in finders):
@@ -246,7 +253,7 @@ def _ranges(
     return known if len(known) == len(finders) else []
 
 
-def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> list[Difference]:
+def latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> list[Difference]:
     """Where a latency file differs from the replay's: the number of rows, or the first row that differs."""
     try:
         # Opened here: NumPy would leave a file open that is not an archive.
@@ -270,7 +277,9 @@ def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> li
     return [Difference(what, f"{path.name} rows", ts, str(len(then)), str(len(rows)), leg=leg)]
 
 
-def _row_differences(legs: Sequence[Leg], session: _Session, derived: Sequence[LegRows]) -> list[Difference]:
+def row_differences(
+    legs: Sequence[Leg], session: SessionArrays, derived: Sequence[LegRows]
+) -> list[Difference]:
     found = []
     for leg, sums, one in zip(legs, session.sums, derived, strict=True):
         frames, rows, checksum = map(int, sums)

@@ -18,6 +18,7 @@ from arb.config.schema import (
     Data,
     DryRun,
     Execution,
+    Live,
     MainFile,
     Record,
     Risk,
@@ -68,6 +69,7 @@ class Config:
     record: Record
     backtest: Backtest
     dry_run: DryRun
+    live: Live
     archive: Archive
     legs: tuple[Leg, ...]
     #: The venues of the legs, by name.

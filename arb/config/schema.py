@@ -355,6 +355,29 @@ class DryRun(Table, frozen=True, kw_only=True):
     ] = 10.0
 
 
+class Live(Table, frozen=True, kw_only=True):
+    """A session whose orders are sent to venues."""
+
+    answer_timeout_ms: Annotated[
+        int,
+        key(
+            "How long a venue may take to answer an order; later its outcome is in doubt, and the venue is asked.",
+            "ms",
+            ge=100,
+            le=_MINUTE_MS,
+        ),
+    ] = 2000
+    recv_window_ms: Annotated[
+        int,
+        key(
+            "How late an order may arrive: after this time by its own clock the venue refuses it.",
+            "ms",
+            ge=100,
+            le=_MINUTE_MS,
+        ),
+    ] = 2000
+
+
 class MainFile(Table, frozen=True, kw_only=True):
     """`arbitrage.toml`."""
 
@@ -368,4 +391,5 @@ class MainFile(Table, frozen=True, kw_only=True):
     record: Record = field(default_factory=Record)
     backtest: Backtest = field(default_factory=Backtest)
     dry_run: DryRun = field(default_factory=DryRun)
+    live: Live = field(default_factory=Live)
     archive: Archive = field(default_factory=Archive)

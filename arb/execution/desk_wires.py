@@ -222,6 +222,8 @@ class DeskWires:
                 for due, count in [self._cancels.get(id(state), (0, 0))]
                 if count < CANCELS_MAX
             ]
+            if not self.orders.open and self._last_questions is None:
+                dues.append(0)
         return min(dues, default=NEVER)
 
     @property

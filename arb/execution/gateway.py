@@ -8,37 +8,29 @@ It knows no socket: an `Outlet` sends. The host's thread.
 from __future__ import annotations
 
 import ctypes
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
-
-from hftbacktest.order import CANCELED, EXPIRED, FILLED
 
 from arb.engine.live import LiveWorld
 from arb.engine.mailbox import Mailbox
 from arb.errors import InvariantError
 from arb.execution.answers import (
     BotAnswer,
-    BotOrder,
     FundingAnswer,
-    charged_in,
     funding_row,
-    request_of,
 )
+from arb.execution.bot_orders import BotOrders
 from arb.execution.desk_wires import NEVER, Outputs
 from arb.execution.marks import Marks
 from arb.execution.order_state import OrderState
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
 from connectors.model import Rows
-from connectors.orders.model import Act, WireRequest
+from connectors.orders.model import WireRequest
 from connectors.trade.interfaces import Sent
 
 _SERVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
-#: Orders that have ended and can still be answered.
-_ENDED_MAX = 10_000
-_FINALS = frozenset({FILLED, CANCELED, EXPIRED})
 
 
 class Outlet(Protocol):
@@ -97,8 +89,7 @@ class Gateway:
         self._later = later
         self._mailbox = Mailbox(world)
         self._marks = Marks(world, legs)
-        self._orders: list[dict[int, BotOrder]] = [{} for _ in legs]
-        self._ended: OrderedDict[tuple[int, int], BotOrder] = OrderedDict()
+        self._orders = BotOrders(legs)
         self._delivered: list[DeliveredAnswer] = []
         self._steps = 0
         #: Ends the session: an error inside `serve`, or what cannot be.
@@ -151,15 +142,7 @@ class Gateway:
         outputs: list[tuple[TakenRequest, str, Outputs]] = []
         for one in taken:
             venue = self._legs[one.leg].venue
-            request = request_of(one.row, self._legs[one.leg].lot_size)
-            if request.act is Act.PLACE:
-                self._ended.pop((one.leg, request.order_id), None)
-                order = BotOrder(one.row, self._legs[one.leg].lot_size, max(request.lots, 0))
-                self._orders[one.leg][request.order_id] = order
-            else:
-                known = self._order(one.leg, request.order_id)
-                if known is not None:
-                    known.request(one.row)
+            request = self._orders.request(one.leg, one.row)
             outputs.append((one, venue, self.desks[venue].on_request(one.leg, request, now)))
         for one, venue, output in outputs:
             one.is_sent = self._follow(venue, output, now)
@@ -209,29 +192,10 @@ class Gateway:
                 )
             )
         else:
-            order = self._order(leg, answer.order_id)
-            if order is None:
-                raise InvariantError(
-                    f"an answer to order {answer.order_id} of leg {leg}, which the bot has not"
-                )
             instrument = self.desks[self._legs[leg].venue].instruments[leg]
-            charged = charged_in(answer.fee_asset, instrument)
-            row = order.row_of(answer, charged, self._marks.fee_price(leg))
-            if answer.status in _FINALS:
-                self._end(leg, answer.order_id)
+            row = self._orders.row_of(answer, instrument, self._marks.fee_price(leg))
         received_ns = self._mailbox.put(leg, row[0], answer.received_ns)
         self._delivered.append(DeliveredAnswer(answer, leg, row, received_ns))
-
-    def _order(self, leg: int, order_id: int) -> BotOrder | None:
-        return self._orders[leg].get(order_id) or self._ended.get((leg, order_id))
-
-    def _end(self, leg: int, order_id: int) -> None:
-        """An order has ended; the latest ones can still be answered."""
-        order = self._orders[leg].pop(order_id, None)
-        if order is not None:
-            self._ended[leg, order_id] = order
-            if len(self._ended) > _ENDED_MAX:
-                self._ended.popitem(last=False)
 
     def _hand_over(self, now: int) -> None:
         delivered, self._delivered = self._delivered, []
@@ -242,10 +206,10 @@ class Gateway:
     # -- the end
 
     def drain(self) -> list[TakenRequest]:
-        """Takes the requests that the strategy made after its last wait; they are not sent."""
-        self._steps += 1
-        now = self._clock()
-        return [TakenRequest(leg, row, self._steps, now) for leg, row in self._mailbox.take()]
+        """Takes the requests that a stopped strategy left behind, as those of a step; they are not sent."""
+        taken, now = self._mailbox.take(), self._clock()
+        self._steps += bool(taken)
+        return [TakenRequest(leg, row, self._steps, now) for leg, row in taken]
 
     @property
     def open_orders(self) -> list[OrderState]:

@@ -70,7 +70,11 @@ def _leg(leg: Mapping[str, Any], payer: str) -> list[str]:
     maker, taker = (shown(leg[f"{name}_fee_share"], "share") for name in ("maker", "taker"))
     there, back = (shown(leg[f"{name}_latency_s"], "duration") for name in ("entry", "response"))
     file = leg["order_latency_file"]
-    orders = f"orders as measured, {file};" if file else f"orders {there} there, {back} back;"
+    orders = [f"orders as measured, {file};"] if file else [f"orders {there} there, {back} back;"]
+    if leg["queue_model"] is None and leg["entry_latency_s"] is None:  # nothing is simulated
+        orders = []
+    else:
+        orders.append(f"queue {leg['queue_model'] or UNKNOWN};")
     asset = leg["fee_asset"]
     charged = "" if asset is None else ", as received" if asset == "received" else f", in {asset}"
     quote, base = shown(leg["start_quote"], "money"), shown(leg["start_base"], "quantity")
@@ -79,8 +83,7 @@ def _leg(leg: Mapping[str, Any], payer: str) -> list[str]:
         f"{leg['leg']}:",
         *([f"{leg['kind']};"] if leg["kind"] else []),
         f"fees {maker} maker, {taker} taker{charged};",
-        orders,
-        f"queue {leg['queue_model'] or UNKNOWN};",
+        *orders,
         f"starts with {capital}",
     ]
 

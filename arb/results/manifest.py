@@ -59,7 +59,7 @@ def legs_of(manifest: Mapping[str, Any]) -> list[ResultLeg]:
     files = [[file for file in inputs if file["leg"] == name] for name in names]
     funds = [_funds(config, name) for name in names]
     return [
-        _leg(config, name, is_first=funds.index(own_funds) == n)._replace(
+        _leg(config, name, manifest["command"], is_first=funds.index(own_funds) == n)._replace(
             gaps=sum(int(file["gaps"]) for file in own), outages=outages
         )
         for n, (name, own_funds, own, outages) in enumerate(
@@ -74,7 +74,7 @@ def _funds(config: Mapping[str, Any], name: str) -> tuple[str, str]:
     return venue, symbol if symbol in config["capital"][venue]["quote_of"] else ""
 
 
-def _leg(config: Mapping[str, Any], name: str, *, is_first: bool) -> ResultLeg:
+def _leg(config: Mapping[str, Any], name: str, command: str, *, is_first: bool) -> ResultLeg:
     """`is_first`: the first leg with its funds, which counts their cash."""
     venue, _, symbol = name.partition(":")
     capital = config["capital"][venue]
@@ -82,7 +82,7 @@ def _leg(config: Mapping[str, Any], name: str, *, is_first: bool) -> ResultLeg:
     base = capital["base_of"].get(symbol, capital["base"])
     quote = float(capital["quote_of"].get(symbol, capital["quote"])) if is_first else 0.0
     return ResultLeg(
-        name, float(base), quote, float(instrument["contract_size"]), terms=terms_of(config, name)
+        name, float(base), quote, float(instrument["contract_size"]), terms=terms_of(config, name, command)
     )
 
 

@@ -61,7 +61,7 @@ class ResultLeg(NamedTuple):
 class RunResult:
     """A finished run of one or more legs."""
 
-    #: backtest or dry-run.
+    #: backtest, dry-run or live.
     command: str
     #: ended, halted, interrupted, failed, hung or killed.
     outcome: str

@@ -24,6 +24,9 @@ _PARAMETERS = {
         "risk.stop_loss_bps",
     ),
 }
+#: The command whose orders are answered by venues.
+LIVE = "live"
+_ENGINES = {"dry-run": "arb", LIVE: "venues"}
 #: Elements of a list that are shown.
 _LIST_MAX = 8
 
@@ -51,7 +54,7 @@ class LegTerms(NamedTuple):
 class RunSetup(NamedTuple):
     """What was run, apart from the legs."""
 
-    #: Who matched the orders: hftbacktest, or arb's simulated exchange.
+    #: Who matched the orders: hftbacktest, arb's simulated exchange, or the venues.
     engine: str = ""
     #: "live", "recording", or the name of an archive.
     sources: Sequence[str] = ()
@@ -63,7 +66,7 @@ class RunSetup(NamedTuple):
 
 def setup_of(manifest: Mapping[str, Any]) -> RunSetup:
     """The setup of a run. Raises KeyError or TypeError unless it is a manifest of the current format."""
-    config, strategy = manifest["config"], manifest["strategy"]
+    config, strategy, command = manifest["config"], manifest["strategy"], str(manifest["command"])
     is_spread = strategy["function"] == SPREAD
     if is_spread:
         keys = _PARAMETERS[config["strategy"]["mode"]]
@@ -74,21 +77,21 @@ def setup_of(manifest: Mapping[str, Any]) -> RunSetup:
     else:
         parameters = {**strategy["params"], **strategy["arguments"]}
     return RunSetup(
-        engine=str(config["backtest"]["engine"]) if manifest["command"] == "backtest" else "arb",
+        engine=str(config["backtest"]["engine"]) if command == "backtest" else _ENGINES[command],
         sources=list(dict.fromkeys(str(file["source"]) for file in manifest["inputs"])),
         parameters={name: _plain(value) for name, value in parameters.items()},
         is_spread=is_spread,
     )
 
 
-def terms_of(config: Mapping[str, Any], leg: str) -> LegTerms:
-    """The terms of a leg, `venue:SYMBOL`. config: of the manifest."""
+def terms_of(config: Mapping[str, Any], leg: str, command: str = "") -> LegTerms:
+    """The terms of a leg, `venue:SYMBOL`. config, command: of the manifest. A live session assumes no latencies."""
     name, _, symbol = leg.partition(":")
     venue, own = config["venues"][name], config["symbols"].get(symbol) or {}
     latency, queue, asset = venue["latency"], venue["queue"], venue["fees"].get("asset", IN_QUOTE)
     file, is_received = latency["order_file"], asset == IN_RECEIVED and venue["kind"] == "spot"
     exponent = f", power {queue['power']:g}" if queue["model"].startswith("power_") else ""
-    return LegTerms(
+    terms = LegTerms(
         kind=str(venue["kind"]),
         maker_fee=float(venue["fees"]["maker"]),
         taker_fee=float(venue["fees"]["taker"]),
@@ -100,6 +103,9 @@ def terms_of(config: Mapping[str, Any], leg: str) -> LegTerms:
         queue_model=f"{queue['model']}{exponent}",
         position_limit=float(own.get("position_limit") or config["risk"]["position_limit"]),
     )
+    if command == LIVE:
+        return terms._replace(entry_s=math.nan, response_s=math.nan, order_latencies=None, queue_model=None)
+    return terms
 
 
 def _lot_of(instrument: Mapping[str, Any]) -> float:

@@ -74,12 +74,16 @@ class OrderRecords(NamedTuple):
     counts: Mapping[str, int]
 
 
+#: In the file an order is its bytes: NumPy's format has no fields at given offsets within a field.
+_ORDER_BYTES = ("row", "u1", (ORDER.itemsize,))
 _DTYPES = {"requests": REQUEST, "responses": RESPONSE, "executions": EXECUTION, "states": STATE}
 
 
 def write_order_files(folder: RunFolder, orders: OrderRecords) -> None:
     """Writes both files. Raises InputError."""
-    folder.write_arrays(ORDERS, {name: getattr(orders, name) for name in _DTYPES})
+    folder.write_arrays(
+        ORDERS, {name: getattr(orders, name).view(_stored(dtype)) for name, dtype in _DTYPES.items()}
+    )
     folder.write_bytes(FACTS, (json.dumps(as_json(orders.facts), indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -90,8 +94,9 @@ def read_order_files(folder: Path) -> OrderRecords:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in _DTYPES}
         for name, dtype in _DTYPES.items():
-            if arrays[name].dtype != dtype or arrays[name].ndim != 1:
+            if arrays[name].dtype != _stored(dtype) or arrays[name].ndim != 1:
                 raise ValueError(f"{name} has other fields")
+            arrays[name] = arrays[name].view(dtype)
         path = folder / FACTS
         facts = json.loads(path.read_bytes())
         if not isinstance(facts, dict):
@@ -101,3 +106,9 @@ def read_order_files(folder: Path) -> OrderRecords:
             f"{path}: cannot be read: {error}; without it the session cannot be replayed"
         ) from None
     return OrderRecords(**arrays, facts=facts, counts={})
+
+
+def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in the file, of the same bytes."""
+    fields = [(name, dtype[name].str) if name != "row" else _ORDER_BYTES for name in dtype.names or ()]
+    return np.dtype(fields)

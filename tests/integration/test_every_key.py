@@ -261,6 +261,8 @@ ELSEWHERE = {
     "symbols.<SYMBOL>.roi_ub": "unit/engine/test_price_range.py",
     "dry_run.disorder_ms": "integration/test_dry_run.py",
     "dry_run.hang_s": "integration/test_dry_run.py",
+    "live.answer_timeout_ms": "integration/test_live_command.py",
+    "live.recv_window_ms": "integration/test_live_command.py",
     "archive.binance_url": "integration/test_archives.py",
     "archive.bybit_trades_url": "integration/test_archives.py",
     "archive.bybit_books_url": "integration/test_archives.py",

@@ -28,7 +28,7 @@ RUN = Group(
         Figure("notes", "texts",
                text="source of the data, if not recorded by arb; limits of the results"),
         Figure("command", "text", None, SETUP, "Mode",
-               text="`backtest` or `dry-run`"),
+               text="`backtest`, `dry-run` or `live`"),
         Figure("outcome", "text",
                text="`ended`, `halted`, `interrupted`, `failed`, `hung` or `killed`"),
         Figure("strategy", "text", None, SETUP, "Strategy",
@@ -59,7 +59,7 @@ SETUP_FIGURES = Group(
         Figure("data", "text", lambda setup: ", ".join(setup.sources), SETUP, "Data",
                text="`live`, `recording`, or the archives' names"),
         Figure("engine", "text", None, SETUP, "Engine",
-               text="who matched the orders: `hftbacktest`, or `arb`, the simulated exchange of dry-runs"),
+               text="who matched the orders: `hftbacktest`; `arb`, the simulated exchange of dry-runs; `venues`"),
         Figure("parameters", "values", lambda setup: dict(setup.parameters), SETUP, "by name",
                text="parameters of the strategy: of the built-in one the thresholds of its mode, by their keys; of any "
                     "other all of them"),

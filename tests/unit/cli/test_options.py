@@ -45,7 +45,7 @@ def test_what_ends_by_time_has_a_duration_and_what_takes_days_takes_times() -> N
     }
     days = ("backtest", "check", "convert", "download", "dry-run", "list")
     assert found == {
-        *(("--duration", name, Duration) for name in ("dry-run", "record", "serve")),
+        *(("--duration", name, Duration) for name in ("dry-run", "live", "record", "serve")),
         *(("--start", name, Time) for name in (*days, "record")),
         *(("--end", name, Time) for name in days),
     }

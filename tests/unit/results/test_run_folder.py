@@ -11,6 +11,7 @@ from support.figure_tables import DOCUMENT, csv_columns, documented, tables
 from arb.cli.recordings import comparison_lines
 from arb.cli.verify import json_of
 from arb.commands.verify import Replay, Verification
+from arb.commands.verify_live import Proof
 from arb.data.check.report import RecordingReport
 from arb.data.outages import BookOutages
 from arb.verify.reconcile import Difference
@@ -38,10 +39,11 @@ def test_the_report_on_a_recording() -> None:
 
 def test_the_result_of_a_verification() -> None:
     difference = Difference("file", "trades.csv", 0, "a", "b")
-    line = json_of(Verification(Path("run"), [difference], [Replay("dry-run", 1, [])], []))
-    (replay,) = line["replays"]
+    proof = Proof("d", "each once", 3, [])
+    line = json_of(Verification(Path("run"), [difference], [Replay("dry-run", 1, [])], [], [proof]))
+    (replay,), (proven,) = line["replays"], line["proofs"]
     (found,) = line["differences"]
-    assert documented("arb verify --json") == {*line, *replay, *found}
+    assert documented("arb verify --json") == {*line, *replay, *proven, *found}
 
 
 def test_a_line_of_a_comparison() -> None:

@@ -1,0 +1,117 @@
+"""`arb live --sandbox`: the strategy on live data, with orders that the venues of a sandbox answer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Unpack
+
+from arb.backtest.runner import compile_ahead
+from arb.bot.recorder import Recorder
+from arb.commands.idle_keys import World
+from arb.commands.legs import instrument_of, legs_of
+from arb.commands.live_run import LiveParts
+from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
+from arb.commands.run_files import limits_of
+from arb.commands.run_setup import Setup, WrittenRun, with_end
+from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
+from arb.commands.sandbox_choice import SandboxChoice
+from arb.config import Config
+from arb.config.adapters import load_adapter
+from arb.config.assets import assets_of
+from arb.engine.live import LiveBot, LiveWorld
+from arb.engine.price_range import RangeFinder
+from arb.errors import InputError
+from arb.leg import Leg
+from arb.runtime.live_orders import LiveOrders, OrderSetup
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.sandbox_venues import sandbox_urls
+from arb.runtime.strategy_task import StrategyTask
+from arb.runtime.trade_protocols import signer_of
+from arb.runtime.warm import warm_session
+from connectors.orders.model import Instrument
+from connectors.orders.numbers import DecimalStep
+from connectors.orders.signing import Signer
+
+
+def run_live_orders(
+    config: Config, out: Path | None, sandbox: SandboxChoice, **options: Unpack[SessionOptions]
+) -> WrittenRun:
+    """Runs a session whose orders the sandbox answers. See `run_session`."""
+    rehearsal = _Rehearsal(sandbox)
+    kind = SessionKind("live", World.ORDERS, rehearsal.market, rehearsal.parts, slow_strategy_notes)
+    pairs = [(leg.venue, leg.symbol) for leg in config.legs]
+    return run_session(config, out, kind, sandbox.market_of(config.venues, pairs), **options)
+
+
+class _Rehearsal:
+    """A session on a sandbox: its market with an account, then what trades there."""
+
+    def __init__(self, choice: SandboxChoice) -> None:
+        self._choice = choice
+        self._keys: list[Key] = []
+
+    def market(self, config: Config) -> Market:
+        """A sandbox with an account of the run's capital, or the running one, of which the keys are needed."""
+        if self._choice.port_base is None:
+            sandbox, self._keys = trading_sandbox(config, self._choice.seed)
+            return sandbox
+        urls = sandbox_urls(self._choice.port_base)
+        self._keys = running_keys(urls, config.legs)
+        return urls
+
+    def parts(self, config: Config, setup: Setup, folder: Path) -> LiveParts:
+        """The compiled strategy on a live bot, with a gateway at its port. Compiles all of it."""
+        legs = legs_of(config)
+        recorder, limits = Recorder(len(legs)), limits_of(config)
+        strategy = compile_ahead(*setup, recorder)
+        world = LiveWorld(legs, keep_trades=strategy.uses.trades, is_live=True)
+        signers = {leg.venue: self._signer(leg.venue) for leg in legs}
+        orders = LiveOrders(world, order_setup(config, legs, signers, time.time_ns() // 1_000_000), folder)
+        bot = LiveBot(world, keep=orders.gateway, limits=limits)
+        adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
+        warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
+        function = with_end(config, strategy.function, legs, bot, recorder)
+        task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
+        ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
+        return LiveParts(LiveDriver(bot, task, orders.gateway, ranges), recorder, limits, orders)
+
+    def _signer(self, venue: str) -> Signer:
+        """Of the venue's house: Ed25519 before HMAC, since a websocket can log on with it."""
+        keys = [key for key in self._keys if venue.startswith(key.house)]
+        if not keys:
+            raise InputError(f"the sandbox has no key for {venue}: start it without --accounts")
+        return signer_of(min(keys, key=lambda key: key.kind))
+
+
+def order_setup(config: Config, legs: list[Leg], signers: dict[str, Signer], session_ms: int) -> OrderSetup:
+    """What the orders of a session need. Raises InputError for a leg whose assets are not known by its name."""
+    return OrderSetup(
+        legs,
+        [_instrument(leg) for leg in legs],
+        signers,
+        session_ms,
+        config.live.answer_timeout_ms,
+        config.live.recv_window_ms,
+    )
+
+
+def _instrument(leg: Leg) -> Instrument:
+    assets = assets_of(leg.symbol)
+    if assets is None:
+        raise InputError(
+            f"{leg.name}: its base and quote asset are not known by its name: choose another leg"
+        )
+    tick, lot = DecimalStep(leg.tick_size_text), DecimalStep(leg.lot_size_text)
+    return Instrument(leg.symbol, tick, lot, assets.base, assets.quote, leg.is_spot)
+
+
+def slow_strategy_notes(config: Config) -> list[str]:
+    """A line if the strategy gives orders up before their outcome can be in doubt."""
+    wait_ms = config.value("execution.order_timeout_ms")
+    if wait_ms > config.live.answer_timeout_ms:
+        return []
+    return [
+        f"[execution] order_timeout_ms is {wait_ms}, [live] answer_timeout_ms {config.live.answer_timeout_ms}: the "
+        "strategy gives an order up before its venue is asked about it"
+    ]

@@ -1,0 +1,252 @@
+"""Proves a session whose orders venues answered: rows, private frames, decisions, requests, executions.
+
+Each proof stands alone: (a) recorded frames to rows, (b) private frames to orders and answers, (c) rows and answers to
+the strategy's requests and results, (d) requests at most once on the wire, (e) executions by the venues' own lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.backtest.runner import compile_ahead
+from arb.bot.recorder import Recorder
+from arb.commands.dryrun import refuse_lost
+from arb.commands.live import order_setup
+from arb.commands.measured_edges import edges_of_rows
+from arb.commands.run_files import limits_of, output_of
+from arb.commands.run_setup import Setup, outcome_of, with_end
+from arb.commands.verify_session import (
+    Replayed,
+    SessionArrays,
+    derived_rows,
+    end_differences,
+    error_of,
+    killed_facts,
+    latency_differences,
+    losses_of,
+    ranges_of,
+    read_session,
+    row_differences,
+    scratch_folder,
+)
+from arb.config import Config
+from arb.engine.live import LiveBot, LiveWorld
+from arb.engine.price_range import RangeFinder
+from arb.errors import InputError
+from arb.leg import Leg
+from arb.results.result import RunOutput
+from arb.runtime.live_files import OrderRecords, read_order_files
+from arb.runtime.private_log import PrivateLine, private_venues, read_private
+from arb.runtime.replay_live import RecordedAnswers, replay_live
+from arb.runtime.session_files import latencies_of
+from arb.verify.execution_lists import execution_differences
+from arb.verify.losses import with_causes
+from arb.verify.once import once_differences
+from arb.verify.private_frames import derive_orders
+from arb.verify.reconcile import Difference, differences_of
+from arb.verify.session_rows import LegRows
+from connectors.orders.blanking import BlankSigner
+from connectors.orders.signing import Signer
+
+#: Most requests and answers that are listed as different: later ones follow from the first.
+_SHOWN = 3
+
+
+class Proof(NamedTuple):
+    """One proof. id: "a" to "e"; text: what was compared; total: how many of it."""
+
+    id: str
+    text: str
+    total: int
+    differences: list[Difference]
+
+
+def proofs_of_live(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    config: Config,
+    setup: Setup,
+    legs: Sequence[Leg],
+    recorded: RunOutput,
+) -> tuple[list[Proof], list[str]]:
+    """The proofs of a session, and what is to be said beside them. Raises InputError for unreadable files."""
+    session, orders = read_session(folder, len(legs)), read_order_files(folder)
+    lines = {venue: list(read_private(folder, venue)) for venue in private_venues(folder)}
+    with scratch_folder() as scratch:
+        derived = derived_rows(folder, config, legs, session, scratch)
+        proofs = [
+            _rows(legs, session, derived),
+            _frames(manifest, config, legs, orders, lines),
+            _strategy(folder, manifest, config, setup, legs, recorded, session, orders, derived),
+            _once(orders, lines),
+            _executions(orders, legs),
+        ]
+    losses, error = losses_of(session, legs), manifest["session"]["recording_error"]
+    proofs = [one._replace(differences=with_causes(one.differences, losses, error)) for one in proofs]
+    return proofs, killed_facts(manifest, session)
+
+
+def _rows(legs: Sequence[Leg], session: SessionArrays, derived: Sequence[LegRows]) -> Proof:
+    frames, rows = sum(one.frames for one in derived), sum(one.rows for one in derived)
+    text = f"{frames:,} recorded frames gave {rows:,} rows, in the order in which the strategy received them"
+    return Proof("a", text, frames, row_differences(legs, session, derived))
+
+
+def _frames(
+    manifest: Mapping[str, Any],
+    config: Config,
+    legs: Sequence[Leg],
+    orders: OrderRecords,
+    lines: Mapping[str, Sequence[PrivateLine]],
+) -> Proof:
+    signers: dict[str, Signer] = {leg.venue: BlankSigner(logs_on=True) for leg in legs}
+    setup = order_setup(config, list(legs), signers, int(manifest["session"]["orders"]["session_ms"]))
+    desks = setup.desks()
+    if missing := sorted(desks.keys() ^ lines.keys()):
+        raise InputError(
+            f"private/: there must be one file for each venue of the session: {', '.join(missing)}"
+        )
+    found = derive_orders(lines, desks, legs, setup.instruments, orders)
+    text = f"{found.frames:,} private frames gave {found.orders:,} order states and {len(orders.responses):,} answers"
+    return Proof("b", text, found.frames, found.differences)
+
+
+def _strategy(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    config: Config,
+    setup: Setup,
+    legs: Sequence[Leg],
+    recorded: RunOutput,
+    session: SessionArrays,
+    orders: OrderRecords,
+    derived: Sequence[LegRows],
+) -> Proof:
+    found, requests = _replayed(config, setup, legs, session, orders, derived)
+    if recorded.edges is not None:
+        local = [[one.local] for one in derived]
+        params, times = setup.arguments.params, session
+        edges = edges_of_rows(params, legs, local, start_ts=times.start_ts, end_ts=times.end_ts)
+        found = found._replace(output=found.output._replace(edges=edges))
+    differences = _request_differences(orders.requests, requests, legs)
+    differences += _answer_differences(session.answers, found.answers, legs)
+    for (name, latencies), leg in zip(
+        latencies_of(legs, found.answers, [one.lags for one in derived]),
+        (leg for leg in legs for _ in range(2)),
+        strict=True,
+    ):
+        differences += latency_differences(folder / name, latencies, leg.name)
+    differences += differences_of(
+        recorded,
+        found.output,
+        decisions=int(session.counts[0]),
+        records=int(session.counts[1]),
+        end_ts=session.end_ts,
+    )
+    differences += end_differences(manifest, found)
+    steps = len(np.unique(orders.requests["step"]))
+    text = (
+        f"{steps:,} steps with {len(orders.requests):,} requests, {len(recorded.decisions):,} decisions, "
+        f"{len(recorded.records):,} records: {'identical' if not differences else 'different'}"
+    )
+    return Proof("c", text, steps, differences)
+
+
+def _replayed(
+    config: Config,
+    setup: Setup,
+    legs: Sequence[Leg],
+    session: SessionArrays,
+    orders: OrderRecords,
+    derived: Sequence[LegRows],
+) -> tuple[Replayed, Any]:
+    """Runs the strategy over the session's rows and answers; also its requests."""
+    recorder = Recorder(len(legs))
+    strategy = compile_ahead(*setup, recorder)
+    finders = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
+    ranges = ranges_of(finders, session, derived)
+    world = LiveWorld(legs, keep_trades=strategy.uses.trades, start_ts=session.start_ts)
+    answers = RecordedAnswers(world, orders.responses)
+    bot = LiveBot(world, keep=answers, limits=limits_of(config))
+    if ranges:
+        bot.set_ranges(ranges)
+    if len(ranges) < len(finders):
+        return Replayed(
+            output_of(bot, recorder, legs), world.answers.copy(), ts=session.end_ts
+        ), answers.requests
+    task = replay_live(
+        bot,
+        answers,
+        [[one.local] for one in derived],
+        with_end(config, strategy.function, legs, bot, recorder),
+        setup.arguments.bind(bot, recorder),
+        until_ts=session.end_ts,
+    )
+    if task.is_alive:
+        raise InputError("its strategy does not end when it is stopped: the session cannot be replayed")
+    ts = session.end_ts if task.error is None else min(bot.now, session.end_ts)
+    error = error_of(task, bot, setup, finders)
+    if error is None:
+        refuse_lost(bot)
+    outcome, _ = outcome_of(task.value, error=error)
+    received = world.answers.copy()
+    return Replayed(output_of(bot, recorder, legs), received, outcome, error, ts), answers.requests
+
+
+def _request_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Difference]:
+    """Of the requests, in order: step, leg and every field."""
+    found = []
+    for place in range(min(len(then), len(now))):
+        left, right = then[place], now[place]
+        where = f"request {int(left['row']['request_no'])} of {legs[int(left['leg'])].name}"
+        names = [name for name in ("step", "leg") if left[name] != right[name]]
+        found += [
+            Difference("request", f"{where} {name}", 0, str(left[name]), str(right[name])) for name in names
+        ]
+        found += _field_differences("request", where, left["row"], right["row"])
+        if len(found) >= _SHOWN:
+            return found[:_SHOWN]
+    if len(then) != len(now):
+        found.append(Difference("request", "how many", 0, str(len(then)), str(len(now))))
+    return found
+
+
+def _answer_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Difference]:
+    """Of the times of answers, in order of receipt."""
+    places = np.flatnonzero(then[: len(now)] != now[: len(then)])[:_SHOWN]
+    found = [
+        Difference("answer", f"number {place} of {legs[int(then[place]['asset_no'])].name}", 0,
+                   str(then[place]), str(now[place]))
+        for place in map(int, places)
+    ]  # fmt: skip
+    if len(then) != len(now):
+        found.append(Difference("answer", "how many", 0, str(len(then)), str(len(now))))
+    return found
+
+
+def _field_differences(what: str, where: str, then: Any, now: Any) -> list[Difference]:
+    return [
+        Difference(what, f"{where} {name}", 0, str(then[name]), str(now[name]))
+        for name in then.dtype.names or ()
+        if then[name].tobytes() != now[name].tobytes()
+    ]
+
+
+def _once(orders: OrderRecords, lines: Mapping[str, Sequence[PrivateLine]]) -> Proof:
+    differences, unsent = once_differences(lines, orders.requests)
+    count = len(orders.requests)
+    return Proof(
+        "d", f"{count:,} requests, each on the wire at most once; {unsent:,} not sent", count, differences
+    )
+
+
+def _executions(orders: OrderRecords, legs: Sequence[Leg]) -> Proof:
+    differences, listed, foreign = execution_differences(orders, legs)
+    text = f"{listed:,} executions at the venues, the same in the session"
+    if foreign:
+        text += f"; {foreign:,} of others"
+    return Proof("e", text, listed, differences)

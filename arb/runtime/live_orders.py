@@ -1,0 +1,249 @@
+"""The orders of a session that trades: gateway and desks, their connections, logs and records, from start to end.
+
+The gateway at the bot's port sends what the desks decide; the connections (`arb.runtime.order_lines`) bring what the
+venues say. This puts both together, writes down what passes, and leaves no order open at the end. The host's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from arb.engine.live import LiveWorld
+from arb.errors import ArbError, InputError, InvariantError
+from arb.execution.answers import BotAnswer
+from arb.execution.desk_wires import Outputs
+from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
+from arb.execution.venue_desk import VenueDesk
+from arb.leg import Leg
+from arb.runtime.feeds import guarded
+from arb.runtime.host import Host
+from arb.runtime.live_files import OrderRecords
+from arb.runtime.order_lines import OrderLines, Sockets
+from arb.runtime.order_records import OrderLog
+from arb.runtime.private_log import PRIVATE, Mark, PrivateLog
+from arb.runtime.session import Session
+from arb.runtime.trade_protocols import protocols_of
+from connectors.net.hosts import LOOPBACK
+from connectors.net.sockets import AsyncioTimers, transport_of
+from connectors.net.trade_rest import HttpTradeRest
+from connectors.orders.blanking import blanked
+from connectors.orders.model import Instrument, WireRequest
+from connectors.orders.signing import Signer
+from connectors.trade.interfaces import Sent
+from connectors.trade.times import TradeTimes
+from connectors.units import MILLISECOND, SECOND
+
+#: How long the connections may take to be up at the start.
+_OPEN_S = 30.0
+#: How long doubts may last after the strategy has ended; how often it is looked whether all is done.
+_END_NS = 60 * SECOND
+_LOOK_S = 0.02
+
+
+class OrderSetup(NamedTuple):
+    """What the orders of a session need. signers: by venue. session_ms: the session's start, in all ids of orders."""
+
+    legs: Sequence[Leg]
+    instruments: Sequence[Instrument]
+    signers: Mapping[str, Signer]
+    session_ms: int
+    answer_timeout_ms: int
+    recv_window_ms: int
+
+    @property
+    def times(self) -> TradeTimes:
+        return TradeTimes(answer_ns=self.answer_timeout_ms * MILLISECOND)
+
+    @property
+    def venues(self) -> list[str]:
+        """The venues of the legs, each once."""
+        return list(dict.fromkeys(leg.venue for leg in self.legs))
+
+    def desks(self) -> dict[str, VenueDesk]:
+        """A new desk for each venue, with protocol objects of its own. Raises InputError."""
+        desks = {}
+        for venue in self.venues:
+            protocols = protocols_of(venue, self.signers[venue], self.recv_window_ms)
+            legs = {no: self.instruments[no] for no, leg in enumerate(self.legs) if leg.venue == venue}
+            desks[venue] = VenueDesk(
+                venue, *protocols, legs, self.session_ms, self.times, self.recv_window_ms
+            )
+        return desks
+
+
+class LiveOrders:
+    """See the module; a `SessionOrders`."""
+
+    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path) -> None:
+        """folder: of the session. Attaches the gateway to the world's port. Raises InputError."""
+        self._world = world
+        self._setup = setup
+        self._folder = folder
+        self._log = OrderLog()
+        self._logs: dict[str, PrivateLog] = {}
+        self._lines: dict[str, OrderLines] = {}
+        self._rests: list[HttpTradeRest] = []
+        self._session: Session | None = None
+        #: Requests that are not in the log yet: whether they were sent is known after their step.
+        self._taken: list[TakenRequest] = []
+        self._is_closed = False
+        self.fault: ArbError | None = None
+        self.gateway = Gateway(world, setup.legs, setup.desks(), self, self._now, self._later)
+        self.gateway.on_step = self._on_step
+        self.gateway.on_delivered = self._on_delivered
+        self.gateway.on_event = self._on_event
+        self.gateway.on_due = lambda venue, due_ns: self._lines[venue].plan(due_ns)
+        self.gateway.on_retire = lambda venue, where: self._lines[venue].replace(where)
+
+    def send(self, venue: str, request: WireRequest) -> Sent:
+        """See `Outlet`."""
+        return self._lines[venue].send(request)
+
+    # -- SessionOrders
+
+    async def open(self, host: Host, session: Session) -> None:
+        """See `SessionOrders`: returns when every venue is up and caught up."""
+        self._session = session
+        self.gateway.wake = session.on_answers
+        timers, chance = AsyncioTimers(), random.SystemRandom().random
+        transport = guarded(transport_of("picows"), LOOPBACK)
+        for venue in self._setup.venues:
+            urls = host.urls[venue]
+            rest = HttpTradeRest(urls.rest, LOOPBACK)
+            self._rests.append(rest)
+            log = self._logs[venue] = PrivateLog(self._folder / PRIVATE / venue, blanked)
+            protocols = protocols_of(venue, self._setup.signers[venue], self._setup.recv_window_ms)
+            for no, leg in enumerate(self._setup.legs):
+                if leg.venue == venue:
+                    for protocol in protocols:
+                        protocol.add_leg(no, self._setup.instruments[no])
+            self._lines[venue] = OrderLines(
+                venue,
+                Sockets(urls.trade, urls.user, transport, rest, timers, chance),
+                protocols,
+                self.gateway.desks[venue],
+                log,
+                self._setup.times,
+                now_of=lambda local_ts: local_ts + session.offset_ns,
+                apply=self._apply,
+            )
+        session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
+        for lines in self._lines.values():
+            lines.start()
+        await host.until_over(self._up())
+
+    async def _up(self) -> None:
+        """Returns when all venues are up. Raises InputError after a while."""
+        deadline = time.monotonic() + _OPEN_S
+        while away := [venue for venue, desk in self.gateway.desks.items() if not desk.is_up]:
+            if self.gateway.fault is not None:
+                raise self.gateway.fault
+            if time.monotonic() > deadline:
+                why = (f"{venue} ({self._lines[venue].reason or 'no answer'})" for venue in away)
+                raise InputError(f"no order connection within {_OPEN_S:g} s: {', '.join(why)}")
+            await asyncio.sleep(_LOOK_S)
+
+    async def close(self) -> None:
+        """See `SessionOrders`: cancels what is open, waits for doubts, and queries the account once more."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            if self._session is not None and self._session.is_over:
+                await self._end(self._session)
+        finally:
+            for lines in self._lines.values():
+                lines.stop()
+            for rest in self._rests:
+                await rest.close()
+            self._note_taken()
+            for log in self._logs.values():
+                log.close()
+
+    async def _end(self, session: Session) -> None:
+        if count := len(self.gateway.open_orders):
+            session.write("end", f"cancelling {count} open orders")
+        self.gateway.wake = lambda now: None
+        for venue, lines in self._lines.items():
+            now = lines.begin(self._now(), "-", Mark.REQUEST, "end")
+            self._apply(venue, self.gateway.desks[venue].on_end(now), now)
+        deadline = time.monotonic_ns() + _END_NS
+        while time.monotonic_ns() < deadline:
+            if all(desk.is_done for desk in self.gateway.desks.values()) or self.gateway.fault is not None:
+                break
+            await asyncio.sleep(_LOOK_S)
+        for one in self.gateway.drain():
+            self._log.request(one.leg, one.step, one.taken_ns, False, one.row)
+        self._world.settle(self._now())
+        if self.gateway.fault is not None:
+            session.fail(self.gateway.fault)
+        if left := len(self.gateway.open_orders):
+            self.fault = InvariantError(
+                f"in doubt: {left} orders: their venues did not say what became of them"
+            )
+
+    def take(self) -> tuple[bytes, bytes]:
+        """See `SessionOrders`."""
+        self._note_taken()
+        return self._log.take()
+
+    def records(self) -> OrderRecords:
+        """See `SessionOrders`."""
+        return self._log.records(self._world.fills, self.gateway.desks, self._setup.session_ms)
+
+    def left_text(self, working: int) -> str:
+        """See `SessionOrders`."""
+        return f"{working} orders are in doubt"
+
+    # -- what passes
+
+    def _on_step(self, taken: Sequence[TakenRequest]) -> None:
+        self._taken += taken
+        for one in taken:
+            words = f"request {one.leg} {int(one.row['request_no'])}"
+            self._lines[self._setup.legs[one.leg].venue].begin(one.taken_ns, "-", Mark.REQUEST, words)
+
+    def _note_taken(self) -> None:
+        taken, self._taken = self._taken, []
+        for one in taken:
+            self._log.request(one.leg, one.step, one.taken_ns, one.is_sent, one.row)
+
+    def _on_delivered(self, delivered: Sequence[DeliveredAnswer]) -> None:
+        for one in delivered:
+            execution = None
+            answer = one.answer
+            if isinstance(answer, BotAnswer) and answer.fill_lots:
+                venue = self._setup.legs[one.leg].venue
+                state = self.gateway.desks[venue].orders.of(one.leg, answer.order_id)
+                execution = state.executions[answer.execution_id] if state is not None else None
+            self._log.response(one.leg, one.received_ns, one.row, execution)
+
+    def _apply(self, venue: str, outputs: Outputs, now: int) -> None:
+        self.gateway.apply(venue, outputs, now)
+        self._look_for_fault()
+
+    def _later(self, call: Callable[[], None]) -> None:
+        def after_step() -> None:
+            call()
+            self._note_taken()
+            self._look_for_fault()
+            for log in self._logs.values():
+                log.flush()
+
+        asyncio.get_running_loop().call_soon(after_step)
+
+    def _look_for_fault(self) -> None:
+        if self.gateway.fault is not None and self._session is not None and not self._session.is_over:
+            self._session.fail(self.gateway.fault)
+
+    def _on_event(self, venue: str, event: str, text: str) -> None:
+        if self._session is not None:
+            self._session.emit("orders", f"{venue} {event}: {text}")
+
+    def _now(self) -> int:
+        return 0 if self._session is None else self._session.now

@@ -1,0 +1,199 @@
+"""The connections of one venue's orders, and the order in which everything reaches its desk: log first, then desk.
+
+It owns the trade socket, the stream of the account's events and the REST queue, each of which knows how to stay up, and
+the desk's alarm. Whatever one of them reports is written to the private log, handed to the desk, and its outputs to
+`apply`. The event loop's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from arb.execution.desk_wires import NEVER, Outputs
+from arb.execution.venue_desk import VenueDesk
+from arb.runtime.private_log import Mark, PrivateLog
+from connectors.net.backoff import Alarm
+from connectors.net.interfaces import Timers, TradeRest, Transport
+from connectors.net.rate_limit import Limiter
+from connectors.orders.model import Channel, WireRequest
+from connectors.orders.protocol import OrderProtocol, UserProtocol
+from connectors.parsing.batch import Batch
+from connectors.trade.interfaces import LineEvent, Sent
+from connectors.trade.rest_queue import RestLine
+from connectors.trade.times import TradeTimes
+from connectors.trade.trade_socket import TradeSocket
+from connectors.trade.user_stream import UserStream
+from connectors.units import MINUTE
+
+#: Attempts to connect: the venues allow 300 in 5 minutes.
+_CONNECTS, _CONNECTS_NS = 100, 5 * MINUTE
+
+
+class Sockets(NamedTuple):
+    """What the lines of a venue are made of. trade, user: websocket addresses without path."""
+
+    trade: str
+    user: str
+    transport: Transport
+    rest: TradeRest
+    timers: Timers
+    chance: Callable[[], float]
+
+
+class OrderLines:
+    """See the module; a `LineOwner`."""
+
+    def __init__(
+        self,
+        venue: str,
+        sockets: Sockets,
+        protocols: tuple[OrderProtocol, UserProtocol],
+        desk: VenueDesk,
+        log: PrivateLog,
+        times: TradeTimes,
+        *,
+        now_of: Callable[[int], int],
+        apply: Callable[[str, Outputs, int], None],
+    ) -> None:
+        """protocols: of the lines; the desk has its own. now_of: the session's time of a local time.
+
+        apply: see `Gateway.apply`.
+        """
+        self.venue = venue
+        self._desk = desk
+        self._log = log
+        self._now_of = now_of
+        self._apply = apply
+        self._timers = sockets.timers
+        self._alarm = Alarm(sockets.timers)
+        #: Time of the input that is processed, ns of the session; it never decreases.
+        self.now = 0
+        #: Why the last line was lost.
+        self.reason = ""
+        connects = Limiter(_CONNECTS, _CONNECTS_NS)
+        self._rest = RestLine(sockets.rest, sockets.timers, self, times)
+        order_protocol, user_protocol = protocols
+        self._trade = TradeSocket(
+            [sockets.trade],
+            order_protocol,
+            transport=sockets.transport,
+            timers=sockets.timers,
+            chance=sockets.chance,
+            connects=connects,
+            owner=self,
+            times=times,
+        )
+        self._user = UserStream(
+            [sockets.user],
+            user_protocol,
+            transport=sockets.transport,
+            timers=sockets.timers,
+            chance=sockets.chance,
+            connects=connects,
+            owner=self,
+            times=times,
+            rest=self._rest,
+        )
+
+    def start(self) -> None:
+        """Starts to connect."""
+        self._trade.start()
+        self._user.start()
+
+    def stop(self) -> None:
+        """Closes all connections; nothing is reported afterwards."""
+        self._alarm.cancel()
+        self._rest.stop()
+        self._trade.stop()
+        self._user.stop()
+
+    def replace(self, where: str) -> None:
+        """Replaces a line by a new one."""
+        (self._user if where.startswith("u") else self._trade).replace(where)
+
+    def begin(self, now_ns: int, where: str, mark: Mark, text: str | bytes) -> int:
+        """Logs an input; returns its time, which is the desk's."""
+        self.now = max(self.now, now_ns)
+        self._log.add(self.now, mark, where, text)
+        return self.now
+
+    def send(self, request: WireRequest) -> Sent:
+        """Sends a request of the desk, and logs it, and whether it was sent, at the time of the input it follows."""
+        if request.channel is Channel.SOCKET:
+            sent, text = self._trade.send(request), request.text
+        else:
+            sent, text = self._rest.send(request), rest_text(request)
+        if sent.is_sent:
+            self._log.add(self.now, Mark.SENT, sent.where, text)
+            self._log.add(self.now, Mark.EVENT, sent.where, f"sent {request.wire_id}")
+        else:
+            self._log.add(self.now, Mark.EVENT, "-", f"unsent {request.wire_id}")
+        return sent
+
+    def plan(self, due_ns: int) -> None:
+        """Sets the desk's alarm, on the session's clock."""
+        if due_ns == NEVER:
+            self._alarm.cancel()
+        else:
+            self._alarm.set(max(0, due_ns - self._now_of(self._timers.time_ns())), lambda: self._tick(due_ns))
+
+    def _tick(self, due_ns: int) -> None:
+        now = self.begin(max(due_ns, self._now_of(self._timers.time_ns())), "-", Mark.TICK, "")
+        self._hand_over(self._desk.on_tick(now), now)
+
+    def _hand_over(self, outputs: Outputs, now: int) -> None:
+        self._apply(self.venue, outputs, now)
+        self._log.flush()
+
+    # -- LineOwner
+
+    def line_event(self, where: str, event: LineEvent, text: str, local_ts: int) -> None:
+        """See `LineOwner`."""
+        if event is LineEvent.LOST:
+            self.reason = text
+        words = f"{event.name.lower()} {text}".rstrip()
+        now = self.begin(self._now_of(local_ts), where, Mark.EVENT, words)
+        self._hand_over(self._desk.on_line(where, event, text, now), now)
+
+    def line_frame(self, where: str, frame: bytes, local_ts: int) -> None:
+        """See `LineOwner`."""
+        now = self.begin(self._now_of(local_ts), where, Mark.RECEIVED, frame)
+        self._hand_over(self._desk.on_frame(where, frame, now), now)
+
+    def line_batch(self, where: str, batch: Batch) -> None:
+        """See `LineOwner`."""
+        for frame, local_ts in zip(batch.frames, batch.stamps, strict=True):
+            now = self.begin(self._now_of(local_ts), where, Mark.RECEIVED, frame)
+            self._apply(self.venue, self._desk.on_frame(where, frame, now), now)
+        self._log.flush()
+
+    def own_traffic(self, where: str, is_sent: bool, text: str, local_ts: int) -> None:
+        """See `LineOwner`."""
+        self._log.add(
+            max(self.now, self._now_of(local_ts)),
+            Mark.OWN_SENT if is_sent else Mark.OWN_RECEIVED,
+            where,
+            text,
+        )
+
+    def rest_answer(
+        self,
+        where: str,
+        wire_id: str,
+        status: int,
+        body: bytes,
+        retry_after_ns: int,
+        was_sent: bool,
+        local_ts: int,
+    ) -> None:
+        """See `LineOwner`."""
+        text = f"{wire_id} {status} {retry_after_ns} {int(was_sent)} ".encode() + body
+        now = self.begin(self._now_of(local_ts), where, Mark.RECEIVED, text)
+        self._hand_over(self._desk.on_rest(wire_id, status, body, retry_after_ns, was_sent, now), now)
+
+
+def rest_text(request: WireRequest) -> str:
+    """A REST request in the private log."""
+    query = f"?{request.query}" if request.query else ""
+    return f"{request.method} {request.path}{query} {request.body.decode()}".rstrip()

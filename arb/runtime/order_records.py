@@ -1,0 +1,171 @@
+"""Requests, responses and executions of a session as rows, and what its desks know at the end, for its files.
+
+`arb verify` makes the same records from the private frames. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from arb.execution.facts import DeskFacts
+from arb.execution.venue_desk import VenueDesk
+from arb.runtime.live_files import EXECUTION, REQUEST, RESPONSE, STATE, OrderRecords
+from connectors.orders.model import Execution
+
+
+class OrderLog:
+    """The rows of one session, in the order in which they were made. The host's thread."""
+
+    def __init__(self) -> None:
+        self._requests: list[Any] = []
+        self._responses: list[Any] = []
+        self._executions: list[tuple[Any, ...]] = []
+        self._taken = (0, 0)
+
+    def request(self, leg: int, step: int, taken_ns: int, is_sent: bool, row: Any) -> None:
+        """A request of the strategy. row: of ORDER, an array of one."""
+        made = np.zeros(1, REQUEST)
+        made["leg"], made["step"], made["taken_ns"], made["is_sent"] = leg, step, taken_ns, is_sent
+        made["row"] = row
+        self._requests.append(made)
+
+    def response(self, leg: int, received_ns: int, row: Any, execution: Execution | None) -> None:
+        """A response for the bot. execution: that it reports."""
+        made = np.zeros(1, RESPONSE)
+        made["leg"], made["received_ns"], made["fill_no"] = leg, received_ns, -1
+        made["row"] = row
+        self._responses.append(made)
+        if execution is not None:
+            self._executions.append(_execution_row(leg, int(made["row"]["order_id"][0]), execution))
+
+    def take(self) -> tuple[bytes, bytes]:
+        """Requests and responses since the last call."""
+        requests, responses = self._taken
+        self._taken = len(self._requests), len(self._responses)
+        return (
+            b"".join(one.tobytes() for one in self._requests[requests:]),
+            b"".join(one.tobytes() for one in self._responses[responses:]),
+        )
+
+    def records(self, fills: Any, desks: Mapping[str, VenueDesk], session_ms: int = 0) -> OrderRecords:
+        """The records of the session. fills: the bot's log of fills. session_ms: its start, in the ids of orders."""
+        requests, responses = _joined(self._requests, REQUEST), _joined(self._responses, RESPONSE)
+        executions = np.array(self._executions, EXECUTION)
+        number_fills(responses, executions, fills)
+        return records_of(requests, responses, executions, desks, session_ms)
+
+
+def number_fills(responses: Any, executions: Any, fills: Any) -> None:
+    """Sets `fill_no` of both. fills: the bot's log, which has the fills of each leg in the order of its responses."""
+    for leg in np.unique(responses["leg"]):
+        numbers = np.flatnonzero(fills["asset_no"] == leg)
+        for rows, is_fill in (
+            (responses, (responses["leg"] == leg) & (responses["row"]["fill_qty"] > 0.0)),
+            (executions, executions["leg"] == leg),
+        ):
+            places = np.flatnonzero(is_fill)
+            rows["fill_no"][places] = -1
+            rows["fill_no"][places[: len(numbers)]] = numbers[: len(places)]
+
+
+def records_of(
+    requests: Any, responses: Any, executions: Any, desks: Mapping[str, VenueDesk], session_ms: int
+) -> OrderRecords:
+    """The records of a session with what its desks know."""
+    facts = {venue: facts_of(desk.facts, desk) for venue, desk in sorted(desks.items())}
+    doubts = [one for desk in desks.values() for one in desk.facts.doubts]
+    counts = {
+        "session_ms": session_ms,
+        "requests": len(requests),
+        "not_sent": int((requests["is_sent"] == 0).sum()),
+        "answers": len(responses),
+        "executions": len(executions),
+        "late_executions": sum(desk.facts.late_executions for desk in desks.values()),
+        "doubts": len(doubts),
+        "in_doubt": sum(len(desk.doubts) for desk in desks.values()),
+    }
+    return OrderRecords(requests, responses, executions, _states(desks), facts, counts)
+
+
+def facts_of(facts: DeskFacts, desk: VenueDesk) -> dict[str, Any]:
+    """What a venue said about its account, in JSON types. Amounts are texts."""
+    return {
+        "clock_offset_ms": facts.clock_offset_ms,
+        "position_mode": facts.mode,
+        "commission": {str(leg): text for leg, text in sorted(facts.commission.items())},
+        "balances": {"start": _texts(facts.balances_start), "end": _texts(facts.balances_end)},
+        "positions": {"start": _texts(facts.positions_start), "end": _texts(facts.positions_end)},
+        "open_orders": {"start": sorted(facts.open_start), "end": sorted(facts.open_end)},
+        "executions": [_listed(one, desk) for one in facts.executions.values()],
+        "foreign": facts.foreign,
+        "late_executions": facts.late_executions,
+        "doubts": [
+            {
+                "leg": one.leg,
+                "request_no": one.request_no,
+                "act": one.act.name.lower(),
+                "cause": one.cause,
+                "outcome": one.outcome,
+                "lasted_ns": one.lasted_ns,
+            }
+            for one in facts.doubts
+        ],
+        "in_doubt": sorted(desk.doubts),
+        "change_overs": facts.change_overs,
+        "catch_ups": facts.catch_ups,
+    }
+
+
+def _listed(one: Execution, desk: VenueDesk) -> dict[str, Any]:
+    """An execution of the venue's own list. is_ours: of an order of the session."""
+    return {
+        "symbol": one.symbol,
+        "id": one.execution_id,
+        "venue_order_id": one.venue_order_id,
+        "is_ours": desk.orders.by_ids(one.client_id, one.venue_order_id) is not None,
+        "side": one.side,
+        "tick": one.tick,
+        "lots": one.lots,
+        "is_maker": one.is_maker,
+        "fee": str(one.fee),
+        "fee_asset": one.fee_asset,
+        "venue_ms": one.venue_ms,
+    }
+
+
+def _texts(amounts: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{amount:f}" for name, amount in sorted(amounts.items())}
+
+
+def _states(desks: Mapping[str, VenueDesk]) -> Any:
+    rows = [
+        (one.leg, one.order_id, one.request_no, one.phase, one.executed_lots, one.end, one.final_ns)
+        for desk in desks.values()
+        for one in (*desk.orders.closed.values(), *desk.orders)
+    ]
+    return np.array(sorted(rows), STATE)
+
+
+def _execution_row(leg: int, order_id: int, one: Execution) -> tuple[Any, ...]:
+    return (
+        leg,
+        -1,
+        order_id,
+        one.side,
+        one.tick,
+        one.lots,
+        one.is_maker,
+        one.venue_ms,
+        one.execution_id.encode(),
+        one.venue_order_id.encode(),
+        str(one.fee).encode(),
+        one.fee_asset.encode(),
+    )
+
+
+def _joined(rows: Iterable[Any], dtype: Any) -> Any:
+    # Not `np.concatenate`, which removes the gaps between the fields of an order.
+    return np.frombuffer(b"".join(one.tobytes() for one in rows), dtype).copy()

@@ -1,0 +1,50 @@
+"""The protocol classes of the venues' order entry, and the keys with which they sign."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from arb.errors import InputError
+from connectors.binance.order_frames import SpotOrders, UsdmOrders
+from connectors.binance.user_events import SpotUser, UsdmUser
+from connectors.bybit.order_frames import BybitOrders
+from connectors.bybit.user_events import BybitUser
+from connectors.orders.protocol import OrderProtocol, UserProtocol
+from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
+
+#: Venues that can trade, in the order of the documentation.
+VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
+
+
+class Key(Protocol):
+    """A key of an account. kind: "hmac" or "ed25519"; private: the secret, or the private key as PEM."""
+
+    @property
+    def house(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def private(self) -> str: ...
+
+
+def signer_of(key: Key) -> Signer:
+    """What signs with a key."""
+    return Ed25519Signer(key.id, key.private) if key.kind == "ed25519" else HmacSigner(key.id, key.private)
+
+
+def protocols_of(venue: str, signer: Signer, recv_window_ms: int) -> tuple[OrderProtocol, UserProtocol]:
+    """New protocol objects of a venue. Raises InputError for one that cannot trade yet."""
+    if venue == "binance_spot":
+        return SpotOrders(signer, recv_window_ms), SpotUser(signer, recv_window_ms)
+    if venue == "binance_usdm":
+        return UsdmOrders(signer, recv_window_ms), UsdmUser(signer)
+    if venue == "bybit_spot":
+        return BybitOrders("spot", signer, recv_window_ms), BybitUser("spot", signer, recv_window_ms)
+    if venue == "bybit_linear":
+        return BybitOrders("linear", signer, recv_window_ms), BybitUser("linear", signer, recv_window_ms)
+    raise InputError(f"{venue}: arb live has no order entry for it; it has {', '.join(VENUES)}")

@@ -1,0 +1,163 @@
+"""`arb live --sandbox`: a session over sockets writes what proves it, and leaves no order open."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command_line import arb
+from support.live_sandbox import LiveSandbox, demo_settings, free_ports
+
+from arb.commands.legs import known_venues
+from arb.commands.live import run_live_orders, slow_strategy_notes
+from arb.commands.sandbox_choice import SandboxChoice
+from arb.commands.serve import keys_of, sandbox_of
+from arb.commands.verify import verify
+from arb.config import Config, load, write_templates
+from arb.errors import ExitCode, InputError
+from arb.runtime.live_files import read_order_files
+from arb.runtime.private_log import read_private
+
+pytestmark = pytest.mark.slow
+
+SPOT = ("binance_spot", "bybit_spot")
+PERPETUAL = ("binance_usdm", "bybit_linear")
+
+
+def config_of(folder: Path, venues: tuple[str, ...] = SPOT, *settings: str, function: str = "busy") -> Config:
+    """A strategy that buys, sells, rests and cancels at both legs."""
+    legs = json.dumps([f"{venue}:SYMBOL" for venue in venues])
+    capital = [
+        f"capital.{venue}={{{'base=10.0, ' if venue in SPOT else ''}quote=1000000.0}}" for venue in venues
+    ]
+    write_templates(folder)
+    own = demo_settings(folder, function, f"strategy.legs={legs}", *capital, *settings)
+    return load(folder / "arbitrage.toml", own)
+
+
+def session(folder: Path, config: Config, seconds: float = 4.0, **options: Any) -> Path:
+    result = run_live_orders(
+        config, folder / "run", SandboxChoice(7), duration_s=seconds, has_report=False, **options
+    )
+    assert result.exit_code == ExitCode.DONE
+    return result.folder
+
+
+def facts_of(run: Path) -> dict[str, Any]:
+    return json.loads((run / "facts.json").read_text())
+
+
+def test_without_a_sandbox_it_is_one_line() -> None:
+    done = arb("live", code=2)
+    assert done.output == "error: arb live needs --sandbox: real venues follow in a later version\n"
+
+
+@pytest.mark.parametrize("venues", [SPOT, PERPETUAL])
+def test_a_session_is_proven_and_its_account_agrees(tmp_path: Path, venues: tuple[str, ...]) -> None:
+    run = session(tmp_path, config_of(tmp_path, venues))
+    found = verify(run)
+    assert (found.is_proven, found.differences) == (True, [])
+    assert [proof.id for proof in found.proofs] == ["a", "b", "c", "d", "e"]
+
+    orders, facts = read_order_files(run), facts_of(run)
+    assert len(orders.executions) > 20
+    assert set(orders.states["phase"]) <= {3, 4}, "every order is over"
+    summary = json.loads((run / "summary.json").read_text())
+    for venue, leg in zip(venues, summary["legs"], strict=True):
+        start, end = (facts[venue]["balances"][at] for at in ("start", "end"))
+        if venue in SPOT:
+            cash = leg["cash_quote"] - leg["fee_quote"]
+            assert float(end["USDT"]) - float(start["USDT"]) == pytest.approx(cash, abs=1e-4)
+            assert float(end["BTC"]) - float(start["BTC"]) == pytest.approx(leg["position_base"], abs=1e-8)
+        else:
+            position = float(facts[venue]["positions"]["end"]["BTCUSDT"])
+            assert position == pytest.approx(leg["position_base"], abs=1e-8)
+        assert facts[venue]["open_orders"]["end"] == []
+
+
+def test_no_file_has_a_key_or_a_signature_and_requests_carry_the_window(tmp_path: Path) -> None:
+    run = session(tmp_path, config_of(tmp_path, SPOT, "live.recv_window_ms=4321"), 2.0)
+    secrets = [text for key in keys_of(7) for text in (key.key.id, *key.private.splitlines())]
+    for path in run.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            content = gzip.decompress(content) if path.suffix == ".gz" else content
+            assert not [text for text in secrets if text.encode() in content], path
+    sent = [line.text for venue in SPOT for line in read_private(run, venue) if line.mark == ">"]
+    places = [text for text in sent if "order.place" in text or "order.create" in text]
+    assert places
+    assert all("4321" in text for text in places)
+
+
+def test_an_interrupted_session_cancels_its_orders_and_is_written(tmp_path: Path) -> None:
+    def press(line: str) -> None:
+        if "received its first row" in line:
+            signal.setitimer(signal.ITIMER_REAL, 2.0)
+
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        config = config_of(tmp_path)
+        result = run_live_orders(config, tmp_path / "run", SandboxChoice(7), has_report=False, echo=press)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert result.exit_code == ExitCode.INTERRUPTED
+    orders = read_order_files(result.folder)
+    assert len(orders.requests) > 10
+    assert set(orders.states["phase"]) <= {3, 4}
+    assert verify(result.folder).is_proven
+
+
+class Served(LiveSandbox):
+    """A running `arb sandbox serve`."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.port_base = free_ports()
+        usual: dict[str, Any] = {
+            "recording": None, "seed": 7, "speed": 1.0, "venues": SPOT, "symbols": ("BTCUSDT",),
+            "keeps_times": False, "faults": None, "fault_log": None, "port_base": self.port_base,
+        }  # fmt: skip
+        super().__init__(sandbox_of(known_venues(folder / "none.toml"), **{**usual, **options}))
+
+
+def test_on_a_running_sandbox_with_faults_doubts_end_and_the_session_is_proven(tmp_path: Path) -> None:
+    config = config_of(tmp_path, SPOT, "live.answer_timeout_ms=300", "live.recv_window_ms=100")
+    with Served(tmp_path) as served:
+        for kind in ("lost_request", "accepted_no_answer", "user_lost"):
+            request = {} if kind == "user_lost" else {"request": "place"}
+            fault = {"kind": kind, "venue": "binance_spot", "at_s": 2.0, **request}
+            post = urllib.request.Request(
+                f"{served.urls['binance_spot'].rest}/sandbox/faults",
+                json.dumps(fault).encode(),
+                method="POST",
+            )
+            urllib.request.urlopen(post).close()
+        result = run_live_orders(
+            config, tmp_path / "run", SandboxChoice(7, served.port_base), duration_s=4.0, has_report=False
+        )
+    assert result.exit_code == ExitCode.DONE
+    doubts = facts_of(result.folder)["binance_spot"]["doubts"]
+    assert any(one["lasted_ns"] > 10**10 for one in doubts), "it took the window and ten seconds to be sure"
+    assert verify(result.folder).differences == []
+
+
+def test_a_sandbox_that_shows_no_keys_is_refused(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text("[accounts.mine.binance_spot.balances]\nUSDT = '5'\n")
+    with (
+        Served(tmp_path, accounts=accounts) as served,
+        pytest.raises(InputError, match="shows no keys: start one with arb sandbox serve without --accounts"),
+    ):
+        run_live_orders(config_of(tmp_path), tmp_path / "run", SandboxChoice(7, served.port_base))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_strategy_that_gives_up_before_its_venue_is_asked_is_noted(tmp_path: Path) -> None:
+    settings = ("execution.order_timeout_ms=1000", "live.answer_timeout_ms=1500")
+    (note,) = slow_strategy_notes(config_of(tmp_path, SPOT, *settings))
+    assert note.startswith("[execution] order_timeout_ms is 1000, [live] answer_timeout_ms 1500")
