@@ -158,6 +158,32 @@ class Bot:
                 answer.execution_id, answer.exec_tick, answer.exec_lots, answer.is_maker, answer.fee
             ] += 1
 
+    def end(self) -> None:
+        """The end of the session, until all is known."""
+        self._follow(self.desk.on_end(self.lines.now_ns))
+        deadline_ns = self.lines.now_ns + 120 * SECOND
+        while not self.desk.is_done and self.lines.now_ns < deadline_ns:
+            self.pass_time(1.0)
+        assert self.desk.is_done
+        assert not self.open
+        assert not self.lines.desk.open_orders("main")
+
+    def place(self, side: int, tick: int, force: Force) -> None:
+        self._request(self.requests + 1, Act.PLACE, side=side, tick=tick, lots=1000, force=force)
+
+
+def test_a_trade_with_oneself_is_two_executions_with_one_id() -> None:
+    bot = Bot("binance_spot", 1, has_faults=False)
+    bid, ask = bot.lines.touch()
+    while ask - bid < 2:  # the order below has to be the best bid
+        bot.pass_time(_STEP_S)
+        bid, ask = bot.lines.touch()
+    bot.place(1, ask - 1, Force.GTX)
+    bot.place(-1, ask - 1, Force.IOC)
+    bot.end()
+    assert len({one[0] for one in bot.fills}) == 1
+    assert sorted(one.side for one in bot.desk.facts.executions.values()) == [-1, 1]
+
 
 @pytest.mark.parametrize("has_faults", [False, True])
 @pytest.mark.parametrize("venue", VENUES)
@@ -166,13 +192,7 @@ def test_the_ends_of_all_orders_are_those_of_the_ledger(venue: str, has_faults: 
         bot = Bot(venue, seed, has_faults=has_faults)
         for _ in range(STEPS):
             bot.step()
-        bot._follow(bot.desk.on_end(bot.lines.now_ns))
-        deadline_ns = bot.lines.now_ns + 120 * SECOND
-        while not bot.desk.is_done and bot.lines.now_ns < deadline_ns:
-            bot.pass_time(1.0)
-        assert bot.desk.is_done
-        assert not bot.open
-        assert not bot.lines.desk.open_orders("main")
+        bot.end()
         tick, lot = bot.lines.leg.tick, bot.lines.leg.lot
         ledger = Counter(
             (
