@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from arb.leg import Leg
@@ -11,15 +12,17 @@ from arb.verify.reconcile import Difference
 
 #: What is compared of an execution.
 _FIELDS = ("side", "tick", "lots", "is_maker", "fee", "fee_asset", "venue_ms")
+#: Venue, symbol, id and the venue's id of the order: both orders of a trade with oneself have its id.
+_Key = tuple[str, str, str, str]
 
 
 def execution_differences(orders: OrderRecords, legs: Sequence[Leg]) -> tuple[list[Difference], int, int]:
-    """The differences by venue, symbol and id, the number of executions of ours in the lists, and of others."""
+    """The differences by execution, the number of executions of ours in the lists, and of others."""
     listed, foreign = _listed(orders.facts)
     ours = _ours(orders.executions, legs)
     found = []
     for key in sorted({*listed, *ours}):
-        venue, symbol, execution_id = key
+        venue, symbol, execution_id, _ = key
         where = f"{venue}:{symbol} execution {execution_id}"
         then, now = ours.get(key), listed.get(key)
         if then is None or now is None:
@@ -28,35 +31,46 @@ def execution_differences(orders: OrderRecords, legs: Sequence[Leg]) -> tuple[li
         found += [
             Difference("execution", f"{where} {name}", 0, str(then[name]), str(now[name]))
             for name in _FIELDS
-            if then[name] != now[name]
+            if _value(name, then[name]) != _value(name, now[name])
         ]
     return found, len(listed), foreign
 
 
-def _listed(facts: Mapping[str, Any]) -> tuple[dict[tuple[str, str, str], dict[str, Any]], int]:
-    listed: dict[tuple[str, str, str], dict[str, Any]] = {}
+def _listed(facts: Mapping[str, Any]) -> tuple[dict[_Key, dict[str, Any]], int]:
+    listed: dict[_Key, dict[str, Any]] = {}
     foreign = 0
     for venue, own in facts.items():
         for one in own["executions"]:
             if one["is_ours"]:
-                listed[venue, one["symbol"], one["id"]] = {**one, "is_maker": int(one["is_maker"])}
+                key = (venue, one["symbol"], one["id"], one["venue_order_id"])
+                listed[key] = {**one, "is_maker": int(one["is_maker"])}
             else:
                 foreign += 1
     return listed, foreign
 
 
-def _ours(executions: Any, legs: Sequence[Leg]) -> dict[tuple[str, str, str], dict[str, Any]]:
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+def _ours(executions: Any, legs: Sequence[Leg]) -> dict[_Key, dict[str, Any]]:
+    found: dict[_Key, dict[str, Any]] = {}
     for row in executions:
         leg = legs[int(row["leg"])]
         values = {
             name: row[name].decode() if isinstance(row[name], bytes) else int(row[name]) for name in _FIELDS
         }
-        key = (leg.venue, leg.symbol, row["id"].decode())
+        key = (leg.venue, leg.symbol, row["id"].decode(), row["venue_order_id"].decode())
         if key in found:  # twice in the session is once too often
             values["lots"] += found[key]["lots"]
         found[key] = values
     return found
+
+
+def _value(name: str, value: Any) -> Any:
+    """A fee by its amount: messages may write it with different numbers of decimals."""
+    if name != "fee":
+        return value
+    try:
+        return Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):  # in a damaged file
+        return value
 
 
 def _presence(row: object) -> str:

@@ -1,0 +1,67 @@
+"""The venue's list of executions against the session's: by id and order, fees by their amounts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arb.runtime.live_files import EXECUTION, OrderRecords
+from arb.verify.execution_lists import execution_differences
+
+LEGS: Any = [SimpleNamespace(venue="binance_spot", symbol="BTCUSDT")]
+FIRST = {"id": "7", "venue_order_id": "1", "side": 1, "tick": 100, "lots": 5, "is_maker": True, "fee": "0.0010",
+         "fee_asset": "USDT", "venue_ms": 9}  # fmt: skip
+#: A trade with oneself: the same id in the other order.
+SECOND = FIRST | {"venue_order_id": "2", "side": -1, "is_maker": False}
+
+
+def records(session: list[dict[str, Any]], listed: list[dict[str, Any]]) -> OrderRecords:
+    rows = np.zeros(len(session), EXECUTION)
+    for row, one in zip(rows, session, strict=True):
+        for name, value in one.items():
+            row[name] = value.encode() if isinstance(value, str) else value
+    facts = {
+        "binance_spot": {"executions": [{"symbol": "BTCUSDT", "is_ours": True, **one} for one in listed]}
+    }
+    return OrderRecords(None, None, rows, None, facts, {})
+
+
+def texts(session: list[dict[str, Any]], listed: list[dict[str, Any]]) -> list[str]:
+    found, count, foreign = execution_differences(records(session, listed), LEGS)
+    assert (count, foreign) == (len(listed), 0)
+    return [one.where for one in found]
+
+
+@pytest.mark.parametrize("fee", ["0.001", "0.0010", "1E-3"])
+def test_equal_lists_differ_in_nothing(fee: str) -> None:
+    assert not texts([FIRST, SECOND], [SECOND, FIRST | {"fee": fee}])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"side": -1},
+            {"tick": 101},
+            {"lots": 6},
+            {"is_maker": False},
+            {"fee_asset": "BNB"},
+            {"venue_ms": 8},
+        ),
+        *({"fee": "0.0011"}, {"fee": "?"}, {"fee": None}),
+    ],
+)
+def test_another_figure_is_a_difference(change: dict[str, Any]) -> None:
+    (name,) = change
+    assert texts([FIRST, SECOND], [FIRST | change, SECOND]) == [f"binance_spot:BTCUSDT execution 7 {name}"]
+
+
+def test_an_execution_that_one_side_lacks_is_a_difference() -> None:
+    where = "binance_spot:BTCUSDT execution 7"
+    assert texts([FIRST], [FIRST, SECOND]) == [where]
+    assert texts([FIRST, SECOND], [SECOND]) == [where]
+    # Twice in the session is once too often.
+    assert texts([FIRST, FIRST], [FIRST]) == [f"{where} lots"]
