@@ -35,8 +35,9 @@ class BotOrders:
             self._open[leg][request.order_id] = BotOrder(row, lot_size, max(request.lots, 0))
         else:
             known = self._find(leg, request.order_id)
-            if known is not None:
-                known.request(row)
+            if known is None:  # it ended long ago: the request is refused
+                known = self._ended[leg, request.order_id] = BotOrder(row, lot_size, max(request.lots, 0))
+            known.request(row)
         return request
 
     def row_of(self, answer: BotAnswer, instrument: Instrument, fee_price: float) -> Any:

@@ -76,19 +76,32 @@ class DeskQueries(DeskWires):
                 self._ask(executions, state, now)
 
     def _catch_up(self, now: int) -> None:
-        """Begins to query what happened while nothing was seen."""
-        is_first = self.facts.catch_ups == 0
+        """Begins to query what happened while nothing was seen. During a catch-up: another one follows."""
+        if self._stage is Stage.CATCHING_UP:
+            self._is_behind = True
+            return
         self.facts.catch_ups += 1
         self._stage = Stage.CATCHING_UP
+        self._is_behind = False
         since_ms = self._last_event_ms - BEFORE_MS
-        asks = [self._query(Act.TIME, min(self.instruments))] if is_first else []
+        asks = []
         for leg in self.instruments:
             asks.append(self._query(Act.OPEN_ORDERS, leg))
             asks.append(self._query(Act.EXECUTIONS, leg, since_ms=since_ms))
-        if is_first:
-            asks += self._account_queries()
+        if not self._has_account:
+            asks += [self._query(Act.TIME, min(self.instruments)), *self._account_queries()]
         self._questions = Questions(asks, now, self._times.lookup_first_ns)
         self._ask_questions(now)
+
+    def _caught_up(self, now: int) -> None:
+        """All questions of a catch-up are answered."""
+        self._has_account = True
+        if self._is_behind:
+            self._stage = Stage.AWAY
+            self._catch_up(now)
+            return
+        self._stage = Stage.UP
+        self._note("up", f"{self.venue}: orders and executions are known")
 
     def _account_queries(self) -> list[OrderRequest]:
         first = min(self.instruments)
@@ -188,7 +201,7 @@ class DeskQueries(DeskWires):
         if question.act is Act.OPEN_ORDERS:
             listed = questions.listed
             listed.update(u.client_id for u in updates)
-            if self.facts.catch_ups == 1:
+            if not self._has_account:
                 self.facts.open_start += sorted(u.client_id for u in updates)
         if question.act is Act.OPEN_ORDERS and not questions.has_more(question):
             for state in list(self.orders.open.values()):
@@ -197,8 +210,7 @@ class DeskQueries(DeskWires):
                         if client not in listed:
                             questions.add(self._query(Act.LOOK_UP, state.leg, client=client), now)
         if questions.is_done and self._stage is Stage.CATCHING_UP:
-            self._stage = Stage.UP
-            self._note("up", f"{self.venue}: orders and executions are known")
+            self._caught_up(now)
 
     def _update(self, u: OrderUpdate, now: int, asked: int = -1) -> None:
         self._apply(self.orders.by_ids(u.client_id, u.venue_order_id), self.orders.update(u, now, asked), now)

@@ -120,8 +120,11 @@ class DeskWires:
         self._stopped_until = 0
         self._numbers = 0
         self._fundings: OrderedDict[tuple[str, str, int, Decimal], None] = OrderedDict()
+        #: Whether the account was queried at the start; whether something unreadable arrived during a catch-up.
+        self._has_account = False
+        self._is_behind = False
         self._is_ending = False
-        self._cancels: dict[int, tuple[int, int]] = {}
+        self._cancels: dict[str, tuple[int, int]] = {}
         self._out = _Outs()
 
     @property
@@ -180,6 +183,9 @@ class DeskWires:
     def _failed(self, wire: str, now: int) -> None:
         raise NotImplementedError
 
+    def _cancel_open(self, now: int) -> None:
+        raise NotImplementedError
+
     def _is_pending(self, asked: Asked) -> bool:
         pending = asked.state.pending if asked.state is not None else None
         request = asked.request
@@ -195,7 +201,10 @@ class DeskWires:
     def _note(self, event: str, text: str) -> None:
         self._out.events.append((event, text))
 
-    def _outputs(self) -> Outputs:
+    def _outputs(self, now: int) -> Outputs:
+        self.facts.foreign = self.orders.foreign_count
+        if self._is_ending:
+            self._cancel_open(now)
         out, self._out = self._out, _Outs()
         return Outputs(
             tuple(out.wires), tuple(out.answers), tuple(out.events), tuple(out.retire), self._due_ns()
@@ -211,19 +220,15 @@ class DeskWires:
         for due in (self.inquiries.next_ns, *(one.next_ns for one in self._question_sets)):
             if due is not None:
                 dues.append(due)
-        if self._is_ending and not self.orders.open and self._last_questions is None:
-            dues.append(0)  # the account is queried as soon as nothing is open any more
         if self._is_ending:
             # An order whose doubt has just ended was not cancelled yet: that is due at once.
             dues += [
                 due
                 for state in self.orders.open.values()
                 if state.pending is None and state.phase < Phase.OWED
-                for due, count in [self._cancels.get(id(state), (0, 0))]
+                for due, count in [self._cancels.get(state.client_ids[0], (0, 0))]
                 if count < CANCELS_MAX
             ]
-            if not self.orders.open and self._last_questions is None:
-                dues.append(0)
         return min(dues, default=NEVER)
 
     @property

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
+from hftbacktest.order import CANCELED, EXPIRED, FILLED
+
 from arb.execution.answers import BotAnswer
-from connectors.orders.model import Act, EndCause, Execution, OrderStatus
+from connectors.orders.model import Act, EndCause, Execution, OrderStatus, OrderUpdate
 
 
 class Phase(IntEnum):
@@ -89,6 +91,32 @@ class Pending:
     client_id: str = ""
     #: An answer arrived that leaves open what happens to the order.
     is_answered: bool = False
+
+
+#: hftbacktest's code of an end, and the words of a cause.
+ENDS = {
+    OrderStatus.FILLED: FILLED,
+    OrderStatus.CANCELED: CANCELED,
+    OrderStatus.EXPIRED: EXPIRED,
+    OrderStatus.REJECTED: EXPIRED,
+}
+CAUSE_WORDS = {cause: "" if cause is EndCause.NONE else cause.name.lower() for cause in EndCause}
+
+
+def contradiction(link: Link, u: OrderUpdate, pending: Pending | None) -> str:
+    """What cannot be, whatever was lost or late."""
+    if link.end is not None and u.executed_lots > link.said:
+        return f"{u.executed_lots} lots executed after it ended with {link.said}"
+    is_raised = pending is not None and pending.act is Act.AMEND and u.executed_lots <= pending.total
+    if u.executed_lots > link.total and not is_raised:
+        return f"{u.executed_lots} of {link.total} lots executed"
+    if u.status.is_open or u.executed_lots < 0:
+        return ""
+    if link.end is not None and u.executed_lots != link.said:
+        return f"ended with {link.said} and with {u.executed_lots} lots"
+    if u.executed_lots < link.said:
+        return f"ended with {u.executed_lots} lots, after {link.said} were executed"
+    return ""
 
 
 def is_same(one: Execution, other: Execution) -> bool:

@@ -14,10 +14,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, PARTIALLY_FILLED
+from hftbacktest.order import CANCELED, EXPIRED, NEW, PARTIALLY_FILLED
 
 from arb.execution.answers import AnswerKind, BotAnswer
-from arb.execution.order_records import Broken, Effect, Link, LookUp, Noted, Owed, Pending, Phase, is_same
+from arb.execution.order_records import (
+    CAUSE_WORDS,
+    ENDS,
+    Broken,
+    Effect,
+    Link,
+    LookUp,
+    Noted,
+    Owed,
+    Pending,
+    Phase,
+    contradiction,
+    is_same,
+)
 from connectors.orders.model import (
     Act,
     EndCause,
@@ -60,8 +73,9 @@ class OrderState:
     #: Venue time of the last change of price or quantity; number of changes and of requests for one.
     changed_ms: int = 0
     changes: int = 0
-    #: The venue's price or quantity differed from ours while a request was pending.
+    #: The venue's price or quantity differed from ours while a request was pending; what a look-up then said.
     is_doubtful: bool = False
+    seen: OrderUpdate | None = None
 
     # -- what is known
 
@@ -150,7 +164,7 @@ class OrderState:
             return [Broken(f"{link.client_id} was given up, but exists")] if is_contrary else []
         if u.venue_order_id:
             link.venue_id = link.venue_id or u.venue_order_id
-        wrong = self._contradiction(link, u)
+        wrong = contradiction(link, u, self.pending)
         if wrong:
             return [Broken(f"{link.client_id}: {wrong}")]
         if self.phase is Phase.FINAL:
@@ -225,6 +239,13 @@ class OrderState:
             return effects
         self.pending = None
         self.changes += 1
+        if self.seen is not None and not self.is_over:
+            # Done and then cut, or only cut: it is what the venue says.
+            self.present.tick, self.present.total = (
+                self.seen.tick,
+                max(self.seen.total_lots, self.present.executed),
+            )
+            self.changed_ms, self.seen, reason = self.seen.venue_ms, None, ""
         return [*effects, *self._refused(pending, at, reason), *self._doubtful()]
 
     def prune(self, at: int) -> list[Effect]:
@@ -255,6 +276,7 @@ class OrderState:
         link.tick, link.total = tick, max(total, link.executed)
         self.changed_ms = max(self.changed_ms, venue_ms)
         self.changes += 1
+        self.seen = None
         return [self._row(AnswerKind.MODIFIED, at, self._open_status, venue_ms, no=no), *self._doubtful()]
 
     def _compared(self, link: Link, u: OrderUpdate, at: int, asked: int) -> list[Effect]:
@@ -277,9 +299,11 @@ class OrderState:
             return []
         if pending is not None and (pending.act is Act.AMEND or not is_fresh):
             self.is_doubtful = True
+            if is_fresh:
+                self.seen = u._replace(tick=tick, total_lots=total)
             return []
-        if is_fresh and total <= link.total:
-            link.tick, link.total = tick, total
+        if is_fresh:
+            link.tick, link.total = tick, max(total, link.executed)
             self.changed_ms = u.venue_ms
             self.changes += 1
             return [self._row(AnswerKind.MODIFIED, at, self._open_status, u.venue_ms)]
@@ -294,22 +318,6 @@ class OrderState:
             return False
         effects += self._modified(pending.tick, pending.total, venue_ms, at)
         return True
-
-    def _contradiction(self, link: Link, u: OrderUpdate) -> str:
-        """What cannot be, whatever was lost or late."""
-        if link.end is not None and u.executed_lots > link.said:
-            return f"{u.executed_lots} lots executed after it ended with {link.said}"
-        pending = self.pending
-        is_raised = pending is not None and pending.act is Act.AMEND and u.executed_lots <= pending.total
-        if u.executed_lots > link.total and not is_raised:
-            return f"{u.executed_lots} of {link.total} lots executed"
-        if u.status.is_open or u.executed_lots < 0:
-            return ""
-        if link.end is not None and u.executed_lots != link.said:
-            return f"ended with {link.said} and with {u.executed_lots} lots"
-        if u.executed_lots < link.said:
-            return f"ended with {u.executed_lots} lots, after {link.said} were executed"
-        return ""
 
     def _outcome(self) -> OrderStatus | None:
         """How the order ended, if that is certain."""
@@ -341,7 +349,7 @@ class OrderState:
 
     def _ended(self, outcome: OrderStatus, at: int, x: Execution | None = None) -> list[Effect]:
         pending, link = self.pending, self.present
-        no, status = 0, _ENDS[outcome]
+        no, status = 0, ENDS[outcome]
         if pending is not None:
             if pending.act is Act.PLACE or (
                 pending.act is Act.CANCEL and outcome is OrderStatus.CANCELED and link.cause in _OURS
@@ -356,7 +364,7 @@ class OrderState:
         self.phase, self.end, self.final_ns = Phase.FINAL, status, at
         last_ms = self.last.venue_ms if self.last is not None else 0
         ended = self._row(
-            AnswerKind.ENDED, at, status, max(link.end_ms, last_ms), no=no, x=x, cause=_NAMES[link.cause]
+            AnswerKind.ENDED, at, status, max(link.end_ms, last_ms), no=no, x=x, cause=CAUSE_WORDS[link.cause]
         )
         pending = self.pending
         if pending is None or not pending.is_answered:
@@ -437,12 +445,3 @@ class OrderState:
             received_ns=at,
             cause=cause,
         )
-
-
-_ENDS = {
-    OrderStatus.FILLED: FILLED,
-    OrderStatus.CANCELED: CANCELED,
-    OrderStatus.EXPIRED: EXPIRED,
-    OrderStatus.REJECTED: EXPIRED,
-}
-_NAMES = {cause: "" if cause is EndCause.NONE else cause.name.lower() for cause in EndCause}

@@ -65,7 +65,7 @@ class OrderStates:
         self._by_venue_id: dict[str, tuple[OrderState, Link]] = {}
         self._finals: deque[OrderState] = deque()
         self.closed: OrderedDict[str, Closed] = OrderedDict()
-        self._orphans: OrderedDict[tuple[str, str], Execution] = OrderedDict()
+        self._orphans: OrderedDict[tuple[str, str, str], Execution] = OrderedDict()
         #: Venue ids of orders that are not ours, and how many messages were about such.
         self._foreign: OrderedDict[str, None] = OrderedDict()
         self.foreign_count = 0
@@ -208,7 +208,7 @@ class OrderStates:
             return self._of_another(
                 x.client_id, x.venue_order_id, f"{x.symbol} execution {x.execution_id}", x
             )
-        self._orphans[x.symbol, x.execution_id] = x
+        self._orphans[x.symbol, x.venue_order_id, x.execution_id] = x
         if len(self._orphans) > ORPHANS_MAX:
             self._orphans.popitem(last=False)
         return []
@@ -268,7 +268,7 @@ class OrderStates:
         waiting = [x for x in self._orphans.values() if x.venue_order_id == venue_id]
         effects: list[Effect] = []
         for x in waiting:
-            del self._orphans[x.symbol, x.execution_id]
+            del self._orphans[x.symbol, x.venue_order_id, x.execution_id]
             effects += state.execute(link, x, at)
         return effects
 
@@ -283,7 +283,7 @@ class OrderStates:
         if ours is not None and ours[0] == self._session_ms:
             return [Noted("old", f"{client}: {text}")]
         for waiting in [one for one in self._orphans.values() if one.venue_order_id == venue_id]:
-            del self._orphans[waiting.symbol, waiting.execution_id]
+            del self._orphans[waiting.symbol, venue_id, waiting.execution_id]
         self.foreign_count += 1
         if venue_id in self._foreign:
             return []

@@ -71,11 +71,11 @@ class VenueDesk(DeskQueries):
         if row.act is Act.PLACE:
             if state is not None and not state.is_over:
                 self._reject(leg, row, None, now, "the id belongs to an open order")
-                return self._outputs()
+                return self._outputs(now)
             state, request = self.orders.place(leg, row, now)
         elif state is None or state.pending is not None:
             self._reject(leg, row, state, now, "no such order" if state is None else "a request is in flight")
-            return self._outputs()
+            return self._outputs(now)
         elif row.act is Act.CANCEL:
             request = self.orders.cancel(state, row.request_no, now)
         else:
@@ -85,20 +85,22 @@ class VenueDesk(DeskQueries):
             self._apply(state, self.orders.refuse(state, now, reason), now)
         else:
             self._send_change(state, request, wire_id(leg, row.request_no, row.act), now)
-        return self._outputs()
+        return self._outputs(now)
 
     def on_sent(self, wire_id: str, sent: Sent, now: int) -> Outputs:
         """What became of a wire request: on a line, or not a byte of it was written."""
         asked = self._asked.get(wire_id)
         if asked is None or asked.where:
-            return self._outputs()
+            return self._outputs(now)
         if sent.is_sent:
             asked.where = sent.where
+            if asked.wire.channel is Channel.SOCKET and sent.where not in self._trade_lines:
+                self._unknown(asked, wire_id, DoubtCause.LINE_LOST, now)
         elif asked.wire.channel is Channel.SOCKET:
             self._to_rest(asked, wire_id, now)
         else:
             self._unsent(asked, wire_id, now)
-        return self._outputs()
+        return self._outputs(now)
 
     def on_frame(self, where: str, frame: bytes, now: int) -> Outputs:
         """A frame of a trade line ("t3") or a stream of events ("u1")."""
@@ -112,10 +114,10 @@ class VenueDesk(DeskQueries):
             self._note("undecodable", f"{where}: {error}")
             if is_user:
                 self._catch_up(now)  # what it said is unknown
-            return self._outputs()
+            return self._outputs(now)
         for one in _executions_first(decoded):
             self._decoded(one, where, now)
-        return self._outputs()
+        return self._outputs(now)
 
     def on_rest(
         self, wire_id: str, status: int, body: bytes, retry_after_ns: int, was_sent: bool, now: int
@@ -125,21 +127,21 @@ class VenueDesk(DeskQueries):
             self._stopped_until = max(self._stopped_until, now + retry_after_ns)
         asked = self._asked.get(wire_id)
         if asked is None or asked.is_done:
-            return self._outputs()
+            return self._outputs(now)
         if status == 0:
             if was_sent:
                 self._unknown(asked, wire_id, DoubtCause.REST_LOST, now)
             else:
                 self._unsent(asked, wire_id, now)
-            return self._outputs()
+            return self._outputs(now)
         try:
             decoded = self._protocol.decode_rest(asked.wire, status, body, retry_after_ns)
         except DecodeError as error:
             self._note("undecodable", f"{wire_id}: {error}")
             self._unknown(asked, wire_id, DoubtCause.ANSWER, now)
-            return self._outputs()
+            return self._outputs(now)
         self._answered(asked, wire_id, decoded, now)
-        return self._outputs()
+        return self._outputs(now)
 
     def on_line(self, where: str, event: LineEvent, text: str, now: int) -> Outputs:
         """A change of a line."""
@@ -161,7 +163,7 @@ class VenueDesk(DeskQueries):
                 self._stage = Stage.AWAY
                 self._questions = None
                 self._note("away", f"{self.venue}: no stream of the account")
-        return self._outputs()
+        return self._outputs(now)
 
     def on_tick(self, now: int) -> Outputs:
         """Does what is due at this time."""
@@ -173,15 +175,12 @@ class VenueDesk(DeskQueries):
         for inquiry in self.inquiries.due(now):
             self._inquire(inquiry, now)
         self._ask_questions(now)
-        if self._is_ending:
-            self._cancel_open(now)
-        return self._outputs()
+        return self._outputs(now)
 
     def on_end(self, now: int) -> Outputs:
         """The strategy has ended: cancels what is open, then queries the account once more."""
         self._is_ending = True
-        self._cancel_open(now)
-        return self._outputs()
+        return self._outputs(now)
 
     def _refusal(self, row: RequestRow, now: int) -> str:
         """Why a request is not sent; "": it is."""
@@ -285,9 +284,9 @@ class VenueDesk(DeskQueries):
         for state in list(self.orders.open.values()):
             if state.pending is not None or state.phase >= Phase.OWED:
                 continue
-            due, count = self._cancels.get(id(state), (now, 0))
+            due, count = self._cancels.get(state.client_ids[0], (now, 0))
             if due <= now and count < CANCELS_MAX:
-                self._cancels[id(state)] = (now + _CANCEL_APART_NS, count + 1)
+                self._cancels[state.client_ids[0]] = (now + _CANCEL_APART_NS, count + 1)
                 request = self.orders.cancel(state, 0, now)
                 self._send_change(state, request, f"{state.leg}-{state.request_no}-e{count + 1}", now)
         if self.is_settled and self._last_questions is None:

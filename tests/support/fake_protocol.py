@@ -9,7 +9,15 @@ import pickle
 from typing import Any
 
 from connectors.errors import DecodeError
-from connectors.orders.model import Act, Channel, Instrument, OrderRequest, WireRequest
+from connectors.orders.model import (
+    AccountView,
+    Act,
+    Channel,
+    Instrument,
+    OrderRequest,
+    VenueAnswer,
+    WireRequest,
+)
 from connectors.orders.numbers import DecimalStep
 from connectors.orders.protocol import SocketLimits
 
@@ -74,7 +82,8 @@ class FakeOrders:
 
     def decode_rest(self, asked: WireRequest, status: int, body: bytes, retry_after_ns: int) -> Any:
         decoded = _loaded(self.venue, body)
-        return decoded[0] if len(decoded) == 1 else decoded
+        is_one = len(decoded) == 1 and isinstance(decoded[0], VenueAnswer | AccountView)
+        return decoded[0] if is_one else decoded
 
     def ping(self, number: int) -> str | None:
         return None

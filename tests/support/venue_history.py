@@ -33,7 +33,7 @@ from connectors.trade.interfaces import LineEvent, Sent
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND, SECOND
 from support.fake_protocol import FakeOrders, FakeUser, frame, instrument
-from support.venue_model import RECV_MS, STYLES, Faults, TrueOrder, Venue
+from support.venue_model import RECV_MS, STYLES, SYMBOL, Faults, TrueOrder, Venue
 
 START_NS = 1_704_067_200 * SECOND
 _STATUSES = {OrderStatus.FILLED: FILLED, OrderStatus.CANCELED: CANCELED, OrderStatus.EXPIRED: EXPIRED}
@@ -62,6 +62,8 @@ class History:
             RECV_MS,
         )
         self.lines = {"t": "", "u": ""}
+        #: A stream of events that has a successor.
+        self._second = ""
         self._line_numbers = itertools.count(1)
         self._alarm_ns = NEVER
         self.in_flight: dict[int, tuple[int, Act]] = {}
@@ -111,17 +113,32 @@ class History:
         self.input(lambda: self.desk.on_line(where, LineEvent.LOST, "reset", self.now))
         self.at(self.rng.randint(10, 3_000) * MILLISECOND, lambda: self.line_up(kind))
 
+    def change_over(self) -> None:
+        """A second stream of events is up before the first one goes."""
+        if not self.lines["u"] or self._second:
+            return
+        first, second = self.lines["u"], f"u{next(self._line_numbers)}"
+        self.lines["u"], self._second = second, first
+        self.input(lambda: self.desk.on_line(second, LineEvent.UP, "logon", self.now))
+        self.input(lambda: self.desk.on_line(first, LineEvent.RETIRING, "", self.now))
+        self.at(2 * SECOND, lambda: self._retire(first))
+
+    def _retire(self, where: str) -> None:
+        self._second = ""
+        self.input(lambda: self.desk.on_line(where, LineEvent.LOST, "replaced", self.now))
+
     def _event(self, *records: Any) -> None:
         """The venue reports something on the stream that is up."""
-        where = self.lines["u"]
-        if not where or self._chance(self.faults.lost):
-            return
         data = frame(*records)
-        for _ in range(2 if self._chance(self.faults.repeated) else 1):
-            self.at(self._delay(), lambda: self._deliver(where, data))
+        for where in filter(None, (self.lines["u"], self._second)):
+            if self._chance(self.faults.lost):
+                continue
+            sent = b"?" if self._chance(self.faults.unknown * 0.2) else data
+            for _ in range(2 if self._chance(self.faults.repeated) else 1):
+                self.at(self._delay(), lambda where=where, sent=sent: self._deliver(where, sent))
 
     def _deliver(self, where: str, data: bytes) -> None:
-        if where in self.lines.values():
+        if where in (*self.lines.values(), self._second):
             self.input(lambda: self.desk.on_frame(where, data, self.now))
 
     # -- the desk
@@ -333,6 +350,11 @@ class History:
                 self.at(rng.randint(0, 8_000) * MILLISECOND, lambda: self.line_lost("t"))
             if rng.random() < self.faults.line_lost * 5:
                 self.at(rng.randint(0, 8_000) * MILLISECOND, lambda: self.line_lost("u"))
+        if rng.random() < 0.2:
+            self.at(rng.randint(0, 8_000) * MILLISECOND, self.change_over)
+        if rng.random() < 0.3:
+            for _ in range(3):
+                self.at(rng.randint(0, 8_000) * MILLISECOND, self.venue.trade_by_hand)
         self._run_until(START_NS + 9 * SECOND)
         self.is_calm = True
         self._run_until(START_NS + 15 * SECOND)
@@ -344,9 +366,6 @@ class History:
         """Nothing is open, in doubt or missing, but what the venue itself does not say."""
         assert not self.broken, self.broken
         hidden = [order_id for order_id in self.bot if self._is_hidden(order_id)]
-        sides = {self.bot[order_id]["side"] for order_id in hidden}
-        # Their executions may be of any order of that side that is in doubt.
-        hidden += [no for no, one in self.bot.items() if not one["end"] and one["side"] in sides]
         assert self.desk.is_done or hidden, f"open: {list(self.desk.orders.open)}"
         in_doubt = {doubt.request_no for doubt in self.desk.doubts.values()}
         assert in_doubt <= {no for no, (order_id, _) in self.in_flight.items() if order_id in hidden}
@@ -365,8 +384,8 @@ class History:
             }
 
     def _is_hidden(self, order_id: int) -> bool:
-        """Whether an order has executions, but queries neither find it nor say whose they are, and no event arrived."""
+        """Whether executions may be of an order in doubt: the venue neither finds their order nor says whose it is."""
         state = self.desk.orders.of(0, order_id)
-        if state is None or state.phase is not Phase.SENT or state.rests or not self.faults.is_pruning:
+        if state is None or state.phase is not Phase.SENT or not self.faults.is_pruning:
             return False
-        return self.style != "bybit_spot" and any(order.executions for order in self._chain(order_id))
+        return self.style != "bybit_spot" and bool(self.desk.orders.orphans(SYMBOL, state.side, 0))

@@ -284,6 +284,13 @@ class Venue:
             order.versions.append((order.tick, order.total))
             self._report(order)
 
+    def trade_by_hand(self) -> None:
+        """The account's owner trades beside the session."""
+        side = self.rng.choice((1, -1))
+        request = OrderRequest(Act.PLACE, 0, SYMBOL, 0, "", side=side, force=Force.IOC, tick=105)
+        order = self._new(f"web_{next(self._ids)}", request, self.rng.randint(1, 40))
+        self._begin(order, request)
+
     # -- queries
 
     def _query(self, wire_id: str, request: OrderRequest) -> Any:
