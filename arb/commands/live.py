@@ -12,25 +12,22 @@ from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
 from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
+from arb.commands.order_setup import order_setup
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, WrittenRun, with_end
 from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
 from arb.config.adapters import load_adapter
-from arb.config.assets import assets_of
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import InputError
-from arb.leg import Leg
-from arb.runtime.live_orders import LiveOrders, OrderSetup
+from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.sandbox_venues import sandbox_urls
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.trade_protocols import signer_of
 from arb.runtime.warm import warm_session
-from connectors.orders.model import Instrument
-from connectors.orders.numbers import DecimalStep
 from connectors.orders.signing import Signer
 
 
@@ -82,28 +79,6 @@ class _Rehearsal:
         if not keys:
             raise InputError(f"the sandbox has no key for {venue}: start it without --accounts")
         return signer_of(min(keys, key=lambda key: key.kind))
-
-
-def order_setup(config: Config, legs: list[Leg], signers: dict[str, Signer], session_ms: int) -> OrderSetup:
-    """What the orders of a session need. Raises InputError for a leg whose assets are not known by its name."""
-    return OrderSetup(
-        legs,
-        [_instrument(leg) for leg in legs],
-        signers,
-        session_ms,
-        config.live.answer_timeout_ms,
-        config.live.recv_window_ms,
-    )
-
-
-def _instrument(leg: Leg) -> Instrument:
-    assets = assets_of(leg.symbol)
-    if assets is None:
-        raise InputError(
-            f"{leg.name}: its base and quote asset are not known by its name: choose another leg"
-        )
-    tick, lot = DecimalStep(leg.tick_size_text), DecimalStep(leg.lot_size_text)
-    return Instrument(leg.symbol, tick, lot, assets.base, assets.quote, leg.is_spot)
 
 
 def slow_strategy_notes(config: Config) -> list[str]:

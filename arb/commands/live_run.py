@@ -102,7 +102,7 @@ class LiveRun:
         self._log = log
         self._warnings = warnings
         self._has_report = has_report
-        self._head = {**head, "notes": [*head["notes"], *notes]}
+        self._head = {**head, **self._orders.head, "notes": [*head["notes"], *notes]}
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
         self._has_received = False

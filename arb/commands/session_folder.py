@@ -22,9 +22,11 @@ from arb.results.folder import RunFolder
 from arb.results.no_trades.explanation import is_measured
 from arb.results.reader import JOURNAL
 from arb.results.result import RunOutput, RunResult
+from arb.results.setup import LIVE
 from arb.results.trades import payments_of, trades_of
 from arb.runtime.display import write_error
 from arb.runtime.journal import held_journal, read_journal
+from arb.runtime.private_log import finish_private
 from arb.runtime.replay_marks import MARK
 from arb.runtime.session_files import (
     RECORDING,
@@ -147,6 +149,14 @@ def _finish(opened: RunFolder) -> None:
     legs = legs_of(config_of(found.head["config"], str(folder / JOURNAL)))
     if len(found.snapshot.legs) != len(legs):
         raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
+    orders = None
+    if found.head["command"] == LIVE:
+        # A dry-run does not load what order entry needs.
+        from arb.commands.order_setup import orders_of_killed
+
+        finish_private(folder)
+        config = config_of(found.head["config"], str(folder / JOURNAL))
+        orders = orders_of_killed(folder, config, legs, found)
     trades = trades_of(found.fills, found.decisions, legs, found.charges)
     payments = payments_of(found.charges, legs)
     output = RunOutput(found.records, found.final, found.decisions, trades, payments)
@@ -160,5 +170,6 @@ def _finish(opened: RunFolder) -> None:
         refusals=found.refusals,
         outcome=KILLED,
         error=None,
+        orders=orders,
     )
     write_session(opened, legs, record, output, has_report=False)

@@ -15,10 +15,11 @@ import numpy as np
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
-from arb.commands.live import order_setup
 from arb.commands.measured_edges import edges_of_rows
+from arb.commands.order_setup import derived_orders, written_lines
 from arb.commands.run_files import limits_of, output_of
 from arb.commands.run_setup import Setup, outcome_of, with_end
+from arb.commands.session_folder import KILLED
 from arb.commands.verify_session import (
     Replayed,
     SessionArrays,
@@ -40,18 +41,16 @@ from arb.errors import InputError
 from arb.leg import Leg
 from arb.results.result import RunOutput
 from arb.runtime.live_files import OrderRecords, read_order_files
-from arb.runtime.private_log import PrivateLine, private_venues, read_private
+from arb.runtime.private_log import PrivateLine
 from arb.runtime.replay_live import RecordedAnswers, replay_live
 from arb.runtime.session_files import latencies_of
 from arb.verify.execution_lists import execution_differences
 from arb.verify.losses import with_causes
 from arb.verify.once import once_differences
-from arb.verify.private_frames import derive_orders
 from arb.verify.reconcile import Difference, differences_of
 from arb.verify.session_rows import LegRows
-from connectors.orders.blanking import BlankSigner
-from connectors.orders.signing import Signer
 
+_NOT_ASKED = "the venues were not asked for their executions: the session was killed"
 #: Most requests and answers that are listed as different: later ones follow from the first.
 _SHOWN = 3
 
@@ -75,7 +74,9 @@ def proofs_of_live(
 ) -> tuple[list[Proof], list[str]]:
     """The proofs of a session, and what is to be said beside them. Raises InputError for unreadable files."""
     session, orders = read_session(folder, len(legs)), read_order_files(folder)
-    lines = {venue: list(read_private(folder, venue)) for venue in private_venues(folder)}
+    # Of a killed session, what its journal does not have is not compared.
+    is_killed = manifest["outcome"] == KILLED
+    lines = written_lines(folder, legs, manifest["session"]["orders"].get("kept"))
     with scratch_folder() as scratch:
         derived = derived_rows(folder, config, legs, session, scratch)
         proofs = [
@@ -83,7 +84,7 @@ def proofs_of_live(
             _frames(manifest, config, legs, orders, lines),
             _strategy(folder, manifest, config, setup, legs, recorded, session, orders, derived),
             _once(orders, lines),
-            _executions(orders, legs),
+            Proof("e", _NOT_ASKED, 0, []) if is_killed else _executions(orders, legs),
         ]
     losses, error = losses_of(session, legs), manifest["session"]["recording_error"]
     proofs = [one._replace(differences=with_causes(one.differences, losses, error)) for one in proofs]
@@ -103,14 +104,7 @@ def _frames(
     orders: OrderRecords,
     lines: Mapping[str, Sequence[PrivateLine]],
 ) -> Proof:
-    signers: dict[str, Signer] = {leg.venue: BlankSigner(logs_on=True) for leg in legs}
-    setup = order_setup(config, list(legs), signers, int(manifest["session"]["orders"]["session_ms"]))
-    desks = setup.desks()
-    if missing := sorted(desks.keys() ^ lines.keys()):
-        raise InputError(
-            f"private/: there must be one file for each venue of the session: {', '.join(missing)}"
-        )
-    found = derive_orders(lines, desks, legs, setup.instruments, orders)
+    found = derived_orders(config, legs, int(manifest["session_ms"]), lines, orders)
     text = f"{found.frames:,} private frames gave {found.orders:,} order states and {len(orders.responses):,} answers"
     return Proof("b", text, found.frames, found.differences)
 
@@ -132,10 +126,13 @@ def _strategy(
         params, times = setup.arguments.params, session
         edges = edges_of_rows(params, legs, local, start_ts=times.start_ts, end_ts=times.end_ts)
         found = found._replace(output=found.output._replace(edges=edges))
+    answers = found.answers
+    if manifest["outcome"] == KILLED:  # the replay's strategy was stopped, and received what was on its way
+        requests, answers = requests[: len(orders.requests)], answers[: len(session.answers)]
     differences = _request_differences(orders.requests, requests, legs)
-    differences += _answer_differences(session.answers, found.answers, legs)
+    differences += _answer_differences(session.answers, answers, legs)
     for (name, latencies), leg in zip(
-        latencies_of(legs, found.answers, [one.lags for one in derived]),
+        latencies_of(legs, answers, [one.lags for one in derived]),
         (leg for leg in legs for _ in range(2)),
         strict=True,
     ):

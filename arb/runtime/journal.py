@@ -74,6 +74,8 @@ class JournalContent(NamedTuple):
     #: Of dtypes `live_files.REQUEST` and `RESPONSE`.
     requests: Any
     responses: Any
+    #: Number of entries.
+    entries: int
 
 
 class Journal:
@@ -172,6 +174,7 @@ def _content(head: dict[str, Any], entries: list[Entry]) -> JournalContent:
         refusals=last.refusals,
         requests=rows("requests", REQUEST),
         responses=rows("responses", RESPONSE),
+        entries=len(entries),
     )
 
 

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from arb.engine.live import LiveWorld
 from arb.errors import ArbError, InputError, InvariantError
@@ -25,7 +25,7 @@ from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_lines import OrderLines, Sockets
 from arb.runtime.order_records import OrderLog
-from arb.runtime.private_log import PRIVATE, Mark, PrivateLog
+from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.trade_protocols import protocols_of
 from connectors.net.hosts import LOOPBACK
@@ -92,6 +92,8 @@ class LiveOrders:
         #: Requests that are not in the log yet: whether they were sent is known after their step.
         self._taken: list[TakenRequest] = []
         self._is_closed = False
+        #: Number of entries of the journal.
+        self._kept = 0
         self.fault: ArbError | None = None
         self.gateway = Gateway(world, setup.legs, setup.desks(), self, self._now, self._later)
         self.gateway.on_step = self._on_step
@@ -190,11 +192,21 @@ class LiveOrders:
     def take(self) -> tuple[bytes, bytes]:
         """See `SessionOrders`."""
         self._note_taken()
+        self._kept += 1
+        for lines in self._lines.values():
+            lines.begin(self._now(), "-", Mark.EVENT, kept_line(self._kept))
+        for log in self._logs.values():
+            log.flush()
         return self._log.take()
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """See `SessionOrders`."""
+        return {"session_ms": self._setup.session_ms}
 
     def records(self) -> OrderRecords:
         """See `SessionOrders`."""
-        return self._log.records(self._world.fills, self.gateway.desks, self._setup.session_ms)
+        return self._log.records(self._world.fills, self.gateway.desks)
 
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""

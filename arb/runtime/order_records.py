@@ -50,12 +50,12 @@ class OrderLog:
             b"".join(one.tobytes() for one in self._responses[responses:]),
         )
 
-    def records(self, fills: Any, desks: Mapping[str, VenueDesk], session_ms: int = 0) -> OrderRecords:
-        """The records of the session. fills: the bot's log of fills. session_ms: its start, in the ids of orders."""
+    def records(self, fills: Any, desks: Mapping[str, VenueDesk]) -> OrderRecords:
+        """The records of the session. fills: the bot's log of fills."""
         requests, responses = _joined(self._requests, REQUEST), _joined(self._responses, RESPONSE)
         executions = np.array(self._executions, EXECUTION)
         number_fills(responses, executions, fills)
-        return records_of(requests, responses, executions, desks, session_ms)
+        return records_of(requests, responses, executions, desks)
 
 
 def number_fills(responses: Any, executions: Any, fills: Any) -> None:
@@ -72,13 +72,12 @@ def number_fills(responses: Any, executions: Any, fills: Any) -> None:
 
 
 def records_of(
-    requests: Any, responses: Any, executions: Any, desks: Mapping[str, VenueDesk], session_ms: int
+    requests: Any, responses: Any, executions: Any, desks: Mapping[str, VenueDesk]
 ) -> OrderRecords:
     """The records of a session with what its desks know."""
     facts = {venue: facts_of(desk.facts, desk) for venue, desk in sorted(desks.items())}
     doubts = [one for desk in desks.values() for one in desk.facts.doubts]
     counts = {
-        "session_ms": session_ms,
         "requests": len(requests),
         "not_sent": int((requests["is_sent"] == 0).sum()),
         "answers": len(responses),
@@ -88,6 +87,22 @@ def records_of(
         "in_doubt": sum(len(desk.doubts) for desk in desks.values()),
     }
     return OrderRecords(requests, responses, executions, _states(desks), facts, counts)
+
+
+def kept_records(kept: OrderRecords, derived: OrderRecords, fills: Any, entries: int) -> OrderRecords:
+    """The records of a killed session: requests and responses of its journal, and what was derived from its lines.
+
+    entries: of the journal.
+    """
+    number_fills(kept.responses, derived.executions, fills)
+    counts = {
+        **derived.counts,
+        "requests": len(kept.requests),
+        "not_sent": int((kept.requests["is_sent"] == 0).sum()),
+        "answers": len(kept.responses),
+        "kept": entries,
+    }
+    return derived._replace(requests=kept.requests, responses=kept.responses, counts=counts)
 
 
 def facts_of(facts: DeskFacts, desk: VenueDesk) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -136,6 +136,19 @@ def read_private(folder: Path, venue: str) -> Iterator[PrivateLine]:
                 yield _line_of(line[:-1].decode(errors="surrogateescape"), path, number)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
+
+
+def kept_line(number: int) -> str:
+    """The text of the event that the session's journal has this many entries."""
+    return f"kept {number}"
+
+
+def until_kept(lines: Iterable[PrivateLine], number: int) -> Iterator[PrivateLine]:
+    """The lines up to an entry of the session's journal; all, if that is missing."""
+    for line in lines:
+        yield line
+        if line.mark == Mark.EVENT and line.text == kept_line(number):
+            return
 
 
 def _line_of(line: str, path: Path, number: int) -> PrivateLine:

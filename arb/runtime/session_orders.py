@@ -5,7 +5,7 @@ In a dry-run nobody does (`NoOrders`): the simulated exchange is behind the port
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from arb.errors import ArbError
 from arb.runtime.host import Host
@@ -24,6 +24,10 @@ class SessionOrders(Protocol):
 
     async def close(self) -> None:
         """Leaves no order open, and closes the connections. The strategy has been stopped; may be called repeatedly."""
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """Fields of the manifest."""
 
     def take(self) -> tuple[bytes, bytes]:
         """Requests and responses since the last call, as rows of `live_files.REQUEST` and `RESPONSE`."""
@@ -45,6 +49,10 @@ class NoOrders:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    @property
+    def head(self) -> dict[str, Any]:
+        return {}
 
     def take(self) -> tuple[bytes, bytes]:
         return b"", b""

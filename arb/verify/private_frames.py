@@ -164,7 +164,7 @@ class _Replay:
             self._wire(rest, word == "sent", line)
         elif word in _EVENTS:
             self._follow(self._desk.on_line(line.where, _EVENTS[word], rest, line.ts), line.ts)
-        else:
+        elif word != "kept":
             raise InputError(f"private/{self._venue}.gz: no event of a line: {line.text[:60]!r}")
 
     def _wire(self, wire_id: str, is_sent: bool, line: PrivateLine) -> None:

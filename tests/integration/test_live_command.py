@@ -6,13 +6,16 @@ import gzip
 import json
 import os
 import signal
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.command_line import arb
-from support.live_sandbox import LiveSandbox, demo_settings, free_ports
+from support.live_sandbox import LiveSandbox, await_fills, demo_settings, free_ports
+from support.paths import GUARD, ROOT
 
 from arb.commands.legs import known_venues
 from arb.commands.live import run_live_orders, slow_strategy_notes
@@ -111,6 +114,34 @@ def test_an_interrupted_session_cancels_its_orders_and_is_written(tmp_path: Path
     assert len(orders.requests) > 10
     assert set(orders.states["phase"]) <= {3, 4}
     assert verify(result.folder).is_proven
+
+
+def test_a_killed_session_is_finished_and_proven_up_to_its_last_second(tmp_path: Path) -> None:
+    main = config_of(tmp_path).file
+    legs = json.dumps([f"{venue}:SYMBOL" for venue in SPOT])
+    settings = [
+        f"strategy.legs={legs}",
+        *(f"capital.{venue}={{base=10.0, quote=1000000.0}}" for venue in SPOT),
+    ]
+    words = [word for one in demo_settings(tmp_path, "busy", *settings) for word in ("--set", one)]
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arb", "live", "--sandbox", "-c", main, "--out", str(run), "--no-report", *words],
+        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await_fills(run, 20)
+    finally:
+        process.kill()
+        process.wait()
+    found = verify(run)
+    assert found.differences == []
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["outcome"] == "killed"
+    assert manifest["session"]["orders"]["executions"] >= 20
+    assert len(read_order_files(run).states) >= 20
 
 
 class Served(LiveSandbox):

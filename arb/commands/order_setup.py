@@ -1,0 +1,92 @@
+"""What the orders of a session need, from its configuration; and of a written session, to derive them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from arb.config import Config
+from arb.config.assets import assets_of
+from arb.errors import InputError
+from arb.leg import Leg
+from arb.runtime.journal import JournalContent
+from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
+from arb.runtime.live_orders import OrderSetup
+from arb.runtime.order_records import kept_records
+from arb.runtime.private_log import PrivateLine, private_venues, read_private, until_kept
+from arb.verify.private_frames import DerivedOrders, derive_orders
+from connectors.orders.blanking import BlankSigner
+from connectors.orders.model import Instrument
+from connectors.orders.numbers import DecimalStep
+from connectors.orders.signing import Signer
+
+
+def order_setup(
+    config: Config, legs: Sequence[Leg], signers: Mapping[str, Signer], session_ms: int
+) -> OrderSetup:
+    """What the orders of a session need. Raises InputError for a leg whose assets are not known by its name."""
+    return OrderSetup(
+        legs,
+        [_instrument(leg) for leg in legs],
+        signers,
+        session_ms,
+        config.live.answer_timeout_ms,
+        config.live.recv_window_ms,
+    )
+
+
+def _instrument(leg: Leg) -> Instrument:
+    assets = assets_of(leg.symbol)
+    if assets is None:
+        raise InputError(
+            f"{leg.name}: its base and quote asset are not known by its name: choose another leg"
+        )
+    tick, lot = DecimalStep(leg.tick_size_text), DecimalStep(leg.lot_size_text)
+    return Instrument(leg.symbol, tick, lot, assets.base, assets.quote, leg.is_spot)
+
+
+def written_lines(folder: Path, legs: Sequence[Leg], kept: int | None = None) -> dict[str, list[PrivateLine]]:
+    """The private lines of a session by venue. kept: of a killed one, the number of its journal's entries.
+
+    Raises InputError unless there is a file for each venue.
+    """
+    venues = sorted({leg.venue for leg in legs})
+    if private_venues(folder) != venues:
+        raise InputError(
+            f"{folder}/private: there must be a file for each of {', '.join(venues)}, and no other"
+        )
+    lines = {venue: read_private(folder, venue) for venue in venues}
+    return {venue: list(own if kept is None else until_kept(own, kept)) for venue, own in lines.items()}
+
+
+def derived_orders(
+    config: Config,
+    legs: Sequence[Leg],
+    session_ms: int,
+    lines: Mapping[str, Iterable[PrivateLine]],
+    recorded: OrderRecords,
+) -> DerivedOrders:
+    """What follows from the private lines of a session."""
+    signers: dict[str, Signer] = {leg.venue: BlankSigner(logs_on=True) for leg in legs}
+    setup = order_setup(config, legs, signers, session_ms)
+    return derive_orders(lines, setup.desks(), legs, setup.instruments, recorded)
+
+
+def orders_of_killed(
+    folder: Path, config: Config, legs: Sequence[Leg], content: JournalContent
+) -> OrderRecords:
+    """The records of a killed session: those of its journal, and what follows from its private lines."""
+    session_ms = int(content.head["session_ms"])
+    lines = written_lines(folder, legs, content.entries)
+    own = OrderRecords(
+        content.requests.copy(),
+        content.responses.copy(),
+        np.zeros(0, EXECUTION),
+        np.zeros(0, STATE),
+        {},
+        {},
+    )
+    derived = derived_orders(config, legs, session_ms, lines, own)
+    return kept_records(own, derived.records, content.fills, content.entries)
