@@ -40,6 +40,8 @@ from connectors.trade.interfaces import LineEvent, Sent
 from connectors.units import SECOND
 
 _CANCEL_APART_NS = SECOND
+#: After these a line is to be replaced.
+_LAST_WORDS = frozenset({NoticeKind.SHUTDOWN, NoticeKind.ENDED, NoticeKind.KEY_EXPIRED})
 
 
 class VenueDesk(DeskQueries):
@@ -159,10 +161,7 @@ class VenueDesk(DeskQueries):
             for wire, asked in list(self._asked.items()):
                 if asked.where == where and not asked.is_done:
                     self._unknown(asked, wire, DoubtCause.LINE_LOST, now)
-            if not self._user_lines and self._stage is not Stage.AWAY:
-                self._stage = Stage.AWAY
-                self._questions = None
-                self._note("away", f"{self.venue}: no stream of the account")
+            self._look_for_streams()
         return self._outputs(now)
 
     def on_tick(self, now: int) -> Outputs:
@@ -241,9 +240,20 @@ class VenueDesk(DeskQueries):
         elif isinstance(one, Notice):
             self._noticed(one, where, now)
 
+    def _look_for_streams(self) -> None:
+        """Without a stream of the account nothing is seen; the next one begins with a catch-up."""
+        if not self._user_lines and self._stage is not Stage.AWAY:
+            self._stage = Stage.AWAY
+            self._questions = None
+            self._note("away", f"{self.venue}: no stream of the account")
+
     def _noticed(self, notice: Notice, where: str, now: int) -> None:
-        if notice.kind is NoticeKind.SHUTDOWN and where:
+        if notice.kind in _LAST_WORDS and where:
             self._out.retire.append(where)
+        if notice.kind in (NoticeKind.ENDED, NoticeKind.KEY_EXPIRED):
+            # The connection stays open, and nothing more arrives on it.
+            self._user_lines.discard(where)
+            self._look_for_streams()
         if notice.kind is NoticeKind.MODE_CHANGED:
             self.facts.mode = notice.text
         if notice.kind in (NoticeKind.MODE_CHANGED, NoticeKind.MARGIN_CALL):

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from numpy.random import default_rng
-from support.simulated import LISTINGS, PRICES
+from support.order_client import CASES, Sandboxed, on_venue, until
 
-from arb.sandbox.accounts.keys import test_keys as keys_of
 from arb.sandbox.faults import Fault, FaultKind
-from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
-from arb.sandbox.serve.trading import trading_of
-from arb.sandbox.trading.setup import TradingSetup, usual_account
-from connectors.binance.order_frames import SpotOrders, UsdmOrders
-from connectors.binance.user_events import SpotUser, UsdmUser
-from connectors.bybit.order_frames import BybitOrders
-from connectors.bybit.user_events import BybitUser
-from connectors.net.hosts import LOOPBACK, GuardedTransport
-from connectors.net.picows_socket import PicowsTransport
-from connectors.net.rate_limit import Limiter
-from connectors.net.sockets import AsyncioTimers, new_event_loop
-from connectors.net.trade_rest import HttpTradeRest
 from connectors.orders.model import (
     Act,
     Channel,
     Force,
-    Instrument,
     Notice,
     NoticeKind,
     OrderRequest,
@@ -37,86 +20,25 @@ from connectors.orders.model import (
     Verdict,
     WireRequest,
 )
-from connectors.orders.numbers import DecimalStep
-from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 from connectors.parsing.batch import Batch
 from connectors.trade.interfaces import LineEvent, Sent
-from connectors.trade.rest_queue import RestLine
-from connectors.trade.times import TradeTimes
-from connectors.trade.trade_socket import TradeSocket
-from connectors.trade.user_stream import UserStream
-from connectors.units import MILLISECOND, SECOND
+from connectors.units import MILLISECOND
 
-#: Venue, and kind of key.
-CASES = (
-    ("binance_spot", "ed25519"),
-    ("binance_spot", "hmac"),
-    ("binance_usdm", "ed25519"),
-    ("bybit_spot", "hmac"),
-    ("bybit_linear", "hmac"),
-)
-SEED = 7
 _ENDS = (NoticeKind.ENDED, NoticeKind.KEY_EXPIRED, NoticeKind.SHUTDOWN)
 
 
-def protocols(venue: str, signer: Signer) -> tuple[Any, Any]:
-    """Protocols of orders and events."""
-    if venue == "binance_spot":
-        return SpotOrders(signer, 5000), SpotUser(signer, 5000)
-    if venue == "binance_usdm":
-        return UsdmOrders(signer, 5000), UsdmUser(signer)
-    category: Any = venue.removeprefix("bybit_")
-    return BybitOrders(category, signer, 5000), BybitUser(category, signer, 5000)
+class Client(Sandboxed):
+    """A `LineOwner` that replaces lines as a desk does."""
 
-
-class Client:
-    """One account at one venue of a sandbox; a `LineOwner` that replaces lines as a desk does."""
-
-    def __init__(self, sandbox: Sandbox, venue: str, kind: str) -> None:
-        house = venue.partition("_")[0]
-        key = next(
-            one for one in keys_of(SEED) if (one.key.house, one.key.kind.name.lower()) == (house, kind)
-        )
-        signer: Signer = (
-            Ed25519Signer(key.key.id, key.private)
-            if kind == "ed25519"
-            else HmacSigner(key.key.id, key.private)
-        )
-        listing = LISTINGS[venue]
-        instrument = Instrument(
-            "BTCUSDT",
-            DecimalStep(listing.tick_size),
-            DecimalStep(listing.lot_size),
-            "BTC",
-            "USDT",
-            venue.endswith("_spot"),
-        )
-        self.venue, self.sandbox = venue, sandbox
-        self.orders, self.user = protocols(venue, signer)
-        lines = protocols(venue, signer)
-        for one in (self.orders, self.user, *lines):
-            one.add_leg(0, instrument)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.orders.add_leg(0, self.instrument)
+        self.user.add_leg(0, self.instrument)
         self.events: list[tuple[str, LineEvent, str]] = []
         self.answers: dict[str, tuple[str, VenueAnswer]] = {}
         self.updates: list[tuple[str, OrderUpdate]] = []
         self.own: list[str] = []
         self.asked: dict[str, WireRequest] = {}
-        timers, times = AsyncioTimers(), TradeTimes(retry_first_ns=SECOND // 10, retry_max_ns=SECOND // 5)
-        rest_url = sandbox.urls[venue].rest
-        self.http = HttpTradeRest(rest_url, LOOPBACK)
-        self.rest = RestLine(self.http, timers, self, times)
-        base = rest_url.replace("http", "ws", 1)
-        options: Any = {
-            "transport": GuardedTransport(PicowsTransport(ping_s=0.5), LOOPBACK),
-            "timers": timers,
-            "chance": lambda: 0.5,
-            "connects": Limiter(300, 300 * SECOND),
-            "owner": self,
-            "times": times,
-        }
-        self.trade = TradeSocket([base], lines[0], **options)
-        self.stream = UserStream([base], lines[1], rest=self.rest, **options)
-        self.prices = PRICES["BTCUSDT"], instrument
         self._count = 0
 
     # LineOwner
@@ -158,10 +80,9 @@ class Client:
 
     def request(self, act: Act = Act.PLACE, client_id: str = "", *, over_rest: bool = False) -> WireRequest:
         """A bid 1 % below the market, or what is about it."""
-        price, instrument = self.prices
         self._count += 1
-        tick = instrument.tick.count_of(str(int(price * 0.99)))
-        lots = instrument.lot.count_of("0.01")
+        bid, _ = self.touch()
+        tick, lots = bid - bid // 100, self.instrument.lot.count_of("0.01")
         request = OrderRequest(
             act, 0, "BTCUSDT", self._count, client_id, side=1, force=Force.GTC, tick=tick, lots=lots
         )
@@ -205,48 +126,6 @@ class Client:
         return sorted(one.client_id for one in self.sandbox.trading.desks[self.venue].open_orders("main"))
 
 
-async def until(condition: Callable[[], bool], what: str, span_s: float = 8.0) -> None:
-    """Waits for a condition."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + span_s
-    while not condition():
-        assert loop.time() < end, f"no {what}"
-        await asyncio.sleep(0.01)
-
-
-def on_venue(venue: str, kind: str, test: Callable[[Client], Any]) -> None:
-    """Runs a test with a client whose lines are up."""
-
-    async def scene() -> None:
-        setup = TradingSetup((usual_account(),), tuple(one.key for one in keys_of(SEED)))
-        names = ("bybit_spot", "bybit_linear") if venue.startswith("bybit") else (venue,)
-        sandbox = Sandbox(
-            SeededMarket([LISTINGS[name] for name in names], PRICES, SEED),
-            trading=trading_of(setup, SEED, default_rng(SEED)),
-        )
-        async with sandbox:
-            client = Client(sandbox, venue, kind)
-            client.trade.start()
-            client.stream.start()
-            try:
-                await until(lambda: client.trade.is_up and client.stream.is_up, f"lines: {client.own}")
-                assert sandbox.trading is not None
-                desks = sandbox.trading.desks
-                await until(
-                    lambda: all(desks[name].instruments["BTCUSDT"].matcher.is_ready for name in names),
-                    "books",
-                )
-                await test(client)
-            finally:
-                client.trade.stop()
-                client.stream.stop()
-                client.rest.stop()
-                await client.http.close()
-
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(asyncio.wait_for(scene(), 60))
-
-
 @pytest.mark.parametrize(("venue", "kind"), CASES)
 def test_lines_that_are_cut_connect_again_and_send_nothing_twice(venue: str, kind: str) -> None:
     async def test(client: Client) -> None:
@@ -274,7 +153,7 @@ def test_lines_that_are_cut_connect_again_and_send_nothing_twice(venue: str, kin
         assert client.answers[by_rest.wire_id][1].verdict is Verdict.ACCEPTED
         assert client.orders_of_venue() == ["a", "b", "c", "d"]
 
-    on_venue(venue, kind, test)
+    on_venue(venue, kind, test, Client)
 
 
 @pytest.mark.parametrize(("venue", "kind"), CASES)
@@ -298,7 +177,7 @@ def test_a_venue_that_restarts(venue: str, kind: str) -> None:
             assert ends.index(("t2", LineEvent.UP)) < ends.index(("t1", LineEvent.LOST))
         assert client.orders_of_venue() == (["a", "c"] if venue.startswith("bybit") else ["a", "b", "c"])
 
-    on_venue(venue, kind, test)
+    on_venue(venue, kind, test, Client)
 
 
 @pytest.mark.parametrize(("venue", "kind"), [one for one in CASES if one[0].startswith("binance")])
@@ -311,7 +190,7 @@ def test_a_stream_whose_key_expires_or_which_the_venue_ends(venue: str, kind: st
         posts = [text for text in client.own if text.startswith("POST /fapi/v1/listenKey")]
         assert len(posts) == (2 if venue == "binance_usdm" else 0)
 
-    on_venue(venue, kind, test)
+    on_venue(venue, kind, test, Client)
 
 
 @pytest.mark.parametrize(("venue", "kind"), CASES)
@@ -325,4 +204,4 @@ def test_lines_whose_venue_is_gone_without_a_word(venue: str, kind: str) -> None
         assert lost.wire_id not in client.answers
         assert client.orders_of_venue() == ["b"]
 
-    on_venue(venue, kind, test)
+    on_venue(venue, kind, test, Client)

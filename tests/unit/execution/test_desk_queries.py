@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from arb.execution.answers import RequestRow
 from arb.execution.venue_desk import Outputs, VenueDesk
+from connectors.binance.order_frames import UsdmOrders
+from connectors.binance.user_events import UsdmUser
 from connectors.bybit.order_frames import BybitOrders
 from connectors.bybit.user_events import BybitUser
 from connectors.orders.model import Act, Force, Instrument, WireRequest
@@ -88,3 +90,29 @@ def test_lists_are_read_to_their_last_page() -> None:
     assert bybit.desk.is_up
     asked = bybit.queries(Act.EXECUTIONS)[before:]
     assert [query.rpartition("&")[2] for query in asked] == ["limit=100", "cursor=a", "cursor=b"]
+
+
+def test_a_stream_that_ends_while_its_connection_stays_is_replaced_and_caught_up() -> None:
+    signer = HmacSigner("key", "secret")
+    leg = Instrument("BTCUSDT", DecimalStep("0.1"), DecimalStep("0.001"), "BTC", "USDT", False)
+    desk = VenueDesk(
+        "binance_usdm",
+        UsdmOrders(signer, 2000),
+        UsdmUser(signer),
+        {0: leg},
+        START // MILLISECOND,
+        TradeTimes(),
+    )
+    for where in ("t1", "u1"):
+        desk.on_line(where, LineEvent.UP, "signed", START)
+    before = desk.facts.catch_ups
+    outputs = desk.on_frame("u1", b'{"e":"listenKeyExpired","E":1700000000000,"listenKey":"K"}', START)
+    assert outputs.retire == ("u1",)
+    row = RequestRow(7, 1, Act.PLACE, 1, Force.IOC, False, 1000, 1, START)
+    refused = desk.on_request(0, row, START)
+    assert refused.wires == ()
+    assert [one.request_no for one in refused.answers] == [1]  # type: ignore[union-attr]
+    desk.on_line("u2", LineEvent.UP, "signed", START)
+    assert desk.facts.catch_ups == before + 1
+    desk.on_line("u1", LineEvent.LOST, "replaced", START)
+    assert desk.facts.catch_ups == before + 1
