@@ -1,0 +1,233 @@
+"""A live session against a sandbox over a simulated network: what `arb live` puts together, on simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from arb.commands.legs import instrument_of
+from arb.commands.live import order_setup
+from arb.commands.sandbox_account import Key
+from arb.commands.serve import facts_of
+from arb.config import Config
+from arb.config.adapters import feed_latency_ns, load_adapter
+from arb.config.load import load
+from arb.data.recordings.recorder import Recorder as FrameRecorder
+from arb.engine.live import LiveBot, LiveWorld
+from arb.leg import Leg
+from arb.risk.limits import Limits
+from arb.runtime.feeds import session_streams
+from arb.runtime.live_orders import LiveOrders, OrderSetup
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.order_lines import OrderLines, Sockets
+from arb.runtime.private_log import PRIVATE, Mark, PrivateLog
+from arb.runtime.session import Session
+from arb.runtime.session_files import RECORDING
+from arb.runtime.strategy_task import StrategyTask
+from arb.runtime.trade_protocols import protocols_of, signer_of
+from arb.sandbox.accounts.keys import TestKey, test_keys
+from arb.sandbox.events import Listing
+from arb.sandbox.profiles import WIDE
+from arb.sandbox.trading.setup import AccountSetup, Fees, TradingSetup
+from connectors.feed.clock_offset import OffsetEstimator
+from connectors.feed.feed import Feed
+from connectors.orders.blanking import blanked
+from connectors.orders.signing import Signer
+from connectors.units import MILLISECOND, SECOND
+from support.dry_market import START_NS
+from support.live_net import Delays, LiveNet, NetTimers, Turn
+from support.paths import ROOT
+
+PRICES = {"BTCUSDT": 42_280.0}
+#: By leg, in ms; their parts below a millisecond differ, so that two answers of a step never share a nanosecond.
+ENTRY_MS = (3.137, 5.311)
+RESPONSE_MS = (4.211, 6.173)
+FEED_MS = (10.137, 10.274)
+#: Many units, of which no order uses a noticeable part.
+_RICH = {"BTC": Decimal(1_000), "USDT": Decimal(50_000_000)}
+
+
+def config_of(venues: Sequence[str], *overrides: str) -> Config:
+    """The default configuration on two venues, with the latencies of these runs and fees in quote."""
+    legs = ", ".join(f'"{venue}:SYMBOL"' for venue in venues)
+    own = [f"strategy.legs=[{legs}]", "clock.offset_ms=0.0", 'data.directory="."']
+    for no, venue in enumerate(venues):
+        own += [f"{venue}.latency.entry_ms={ENTRY_MS[no]}", f"{venue}.latency.response_ms={RESPONSE_MS[no]}"]
+        own += [f"{venue}.latency.feed_ms={FEED_MS[no]}"]
+        own += [f'{venue}.fees.asset="quote"']
+        own += [f"capital.{venue}.base=1000.0"] if venue.endswith("spot") else []
+        own += [f"capital.{venue}.quote=50000000.0"]
+    return load(ROOT / "config" / "arbitrage.toml", [*own, *overrides])
+
+
+class Made(NamedTuple):
+    """What trades: the limits of its bot, and the compiled function and its arguments for a bot."""
+
+    limits: Limits | None
+    start: Callable[[LiveBot], tuple[Callable[..., Any], tuple[Any, ...]]]
+
+
+class NetOrders(LiveOrders):
+    """The product's orders, with lines over the simulated network."""
+
+    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path, net: LiveNet) -> None:
+        self._net = net
+        super().__init__(world, setup, folder)
+
+    def connect(self, session: Session) -> None:
+        """`open` without waiting."""
+        timers = self._net.timers
+        self._session = session
+        self.gateway.wake = lambda now: _call(timers, Turn.WAKE, lambda: session.on_answers(now))
+        setup = self._setup
+        for no, leg in enumerate(setup.legs):
+            protocols = protocols_of(leg.venue, setup.signers[leg.venue], setup.recv_window_ms)
+            for protocol in protocols:
+                protocol.add_leg(no, setup.instruments[no])
+            log = self._logs[leg.venue] = PrivateLog(self._folder / PRIVATE / leg.venue, blanked)
+            net, url = self._net.venues[leg.venue], f"ws://{leg.venue}"
+            self._lines[leg.venue] = OrderLines(
+                leg.venue, Sockets(url, url, net, net, timers, lambda: 0.5), protocols,
+                self.gateway.desks[leg.venue], log, setup.times,
+                now_of=lambda local_ts: local_ts, apply=self._apply,
+            )  # fmt: skip
+        for lines in self._lines.values():
+            lines.start()
+
+    def begin_end(self) -> None:
+        """Cancels what is open, and queries the account; the strategy has been stopped."""
+        self.gateway.wake = lambda now: None
+        for venue, lines in self._lines.items():
+            now = lines.begin(self._now(), "-", Mark.REQUEST, "end")
+            self._apply(venue, self.gateway.desks[venue].on_end(now), now)
+
+    def finish(self) -> None:
+        """Closes the lines; answers until now are applied to the account."""
+        for lines in self._lines.values():
+            lines.stop()
+        self._note_taken()
+        for one in self.gateway.drain():
+            self._log.request(one.leg, one.step, one.taken_ns, False, one.row)
+        for log in self._logs.values():
+            log.close()
+        self._world.settle(self._now())
+
+    def _later(self, call: Callable[[], None]) -> None:
+        def after_step() -> None:
+            call()
+            self._note_taken()
+            for log in self._logs.values():
+                log.flush()
+
+        _call(self._net.timers, Turn.TIMER, after_step)
+
+
+class LiveSession:
+    """One session."""
+
+    def __init__(self, config: Config, seed: int, folder: Path, made: Made, *, start_ts: int = 0) -> None:
+        """start_ts: of the strategy's clock; 0: the first row's time of receipt."""
+        self.config, self.legs, self.folder = config, list(config.legs), folder
+        folder.mkdir(parents=True)
+        self.timers = NetTimers()
+        listings = [
+            Listing(leg.venue, leg.symbol, leg.tick_size_text, leg.lot_size_text) for leg in self.legs
+        ]
+        keys = test_keys(seed)
+        self.net = LiveNet(
+            self.timers, listings, PRICES, facts_of(listings, config.venues),
+            TradingSetup((_account(config),), tuple(one.key for one in keys), "whole"),
+            {leg.venue: _delays(leg) for leg in self.legs}, seed, WIDE,
+        )  # fmt: skip
+        self.world = LiveWorld(self.legs, is_live=True)
+        if start_ts:
+            self.world.start_at(start_ts)
+        signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
+        setup = order_setup(config, self.legs, signers, START_NS // MILLISECOND)
+        self.orders = NetOrders(self.world, setup, folder, self.net)
+        self.gateway = self.orders.gateway
+        self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)
+        strategy, arguments = made.start(self.bot)
+        self.driver = LiveDriver(self.bot, StrategyTask(self.bot, strategy, arguments), self.gateway)
+        self.driver.on_rows = self._on_rows  # type: ignore[method-assign]
+        self.recorder = FrameRecorder(folder / RECORDING, reserve_gb=0.0)
+        self.offset = OffsetEstimator(0)
+        self.events: list[str] = []
+        self.session = Session(
+            self.legs, self.driver, self.offset, self.recorder,
+            log=lambda event, text, _: self.events.append(f"{event} {text}"),
+            ended=lambda: None, clock=self.timers.time_ns,
+        )  # fmt: skip
+        self.feeds = [self._feed(no, leg) for no, leg in enumerate(self.legs)]
+        #: Rows as the strategy received them, by leg; the first venue time of all.
+        self.rows: list[list[Any]] = [[] for _ in self.legs]
+        self.first_exch_ts = 1 << 62
+        self.end_ts = 0
+
+    def _feed(self, no: int, leg: Leg) -> Feed:
+        venue, net = self.config.venues[leg.venue], self.net.venues[leg.venue]
+        adapter, tap = load_adapter(venue), self.session.tap_of([no], leg.venue)
+        return Feed(
+            adapter, [instrument_of(leg)], session_streams(adapter), [_market_url(leg.venue)],
+            transport=net, rest=net, timers=self.timers, chance=lambda: 0.5, sink=tap, tap=tap,
+            offset=self.offset, feed_latency_ns=feed_latency_ns(venue),
+        )  # fmt: skip
+
+    def run(self, seconds: float) -> None:
+        """Connects, trades for a time, stops the strategy, and leaves no order open."""
+        self.orders.connect(self.session)
+        self._pass(2 * SECOND)
+        assert all(desk.is_up for desk in self.gateway.desks.values()), self.events
+        self.session.start()
+        for feed in self.feeds:
+            feed.start()
+        self._pass(round(seconds * SECOND))
+        self.end_ts = self.session.now
+        assert self.session.stop()
+        self.orders.begin_end()
+        self._pass(3 * SECOND)
+        for feed in self.feeds:
+            feed.stop()
+        self.orders.finish()
+        self.recorder.close()
+
+    def _pass(self, span_ns: int) -> None:
+        self.timers.run(self.timers.now + span_ns, lambda: self.driver.next_due, self.session.on_time)
+        for fault in (self.session.fault, self.gateway.fault):
+            if fault is not None:
+                raise fault
+
+    def _on_rows(self, leg_no: int, rows: Any, now_ns: int) -> bool:
+        self.rows[leg_no].append(rows.copy())
+        self.first_exch_ts = min(self.first_exch_ts, int(rows["exch_ts"].min()))
+        return LiveDriver.on_rows(self.driver, leg_no, rows, now_ns)
+
+
+def _call(timers: NetTimers, turn: Turn, call: Callable[[], None]) -> None:
+    timers.at(timers.now, turn, call)
+
+
+def _account(config: Config) -> AccountSetup:
+    fees = {
+        leg.venue: Fees(Decimal(repr(leg.maker_fee)), Decimal(repr(leg.taker_fee)), "quote")
+        for leg in config.legs
+    }
+    return AccountSetup("main", 1, dict.fromkeys(("spot", "usdm", "unified"), _RICH), fees)
+
+
+def _signer(venue: str, keys: Sequence[TestKey]) -> Signer:
+    """Ed25519 where the house has it."""
+    own = [Key(**one.shown) for one in keys if venue.startswith(one.key.house)]
+    return signer_of(min(own, key=lambda key: key.kind))
+
+
+def _delays(leg: Leg) -> Delays:
+    return Delays(leg.entry_latency_ns, leg.response_latency_ns, leg.feed_latency_ns)
+
+
+def _market_url(venue: str) -> str:
+    """As the venue's file has it."""
+    paths = {"binance_spot": "/ws", "bybit_spot": "/v5/public/spot", "bybit_linear": "/v5/public/linear"}
+    return f"ws://{venue}{paths.get(venue, '')}"
