@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from connectors.binance.order_errors import Judge, VenueError
-from connectors.binance.order_words import SIDES, STATUSES, cause_of, lots_of, tick_of
+from connectors.binance.order_words import SIDES, STATUSES, cause_of, lots_of, tick_of, traded_tick_of
 from connectors.errors import DecodeError, OffGridError
 from connectors.orders.model import (
     Execution,
@@ -319,7 +319,7 @@ class Answers:
                 str(item.order_id),
                 str(fill.trade_id),
                 side_of(item.side),
-                instrument.tick.count_of(fill.price),
+                traded_tick_of(instrument, fill.price),
                 lots_of(instrument, fill.qty),
                 False,
                 *fee_of(fill.commission, fill.commission_asset),
@@ -348,7 +348,7 @@ class Answers:
                 str(item.order_id),
                 str(item.id),
                 1 if is_buyer else -1,
-                instrument.tick.count_of(item.price),
+                traded_tick_of(instrument, item.price),
                 lots_of(instrument, item.qty),
                 is_maker,
                 *fee_of(item.commission, item.commission_asset),

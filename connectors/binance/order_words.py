@@ -71,7 +71,18 @@ def kind_of(client_id: str) -> ExecutionKind:
 
 def tick_of(instrument: Instrument, price: str) -> int:
     """A price in ticks; -1 for the zero of an order without one. Raises OffGridError."""
-    return instrument.tick.count_of(price) or -1
+    tick = instrument.tick.count_of(price)
+    if tick < 0:
+        raise OffGridError(f"the price {price} is negative")
+    return tick or -1
+
+
+def traded_tick_of(instrument: Instrument, price: str) -> int:
+    """The price of an execution in ticks. Raises OffGridError."""
+    tick = tick_of(instrument, price)
+    if tick < 0:
+        raise OffGridError("an execution without a price")
+    return tick
 
 
 def lots_of(instrument: Instrument, quantity: str) -> int:

@@ -17,7 +17,7 @@ import msgspec
 from connectors.binance.forms import Credentials, SignedForm
 from connectors.binance.order_answers import Answers, UnreadableError, fee_of, side_of, status_of
 from connectors.binance.order_errors import spot_verdict
-from connectors.binance.order_words import cause_of, kind_of, lots_of, tick_of
+from connectors.binance.order_words import cause_of, kind_of, lots_of, tick_of, traded_tick_of
 from connectors.errors import DecodeError, OffGridError
 from connectors.orders.model import (
     AccountView,
@@ -269,7 +269,7 @@ class SpotUser:
             order_id,
             str(event.t),
             side_of(event.S),
-            instrument.tick.count_of(event.L),
+            traded_tick_of(instrument, event.L),
             lots_of(instrument, event.l),
             event.m,
             *fee_of(event.n, event.N),
@@ -371,7 +371,7 @@ class UsdmUser:
             order_id,
             str(event.t),
             side_of(event.S),
-            instrument.tick.count_of(event.L),
+            traded_tick_of(instrument, event.L),
             lots,
             event.m,
             *fee_of(event.n, event.N),

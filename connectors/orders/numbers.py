@@ -8,6 +8,10 @@ from connectors.errors import OffGridError
 
 #: Texts that are kept per step.
 _TEXTS_MAX = 8192
+#: Longest text of a number, and largest power of ten: no venue's numbers come near, and longer ones take long.
+_CHARS_MAX, _POWER_MAX = 80, 40
+#: Below what arrays hold.
+_COUNT_MAX = 1 << 62
 
 
 class DecimalStep:
@@ -36,6 +40,8 @@ class DecimalStep:
 
     def count_of(self, text: str) -> int:
         """How many steps a decimal text is. Raises OffGridError if they are not whole, or it is no such text."""
+        if len(text) > _CHARS_MAX:
+            raise OffGridError(f"{text[:40]}... is no number of a venue")
         sign = -1 if text.startswith("-") else 1
         whole, _, decimals = text.removeprefix("-").partition(".")
         decimals = decimals.rstrip("0")
@@ -45,7 +51,7 @@ class DecimalStep:
         if len(decimals) > self.places:
             raise OffGridError(f"{text} is no multiple of {self}")
         count, rest = divmod(int(digits) * 10 ** (self.places - len(decimals)), self.unit)
-        if rest:
+        if rest or count > _COUNT_MAX:
             raise OffGridError(f"{text} is no multiple of {self}")
         return sign * count
 
@@ -75,19 +81,21 @@ class DecimalStep:
         """`count_of` for the texts that some venues write for small values, such as "1E-7"."""
         value = amount_of(text)
         count = value.scaleb(self.places) / self.unit
-        if count != count.to_integral_value():
+        if count != count.to_integral_value() or abs(count) > _COUNT_MAX:
             raise OffGridError(f"{text} is no multiple of {self}")
         return int(count)
 
 
 def amount_of(text: str) -> Decimal:
     """A fee or balance. "" is zero. Raises OffGridError for text that is no finite number."""
+    if len(text) > _CHARS_MAX:
+        raise OffGridError(f"{text[:40]}... is no number of a venue")
     try:
         value = Decimal(text or "0")
     except InvalidOperation:
         raise OffGridError(f"{text[:40]!r} is no number") from None
     if not text.isascii() or "_" in text:  # Python's own notations
         raise OffGridError(f"{text[:40]!r} is no number")
-    if not value.is_finite():
+    if not value.is_finite() or abs(value.adjusted()) > _POWER_MAX:
         raise OffGridError(f"{text[:40]!r} is no finite number")
     return value

@@ -43,7 +43,9 @@ def test_a_size_is_a_positive_decimal(text: str) -> None:
         DecimalStep(text)
 
 
-@pytest.mark.parametrize("text", ["x", "1.2.3", "NaN", "inf", "٣", "--1", "1_0"])
+@pytest.mark.parametrize(
+    "text", ["x", "1.2.3", "NaN", "inf", "٣", "--1", "1_0", "1e999999", "1e-999999", "9" * 5000]
+)
 def test_what_is_no_number_is_refused(text: str) -> None:
     for call in (DecimalStep("0.1").count_of, amount_of):
         with pytest.raises(OffGridError):
@@ -53,3 +55,9 @@ def test_what_is_no_number_is_refused(text: str) -> None:
 def test_a_negative_count_is_refused() -> None:
     with pytest.raises(ValueError, match="-1 steps"):
         DecimalStep("0.1").text_of(-1)
+
+
+@pytest.mark.parametrize("text", ["9" * 30, "1e30", "-1e30"])
+def test_a_count_fits_into_an_array(text: str) -> None:
+    with pytest.raises(OffGridError):
+        DecimalStep("0.1").count_of(text)
