@@ -150,7 +150,7 @@ def _answer(venue: str, text: bytes, logs_on: bool) -> bytes:
         now_ms = time.time_ns() // _MS
         result = {
             "time": {"serverTime": now_ms},
-            "session.logon": {"apiKey": "", "authorizedSince": now_ms, "connectedSince": now_ms},
+            "session.logon": {"apiKey": "", "authorizedSince": now_ms, "serverTime": now_ms},
         }.get(request["method"], {})
         answer: dict[str, Any] = {"id": request["id"], "status": 200, "result": result}
         if request["method"] == "session.logon" and not logs_on:
