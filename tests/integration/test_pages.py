@@ -24,6 +24,8 @@ from support.paths import ROOT, strategy_file
 from support.recording_files import command_environment
 from support.shown_commands import all_commands, block_commands, blocks, needed, pages, unknown_words
 
+from arb.commands.legs import known_venues
+from arb.commands.serve import sandbox_of
 from arb.data.catalog.days import find_recordings
 from arb.sandbox.serve.urls import VenueUrls
 
@@ -94,9 +96,14 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[tuple[int, dict[str, VenueUrls]]]:
-    """A served market: its first port, and its addresses."""
+    """A served market with an account: its first port, and its addresses."""
     base = free_ports()
-    with LiveSandbox(port_base=base) as served:
+    built = sandbox_of(
+        known_venues(ROOT / "config" / "arbitrage.toml"), recording=None, seed=7, speed=1.0,
+        venues=("binance_spot", "bybit_spot"), symbols=("BTCUSDT",), keeps_times=False, faults=None,
+        fault_log=None, port_base=base,
+    )  # fmt: skip
+    with LiveSandbox(built) as served:
         yield base, served.urls
 
 
@@ -172,6 +179,8 @@ class Reader:
             for name, path in self._own.items():
                 word = word.replace(name, str(path))
             typed.append(word)
+        if typed[0] == "live" and "--duration" not in typed:
+            typed += ["--duration", "2s"]
         if typed[0] == "dry-run" and "--duration" not in typed and "--start" not in typed:
             typed += ["--seed", "12", "--duration", "6s"] if is_first else ["--duration", "2s"]
         return typed + self._more(typed)
