@@ -27,7 +27,7 @@ from arb.backtest.runner import compile_ahead
 from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.commands.legs import instrument_of
-from arb.commands.live import order_setup
+from arb.commands.order_setup import derived_orders, written_lines
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import setup_of
 from arb.config import Config
@@ -39,16 +39,13 @@ from arb.engine.mailbox import Mailbox
 from arb.engine.row_stream import flagged
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.live_rows import LOCAL_FLAG
-from arb.runtime.private_log import finish_private, read_private
+from arb.runtime.private_log import finish_private
 from arb.runtime.replay import replay
 from arb.runtime.replay_live import RecordedAnswers, replay_live
 from arb.runtime.session_files import RECORDING
 from arb.simulation.bot import DryRunBot
 from arb.verify.execution_lists import execution_differences
 from arb.verify.once import once_differences
-from arb.verify.private_frames import derive_orders
-from connectors.orders.blanking import BlankSigner
-from connectors.orders.signing import Signer
 from connectors.units import MILLISECOND
 from parity.live_strategies import amended_quotes, idle, random_steps
 
@@ -215,11 +212,10 @@ def _over_answers(live: LiveSession, config: Config, make: Maker, orders: OrderR
 
 def _over_frames(live: LiveSession, orders: OrderRecords) -> list[str]:
     """The desks over the private frames; every request at most once; the venues' own lists of executions."""
-    signers: dict[str, Signer] = {leg.venue: BlankSigner(logs_on=True) for leg in live.legs}
-    setup = order_setup(live.config, live.legs, signers, orders.counts["session_ms"])
     finish_private(live.folder)
-    lines = {leg.venue: list(read_private(live.folder, leg.venue)) for leg in live.legs}
-    differences = derive_orders(lines, setup.desks(), live.legs, setup.instruments, orders).differences
+    lines = written_lines(live.folder, live.legs)
+    found = derived_orders(live.config, live.legs, live.orders.head["session_ms"], lines, orders)
+    differences = list(found.differences)
     differences += once_differences(lines, orders.requests)[0]
     differences += execution_differences(orders, live.legs)[0]
     return [f"(b, d, e) {one}" for one in differences[:3]]
