@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 PERPETUALS = ("binance_usdm", "bybit_linear")
 LEGS = ", ".join(f'"{venue}:BTCUSDT"' for venue in PERPETUALS)
-#: Two payments within the session.
+#: Four payments within the session, at some of which a leg holds nothing.
 FUNDING = Funding(2_000, ("0.0001", "-0.0002"))
 S = 1_000_000_000
 
@@ -35,7 +35,7 @@ def test_a_session_on_perpetuals_records_funding_and_replays(tmp_path: Path) -> 
     config = load(tmp_path / "config" / "arbitrage.toml", settings)
     market = SeededMarket([LISTINGS[venue] for venue in PERPETUALS], PRICES, 7)
     with LiveSandbox(Sandbox(market, funding=FUNDING)) as sandbox:
-        result = run_live(config, tmp_path / "run", duration_s=6.0, sandbox=sandbox.urls, has_report=False)
+        result = run_live(config, tmp_path / "run", duration_s=10.0, sandbox=sandbox.urls, has_report=False)
 
     assert len(result.trades) > 10
     with (result.folder / "trades.csv").open() as file:

@@ -113,7 +113,7 @@ def test_a_recording_begins_only_with_the_venues_tick(
     assert len(list(tmp_path.glob("data/*/*.gz"))) == 2
 
 
-async def nothing_listed(*_: object) -> list[str]:
+async def nothing_listed(*_: object, **__: object) -> list[str]:
     return ["nobody answered"]
 
 

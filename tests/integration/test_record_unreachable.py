@@ -55,7 +55,7 @@ def test_one_line_names_it_and_the_others_are_recorded(absent: object, seconds: 
     environment = command_environment(tmp_path / "cache")
     write_templates(tmp_path / "my")
     with LiveSandbox() as sandbox, absent() as (address, why):  # type: ignore[operator]
-        point_to(tmp_path / "my" / FILES["binance_spot"], *sandbox.urls["binance_spot"])
+        point_to(tmp_path / "my" / FILES["binance_spot"], *sandbox.urls["binance_spot"][:2])
         scheme = "s" if address.startswith("venue") else ""
         point_to(
             tmp_path / "my" / FILES["bybit_spot"], f"ws{scheme}://{address}", f"http{scheme}://{address}"

@@ -10,14 +10,15 @@ from support.live_sandbox import LiveSandbox, free_ports
 
 from arb.cli import cli
 
-COMMANDS = [["doctor"], ["dry-run"], ["record"]]
+COMMANDS = [["doctor"], ["dry-run"], ["live"], ["record"]]
 LEG = ["--venues", "bybit_spot", "--symbols", "BTCUSDT"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_absent_sandbox_is_one_line(command: list[str], tmp_path: Path) -> None:
-    data = [] if command == ["dry-run"] else ["--data", tmp_path / "data"]
-    out = ["--out", tmp_path / "run"] if command == ["dry-run"] else []
+    is_session = command in (["dry-run"], ["live"])
+    data = [] if is_session else ["--data", tmp_path / "data"]
+    out = ["--out", tmp_path / "run"] if is_session else []
     done = arb(*command, "--sandbox", "--port-base", free_ports(), *data, *out, code=2)
     assert "start one with arb sandbox serve, or leave --port-base out" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -31,7 +32,7 @@ def test_every_command_with_a_sandbox_has_all_three_options() -> None:
         if "--sandbox" in names:
             found.add(name)
             assert {"--port-base", "--seed"} <= names
-    assert found == {"doctor", "dry-run", "record"}
+    assert found == {"doctor", "dry-run", "live", "record"}
 
 
 def test_a_recording_names_the_seed_of_its_market(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def signal_early(
             signal.raise_signal(number)
         return new_loop()
 
-    async def compare(asked: Any) -> list[str]:
+    async def compare(asked: Any, **_: object) -> list[str]:
         signal.raise_signal(number)
         return []
 
