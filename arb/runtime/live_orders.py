@@ -38,6 +38,9 @@ from connectors.trade.interfaces import Sent
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND, SECOND
 
+#: A connection that receives nothing for this long is pinged, and closed without an answer for as long again: events of
+#: an account may be rare, and silence is not a sign of life.
+_PING_S = 5.0
 #: How long the connections may take to be up at the start.
 _OPEN_S = 30.0
 #: How long doubts may last after the strategy has ended; how often it is looked whether all is done.
@@ -113,7 +116,7 @@ class LiveOrders:
         self._session = session
         self.gateway.wake = session.on_answers
         timers, chance = AsyncioTimers(), random.SystemRandom().random
-        transport = guarded(transport_of("picows"), LOOPBACK)
+        transport = guarded(transport_of("picows", _PING_S), LOOPBACK)
         for venue in self._setup.venues:
             urls = host.urls[venue]
             rest = HttpTradeRest(urls.rest, LOOPBACK)
