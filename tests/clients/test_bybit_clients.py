@@ -80,7 +80,7 @@ class BybitRehearsal(Rehearsal):
 def rehearsal(client: str, category: str) -> BybitRehearsal:
     """Runs a client once, in a sandbox of its own."""
     # pybit's WebSocketTrading registers the callback of a request after it was sent: an answer must not be sooner.
-    late = Delays(answer_ns=(50 * MILLISECOND,) * 2) if client == "bybit_pybit_sockets" else Delays()
+    late = Delays(answer_ns=(400 * MILLISECOND,) * 2) if client == "bybit_pybit_sockets" else Delays()
     setup = TradingSetup(
         (usual_account(),), (KEY,), delays=dict.fromkeys(("bybit_spot", "bybit_linear"), late)
     )

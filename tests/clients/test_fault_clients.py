@@ -33,7 +33,7 @@ def seen(program: str, market: str) -> tuple[Reported, list[dict[str, Any]]]:
     house = market.partition("_")[0]
     venues = tuple(one for one in VENUES if one.startswith(house))
     # pybit's WebSocketTrading registers the callback of a request after it was sent: an answer must not be sooner.
-    late = Delays(answer_ns=(50 * MILLISECOND,) * 2) if program == "faults_pybit" else Delays()
+    late = Delays(answer_ns=(400 * MILLISECOND,) * 2) if program == "faults_pybit" else Delays()
     keys = tuple(one.key for one in (HMAC, ED25519, BYBIT))
     setup = TradingSetup((usual_account(),), keys, delays={market: late})
     with RunningSandbox(setup, *venues) as running:
