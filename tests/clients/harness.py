@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from clients.forked import forked
 from numpy.random import default_rng
 from support.live_sandbox import await_that
 from support.simulated import LISTINGS, PRICES
@@ -122,36 +120,20 @@ class Reported(NamedTuple):
 
 def run_program(running: RunningSandbox, name: str, **arguments: Any) -> Reported:
     """Runs `programs/NAME.py` in a process of its own with its arguments as JSON, and does what it asks for."""
-    command = [sys.executable, str(PROGRAMS / f"{name}.py"), json.dumps(arguments)]
     cells: dict[str, Any] = {}
-    with (
-        tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=PROGRAMS
-        ) as program,
-    ):
-        assert program.stdin is not None
-        assert program.stdout is not None
-        too_long = threading.Timer(_PROGRAM_S, program.kill)
-        too_long.start()
-        try:
-            for line in program.stdout:
-                if not line.startswith("{"):
-                    continue
-                found = json.loads(line)
-                if "cell" in found:
-                    cells[found["cell"]] = found["value"]
-                    continue
-                for request, keys in found.items():
-                    _REQUESTS[request](running, **keys)
-                program.stdin.write("done\n")
-                program.stdin.flush()
-            program.wait()
-        finally:
-            too_long.cancel()
-            program.kill()
-        errors.seek(0)
-        return Reported(cells, errors.read()[-3000:] if program.returncode else "")
+    with forked(PROGRAMS / f"{name}.py", json.dumps(arguments), seconds=_PROGRAM_S) as program:
+        for line in program.stream:
+            if not line.startswith("{"):
+                continue
+            found = json.loads(line)
+            if "cell" in found:
+                cells[found["cell"]] = found["value"]
+                continue
+            for request, keys in found.items():
+                _REQUESTS[request](running, **keys)
+            program.stream.write("done\n")
+            program.stream.flush()
+        return Reported(cells, program.error())
 
 
 def _begin(running: RunningSandbox, kind: str, **keys: Any) -> None:
