@@ -14,7 +14,7 @@ from arb.leg import Leg
 from arb.runtime.journal import JournalContent
 from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
 from arb.runtime.live_orders import OrderSetup
-from arb.runtime.order_records import kept_records
+from arb.runtime.order_records import kept_records, line_counts
 from arb.runtime.private_log import PrivateLine, private_venues, read_private, until_kept
 from arb.verify.private_frames import DerivedOrders, derive_orders
 from connectors.orders.blanking import BlankSigner
@@ -67,11 +67,12 @@ def derived_orders(
     session_ms: int,
     lines: Mapping[str, Iterable[PrivateLine]],
     recorded: OrderRecords,
+    error: str = "",
 ) -> DerivedOrders:
-    """What follows from the private lines of a session."""
+    """What follows from the private lines of a session. error: that ended it."""
     signers: dict[str, Signer] = {leg.venue: BlankSigner(logs_on=True) for leg in legs}
     setup = order_setup(config, legs, signers, session_ms)
-    return derive_orders(lines, setup.desks(), legs, setup.instruments, recorded)
+    return derive_orders(lines, setup.desks(), legs, setup.instruments, recorded, error)
 
 
 def orders_of_killed(
@@ -89,4 +90,5 @@ def orders_of_killed(
         {},
     )
     derived = derived_orders(config, legs, session_ms, lines, own)
-    return kept_records(own, derived.records, content.fills, content.entries)
+    counts = line_counts({venue: len(of_venue) for venue, of_venue in lines.items()})
+    return kept_records(own, derived.records, content.fills, content.entries, counts)

@@ -6,7 +6,7 @@ the strategy's requests and results, (d) requests at most once on the wire, (e) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,12 +41,14 @@ from arb.errors import InputError
 from arb.leg import Leg
 from arb.results.result import RunOutput
 from arb.runtime.live_files import OrderRecords, read_order_files
-from arb.runtime.private_log import PrivateLine
+from arb.runtime.order_records import line_counts, number_fills
+from arb.runtime.private_log import Mark, PrivateLine
 from arb.runtime.replay_live import RecordedAnswers, replay_live
 from arb.runtime.session_files import latencies_of
 from arb.verify.execution_lists import execution_differences
 from arb.verify.losses import with_causes
 from arb.verify.once import once_differences
+from arb.verify.private_lines import line_differences
 from arb.verify.reconcile import Difference, differences_of
 from arb.verify.session_rows import LegRows
 
@@ -76,7 +78,7 @@ def proofs_of_live(
     session, orders = read_session(folder, len(legs)), read_order_files(folder)
     # Of a killed session, what its journal does not have is not compared.
     is_killed = manifest["outcome"] == KILLED
-    lines = written_lines(folder, legs, manifest["session"]["orders"].get("kept"))
+    lines = written_lines(folder, legs, manifest["session"]["orders"].get("kept") if is_killed else None)
     with scratch_folder() as scratch:
         derived = derived_rows(folder, config, legs, session, scratch)
         proofs = [
@@ -104,9 +106,38 @@ def _frames(
     orders: OrderRecords,
     lines: Mapping[str, Sequence[PrivateLine]],
 ) -> Proof:
-    found = derived_orders(config, legs, int(manifest["session_ms"]), lines, orders)
+    counts = manifest["session"]["orders"]
+    found = derived_orders(config, legs, int(manifest["session_ms"]), lines, orders, manifest["error"] or "")
+    differences = [
+        one
+        for venue, own in lines.items()
+        for one in line_differences(venue, own, counts.get(f"{venue}_lines"))
+    ]
+    kept = {venue: _kept(own) for venue, own in lines.items()}
+    now = {
+        **found.records.counts,
+        "requests": len(orders.requests),
+        "not_sent": int((orders.requests["is_sent"] == 0).sum()),
+        "kept": max(kept.values()),
+        **line_counts({venue: len(own) for venue, own in lines.items()}),
+    }
+    differences += [
+        Difference("manifest", f"session.orders.{name}", 0, str(counts.get(name)), str(now.get(name)))
+        for name in sorted({*counts, *now})
+        if counts.get(name) != now.get(name)
+    ]
+    differences += [
+        Difference("private", f"{venue} kept", 0, str(count), str(now["kept"]))
+        for venue, count in kept.items()
+        if count != now["kept"]
+    ]
     text = f"{found.frames:,} private frames gave {found.orders:,} order states and {len(orders.responses):,} answers"
-    return Proof("b", text, found.frames, found.differences)
+    return Proof("b", text, found.frames, differences + found.differences)
+
+
+def _kept(lines: Iterable[PrivateLine]) -> int:
+    """How many entries of the session's journal the lines of a venue name."""
+    return sum(line.mark == Mark.EVENT and line.text.startswith("kept ") for line in lines)
 
 
 def _strategy(
@@ -130,6 +161,7 @@ def _strategy(
     if manifest["outcome"] == KILLED:  # the replay's strategy was stopped, and received what was on its way
         requests, answers = requests[: len(orders.requests)], answers[: len(session.answers)]
     differences = _request_differences(orders.requests, requests, legs)
+    differences += _fill_differences(orders, found.fills[: len(recorded.trades)], legs)
     differences += _answer_differences(session.answers, answers, legs)
     for (name, latencies), leg in zip(
         latencies_of(legs, answers, [one.lags for one in derived]),
@@ -173,7 +205,7 @@ def _replayed(
         bot.set_ranges(ranges)
     if len(ranges) < len(finders):
         return Replayed(
-            output_of(bot, recorder, legs), world.answers.copy(), ts=session.end_ts
+            output_of(bot, recorder, legs), world.answers.copy(), ts=session.end_ts, fills=world.fills.copy()
         ), answers.requests
     task = replay_live(
         bot,
@@ -191,7 +223,8 @@ def _replayed(
         refuse_lost(bot)
     outcome, _ = outcome_of(task.value, error=error)
     received = world.answers.copy()
-    return Replayed(output_of(bot, recorder, legs), received, outcome, error, ts), answers.requests
+    output, fills = output_of(bot, recorder, legs), world.fills.copy()
+    return Replayed(output, received, outcome, error, ts, fills), answers.requests
 
 
 def _request_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Difference]:
@@ -222,6 +255,27 @@ def _answer_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Differ
     ]  # fmt: skip
     if len(then) != len(now):
         found.append(Difference("answer", "how many", 0, str(len(then)), str(len(now))))
+    return found
+
+
+def _fill_differences(orders: OrderRecords, fills: Any, legs: Sequence[Leg]) -> list[Difference]:
+    """Of the places of answers and executions in the log of fills."""
+    found = []
+    responses, executions = orders.responses.copy(), orders.executions.copy()
+    number_fills(responses, executions, fills)
+    for what, then, now in (
+        ("answer", orders.responses, responses),
+        ("execution", orders.executions, executions),
+    ):
+        # Executions are listed as the answers that report them.
+        found += [
+            Difference(what, f"number {place} of {legs[int(then[place]['leg'])].name} fill_no", 0,
+                       str(then[place]["fill_no"]), str(now[place]["fill_no"]))
+            for place in map(int, np.flatnonzero(then["fill_no"] != now["fill_no"])[:_SHOWN])
+        ]  # fmt: skip
+    reported = responses["leg"][responses["row"]["fill_qty"] > 0.0]
+    if not np.array_equal(reported, executions["leg"]):
+        found.append(Difference("execution", "order of the rows", 0, "other", "as answers report them"))
     return found
 
 

@@ -68,6 +68,8 @@ class Replayed(NamedTuple):
     error: ArbError | None = None
     #: When it ended: `end_ts` of the session unless the strategy raised before.
     ts: int = 0
+    #: Of a session whose orders venues answered: the log of fills.
+    fills: Any = None
 
 
 def replay_of_session(

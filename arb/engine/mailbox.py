@@ -43,6 +43,11 @@ class Mailbox:
         self._requests = [_Queue(int(address)) for address in assets["requests"]]
         self._responses = [_Queue(int(address)) for address in assets["responses"]]
 
+    @property
+    def earliest_ts(self) -> int:
+        """The earliest time of receipt of an answer: on live data later than all that the bot has reached."""
+        return int(self._cells[_LATEST]) + 1 if self._cells[_IS_LIVE] else 0
+
     def take(self) -> list[tuple[int, Any]]:
         """Removes all requests; returns (leg, copy of the row of ORDER), by leg, then in the order of the requests."""
         found: list[tuple[int, Any]] = []
@@ -54,11 +59,9 @@ class Mailbox:
     def put(self, leg: int, row: Any, received_ts: int) -> int:
         """Delivers an answer, a row of ORDER; returns its time of receipt.
 
-        On live data that is later than all that the bot has reached, and never earlier than the leg's answer before.
+        It is not before `earliest_ts`, nor before the leg's answer before.
         """
-        if self._cells[_IS_LIVE]:
-            received_ts = max(received_ts, self._cells[_LATEST] + 1)
-        return self._responses[leg].append(row, received_ts)
+        return self._responses[leg].append(row, max(received_ts, self.earliest_ts))
 
     def put_request(self, leg: int, row: Any, made_ts: int) -> int:
         """Queues a request as the bot does, for an exchange that is driven without one; returns its time."""

@@ -199,6 +199,7 @@ class DeskWires:
         return self._numbers
 
     def _note(self, event: str, text: str) -> None:
+        self.facts.events[event] += 1
         self._out.events.append((event, text))
 
     def _outputs(self, now: int) -> Outputs:

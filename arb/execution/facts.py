@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +11,8 @@ from arb.execution.doubt import Doubt
 from connectors.orders.model import AccountView, Act, Execution, OrderRequest, OrderUpdate
 
 DOUBTS_MAX = 10_000
+#: Kinds of refusals that are counted apart.
+_REFUSALS_MAX = 100
 
 
 @dataclass(slots=True)
@@ -51,6 +53,14 @@ class DeskFacts:
     late_executions: int = 0
     change_overs: int = 0
     catch_ups: int = 0
+    #: Number of events for the log by kind; of refusals by their code and text.
+    events: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+
+    def refused(self, code: int, text: str) -> None:
+        """A request was refused, or its outcome left open."""
+        kind = f"{code} {text}".rstrip()
+        self.refusals[kind if kind in self.refusals or len(self.refusals) < _REFUSALS_MAX else "others"] += 1
 
     def view(self, view: AccountView, *, is_end: bool) -> None:
         """A response to a query of balances or positions."""

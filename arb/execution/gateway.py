@@ -121,6 +121,11 @@ class Gateway:
         """See `AnsweringSide`: its events are those of the venues."""
         self.settled_ts = max(self.settled_ts, now_ns)
 
+    @property
+    def earliest_ts(self) -> int:
+        """See `Mailbox`."""
+        return self._mailbox.earliest_ts
+
     # -- requests
 
     def _serve(self, _: int) -> int:
@@ -206,10 +211,10 @@ class Gateway:
     # -- the end
 
     def drain(self) -> list[TakenRequest]:
-        """Takes the requests that a stopped strategy left behind, as those of a step; they are not sent."""
-        taken, now = self._mailbox.take(), self._clock()
+        """Takes the requests that a stopped strategy left behind, as those of a step; they are not sent, at no time."""
+        taken = self._mailbox.take()
         self._steps += bool(taken)
-        return [TakenRequest(leg, row, self._steps, now) for leg, row in taken]
+        return [TakenRequest(leg, row, self._steps, 0) for leg, row in taken]
 
     @property
     def open_orders(self) -> list[OrderState]:

@@ -268,6 +268,8 @@ class VenueDesk(DeskQueries):
     ) -> None:
         """An answer to a wire request."""
         asked.is_done = True
+        if isinstance(decoded, VenueAnswer) and decoded.verdict not in (Verdict.FOUND, Verdict.ACCEPTED):
+            self.facts.refused(decoded.code, decoded.text)
         if asked.request.act in CHANGES:
             if isinstance(decoded, VenueAnswer) and asked.state is not None:
                 if decoded.retry_after_ns:

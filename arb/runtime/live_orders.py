@@ -24,7 +24,7 @@ from arb.runtime.feeds import guarded
 from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_lines import OrderLines, Sockets
-from arb.runtime.order_records import OrderLog
+from arb.runtime.order_records import OrderLog, line_counts
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.trade_protocols import protocols_of
@@ -135,6 +135,7 @@ class LiveOrders:
                 log,
                 self._setup.times,
                 now_of=lambda local_ts: local_ts + session.offset_ns,
+                earliest=lambda: self.gateway.earliest_ts,
                 apply=self._apply,
             )
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
@@ -197,7 +198,7 @@ class LiveOrders:
         self._note_taken()
         self._kept += 1
         for lines in self._lines.values():
-            lines.begin(self._now(), "-", Mark.EVENT, kept_line(self._kept))
+            lines.note(kept_line(self._kept))
         for log in self._logs.values():
             log.flush()
         return self._log.take()
@@ -209,7 +210,9 @@ class LiveOrders:
 
     def records(self) -> OrderRecords:
         """See `SessionOrders`."""
-        return self._log.records(self._world.fills, self.gateway.desks)
+        found = self._log.records(self._world.fills, self.gateway.desks)
+        lines = line_counts({venue: log.count for venue, log in self._logs.items()})
+        return found._replace(counts={**found.counts, "kept": self._kept, **lines})
 
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""
@@ -261,4 +264,9 @@ class LiveOrders:
             self._session.emit("orders", f"{venue} {event}: {text}")
 
     def _now(self) -> int:
-        return 0 if self._session is None else self._session.now
+        """The session's clock; not before anything that the strategy or a desk has reached."""
+        if self._session is None:
+            return 0
+        return max(
+            self._session.now, self.gateway.earliest_ts, *(lines.now for lines in self._lines.values())
+        )

@@ -54,16 +54,18 @@ class OrderLines:
         times: TradeTimes,
         *,
         now_of: Callable[[int], int],
+        earliest: Callable[[], int],
         apply: Callable[[str, Outputs, int], None],
     ) -> None:
         """protocols: of the lines; the desk has its own. now_of: the session's time of a local time.
 
-        apply: see `Gateway.apply`.
+        earliest: no input is processed at an earlier time: the strategy has reached it. apply: see `Gateway.apply`.
         """
         self.venue = venue
         self._desk = desk
         self._log = log
         self._now_of = now_of
+        self._earliest = earliest
         self._apply = apply
         self._timers = sockets.timers
         self._alarm = Alarm(sockets.timers)
@@ -114,9 +116,13 @@ class OrderLines:
 
     def begin(self, now_ns: int, where: str, mark: Mark, text: str | bytes) -> int:
         """Logs an input; returns its time, which is the desk's."""
-        self.now = max(self.now, now_ns)
+        self.now = max(self.now, now_ns, self._earliest())
         self._log.add(self.now, mark, where, text)
         return self.now
+
+    def note(self, text: str) -> None:
+        """Logs an event that is no input, at the time of the last one."""
+        self._log.add(self.now, Mark.EVENT, "-", text)
 
     def send(self, request: WireRequest) -> Sent:
         """Sends a request of the desk, and logs it, and whether it was sent, at the time of the input it follows."""
@@ -139,7 +145,7 @@ class OrderLines:
             self._alarm.set(max(0, due_ns - self._now_of(self._timers.time_ns())), lambda: self._tick(due_ns))
 
     def _tick(self, due_ns: int) -> None:
-        now = self.begin(max(due_ns, self._now_of(self._timers.time_ns())), "-", Mark.TICK, "")
+        now = self.begin(max(due_ns, self._now_of(self._timers.time_ns())), "-", Mark.TICK, str(due_ns))
         self._hand_over(self._desk.on_tick(now), now)
 
     def _hand_over(self, outputs: Outputs, now: int) -> None:

@@ -22,7 +22,8 @@ class OrderLog:
     def __init__(self) -> None:
         self._requests: list[Any] = []
         self._responses: list[Any] = []
-        self._executions: list[tuple[Any, ...]] = []
+        #: With the place of the response that reports it.
+        self._executions: list[tuple[int, tuple[Any, ...]]] = []
         self._taken = (0, 0)
 
     def request(self, leg: int, step: int, taken_ns: int, is_sent: bool, row: Any) -> None:
@@ -39,7 +40,8 @@ class OrderLog:
         made["row"] = row
         self._responses.append(made)
         if execution is not None:
-            self._executions.append(_execution_row(leg, int(made["row"]["order_id"][0]), execution))
+            row_of = _execution_row(leg, int(made["row"]["order_id"][0]), execution)
+            self._executions.append((len(self._responses) - 1, row_of))
 
     def take(self) -> tuple[bytes, bytes]:
         """Requests and responses since the last call."""
@@ -51,9 +53,13 @@ class OrderLog:
         )
 
     def records(self, fills: Any, desks: Mapping[str, VenueDesk]) -> OrderRecords:
-        """The records of the session. fills: the bot's log of fills."""
+        """The records of the session, answers in order of their receipt. fills: the bot's log of fills."""
         requests, responses = _joined(self._requests, REQUEST), _joined(self._responses, RESPONSE)
-        executions = np.array(self._executions, EXECUTION)
+        order = np.argsort(responses["received_ns"], kind="stable")
+        place_of = np.argsort(order)
+        responses = responses[order]
+        by_answer = sorted(self._executions, key=lambda one: int(place_of[one[0]]))
+        executions = np.array([row for _, row in by_answer], EXECUTION)
         number_fills(responses, executions, fills)
         return records_of(requests, responses, executions, desks)
 
@@ -89,20 +95,29 @@ def records_of(
     return OrderRecords(requests, responses, executions, _states(desks), facts, counts)
 
 
-def kept_records(kept: OrderRecords, derived: OrderRecords, fills: Any, entries: int) -> OrderRecords:
+def kept_records(
+    kept: OrderRecords, derived: OrderRecords, fills: Any, entries: int, lines: Mapping[str, int]
+) -> OrderRecords:
     """The records of a killed session: requests and responses of its journal, and what was derived from its lines.
 
-    entries: of the journal.
+    entries: of the journal. lines: see `line_counts`.
     """
-    number_fills(kept.responses, derived.executions, fills)
+    responses = kept.responses[np.argsort(kept.responses["received_ns"], kind="stable")]
+    number_fills(responses, derived.executions, fills)
     counts = {
         **derived.counts,
         "requests": len(kept.requests),
         "not_sent": int((kept.requests["is_sent"] == 0).sum()),
-        "answers": len(kept.responses),
+        "answers": len(responses),
         "kept": entries,
+        **lines,
     }
-    return derived._replace(requests=kept.requests, responses=kept.responses, counts=counts)
+    return derived._replace(requests=kept.requests, responses=responses, counts=counts)
+
+
+def line_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """For the manifest, the number of private lines of each venue."""
+    return {f"{venue}_lines": count for venue, count in sorted(counts.items())}
 
 
 def facts_of(facts: DeskFacts, desk: VenueDesk) -> dict[str, Any]:
@@ -131,6 +146,8 @@ def facts_of(facts: DeskFacts, desk: VenueDesk) -> dict[str, Any]:
         "in_doubt": sorted(desk.doubts),
         "change_overs": facts.change_overs,
         "catch_ups": facts.catch_ups,
+        "events": dict(sorted(facts.events.items())),
+        "refusals": dict(sorted(facts.refusals.items())),
     }
 
 

@@ -1,6 +1,7 @@
 """What a venue and a session sent each other about orders, and everything else that its order states follow from.
 
-One line for each, in the order of processing: 19 digits of time (ns UTC, the session's clock), a mark, where, the text.
+One line for each, in the order of processing: its number from 1, 19 digits of time (ns UTC, the session's clock), a
+mark, where, the text.
 While a session runs they are in `private/<venue>.journal`; a killed one keeps what was written by then. At its end they
 are compressed into `private/<venue>.gz`. Keys and signatures are blanked (`connectors.orders.blanking`).
 """
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,7 @@ PRIVATE = "private"
 _RUNNING, _FINISHED = ".journal", ".gz"
 _DIGITS = 19
 _PIECE = 1 << 20
+_LINE = re.compile(rf"([1-9]\d{{0,17}}) (\d{{{_DIGITS}}}) ([<>{{}}!@t]) (\S+) (.*)", re.ASCII | re.DOTALL)
 #: Line breaks are white space of JSON, which no text on the wire needs.
 _NO_BREAKS = str.maketrans("\n\r", "  ")
 
@@ -41,7 +44,7 @@ class Mark(StrEnum):
     REQUEST = "@"
     """A request of the bot."""
     TICK = "t"
-    """Time passed, and the desk was asked what is due."""
+    """Time passed, and the desk was asked what is due. The text is the time at which it is, ns."""
 
 
 class PrivateLine(NamedTuple):
@@ -51,6 +54,8 @@ class PrivateLine(NamedTuple):
     mark: str
     where: str
     text: str
+    #: Its number in the file.
+    number: int = 0
 
 
 class PrivateLog:
@@ -63,6 +68,8 @@ class PrivateLog:
         #: Lines that are not written yet: `flush` is called after each event of the loop that made any.
         self._pending: list[PrivateLine] = []
         self._file = -1
+        #: Number of lines so far.
+        self.count = 0
         try:
             path.parent.mkdir(exist_ok=True)
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -73,7 +80,8 @@ class PrivateLog:
         """Adds a line; it is written by the next `flush`."""
         if isinstance(text, bytes):
             text = text.decode(errors="surrogateescape")
-        self._pending.append(PrivateLine(ts, mark, where, text))
+        self.count += 1
+        self._pending.append(PrivateLine(ts, mark, where, text, self.count))
 
     def flush(self) -> None:
         """Writes what was added; the kernel has it on return. Raises InputError."""
@@ -81,8 +89,8 @@ class PrivateLog:
             return
         lines, self._pending = self._pending, []
         text = "".join(
-            f"{ts:0{_DIGITS}} {mark} {where} {self._blanked(text).translate(_NO_BREAKS)}\n"
-            for ts, mark, where, text in lines
+            f"{number} {ts:0{_DIGITS}} {mark} {where} {self._blanked(text).translate(_NO_BREAKS)}\n"
+            for ts, mark, where, text, number in lines
         )
         try:
             write_all(self._file, text.encode(errors="surrogateescape"))
@@ -152,7 +160,7 @@ def until_kept(lines: Iterable[PrivateLine], number: int) -> Iterator[PrivateLin
 
 
 def _line_of(line: str, path: Path, number: int) -> PrivateLine:
-    parts: Sequence[str] = line.split(" ", 3)
-    if len(parts) != 4 or not parts[0].isdigit() or len(parts[0]) != _DIGITS or parts[1] not in set(Mark):
+    found = _LINE.fullmatch(line)
+    if found is None:
         raise InputError(f"{path}: line {number} is no line of a session")
-    return PrivateLine(int(parts[0]), parts[1], parts[2], parts[3])
+    return PrivateLine(int(found[2]), found[3], found[4], found[5], int(found[1]))

@@ -15,7 +15,8 @@ _WIRE_ID = re.compile(r'"((\d+)-(\d+)-(?:[pca]|e\d+))"')
 _SENT = re.compile(r"(sent|unsent) ((\d+)-(\d+)-([pca]|e\d+))")
 #: The client id that a placement gives its order.
 _PLACED = re.compile(
-    r'"(?:method":"order\.place"|op":"order\.create")|^POST /(?:api/v3/order|fapi/v1/order|v5/order/create)\?'
+    r'"(?:method":"order\.(?:place|cancelReplace)"|op":"order\.create")'
+    r"|^POST /(?:api/v3/order(?:/cancelReplace)?|fapi/v1/order|v5/order/create)[? ]"
 )
 _CLIENT_ID = re.compile(r"(?:newClientOrderId|orderLinkId)[\"=: ]+(arb-[0-9a-f-]+)")
 
@@ -38,7 +39,7 @@ def once_differences(
                         on_line.add((int(sent[3]), int(sent[4])))
                     if line.where.startswith("r"):
                         wires[f"{venue} {sent[2]}"] += 1
-            elif line.mark == Mark.SENT:
+            elif line.mark in (Mark.SENT, Mark.OWN_SENT):
                 if found := _WIRE_ID.search(line.text):
                     wires[f"{venue} {found[1]}"] += 1
                 if _PLACED.search(line.text) and (client := _CLIENT_ID.search(line.text)):

@@ -6,6 +6,7 @@ signatures are blanked in the log; the new desks sign with blanks. Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from arb.execution.bot_orders import BotOrders
 from arb.execution.desk_wires import Outputs
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
+from arb.results.evidence import as_json
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_lines import rest_text
 from arb.runtime.order_records import OrderLog
@@ -46,8 +48,10 @@ def derive_orders(
     legs: Sequence[Leg],
     instruments: Sequence[Instrument],
     recorded: OrderRecords,
+    error: str,
 ) -> DerivedOrders:
-    """Feeds the lines, by venue, to the desks. recorded: the session's own, whose requests are inputs.
+    """Feeds the lines, by venue, to the desks. recorded: the session's own, whose requests are inputs. error: that
+    ended the session, or "".
 
     Raises InputError for a line that no session writes.
     """
@@ -55,7 +59,7 @@ def derive_orders(
     log = OrderLog()
     frames = 0
     for venue, own in lines.items():
-        replay = _Replay(venue, desks[venue], legs, instruments, recorded, log)
+        replay = _Replay(venue, desks[venue], legs, instruments, recorded, log, error)
         for line in own:
             frames += line.mark in (Mark.RECEIVED, Mark.SENT)
             replay.line(line)
@@ -63,9 +67,11 @@ def derive_orders(
     fills = np.zeros(0, [("asset_no", "i8")])
     records = log.records(fills, desks)
     orders = len(records.states)
-    found += _state_differences(recorded.states, records.states)
-    found += _execution_differences(recorded.executions, records.executions)
-    found += _fact_differences(recorded.facts, records.facts)
+    if (np.diff(recorded.responses["received_ns"]) < 0).any():
+        found.append(Difference("answer", "order of the rows", 0, "other", "by time"))
+    found += _row_differences("order", "request_no", recorded.states, records.states)
+    found += _row_differences("execution", "id", recorded.executions, records.executions)
+    found += _fact_differences(as_json(recorded.facts), as_json(records.facts))
     return DerivedOrders(records, found, frames, orders)
 
 
@@ -80,8 +86,10 @@ class _Replay:
         instruments: Sequence[Instrument],
         recorded: OrderRecords,
         log: OrderLog,
+        error: str,
     ) -> None:
         self._venue = venue
+        self._error = error
         self._desk = desk
         self._log = log
         self._orders = BotOrders(legs)
@@ -98,10 +106,12 @@ class _Replay:
         #: Wire requests that the desk made and of which no line says yet what became of them.
         self._wires: dict[str, WireRequest] = {}
         self._sent = ""
+        #: When `on_tick` was due, by the outputs since the last tick.
+        self._dues: set[int] = set()
         self._differences: dict[str, list[Difference]] = {}
 
     def line(self, line: PrivateLine) -> None:
-        ts, mark, where, text = line
+        ts, mark, where, text, _ = line
         match mark:
             case Mark.REQUEST:
                 self._request(ts, text)
@@ -113,7 +123,7 @@ class _Replay:
             case Mark.EVENT:
                 self._event(line)
             case Mark.TICK:
-                self._follow(self._desk.on_tick(ts), ts)
+                self._tick(ts, text)
             case Mark.SENT:
                 if self._sent:
                     self._differ(
@@ -127,6 +137,12 @@ class _Replay:
         """The differences, after the last line."""
         for wire_id in self._wires:
             self._differ("wire", f"request {wire_id}", 0, "none", "sent")
+        for leg, number in sorted(
+            key for key, row in self._requests.items() if row["is_sent"] or row["taken_ns"]
+        ):
+            self._differ("request", f"request {leg} {number}", 0, "taken", "not in the private log")
+        if self._sent:
+            self._differ("wire", self._sent[:60], 0, "on the wire", "not reported as sent")
         if self._answered != len(self._responses):
             count = str(len(self._responses))
             self._differ("answer", f"{self._venue} how many", 0, count, str(self._answered))
@@ -148,6 +164,15 @@ class _Replay:
             self._differ("request", f"{text} time", ts, str(int(row["taken_ns"])), str(ts))
         asked = self._orders.request(leg, row["row"])
         self._follow(self._desk.on_request(leg, asked, ts), ts)
+
+    def _tick(self, ts: int, text: str) -> None:
+        if not (text.isascii() and text.isdigit()):
+            raise InputError(f"private/{self._venue}.gz: no time: {text[:60]!r}")
+        if int(text) not in self._dues or ts < int(text):
+            dues = ", ".join(map(str, sorted(self._dues)[:3]))
+            self._differ("time", f"{self._venue} due", ts, text, dues or "none")
+        self._dues.clear()
+        self._follow(self._desk.on_tick(ts), ts)
 
     def _rest(self, ts: int, text: str) -> None:
         words = text.split(" ", 4)
@@ -178,6 +203,9 @@ class _Replay:
         self._follow(self._desk.on_sent(wire_id, outcome, line.ts), line.ts)
 
     def _follow(self, outputs: Outputs, ts: int) -> None:
+        for event, what in outputs.events:
+            if event == "broken" and what not in self._error:
+                self._differ("order", f"{self._venue} {what}", ts, "possible", "not possible")
         for answer in outputs.answers:
             place = self._answered
             self._answered += 1
@@ -197,6 +225,7 @@ class _Replay:
             self._log.response(answer.leg, answer.received_ns, row, execution)
             self._compare(recorded, answer.leg, answer.received_ns, row[0], ts)
         self._wires |= {wire.wire_id: wire for wire in outputs.wires}
+        self._dues.add(outputs.due_ns)
 
     def _compare(self, recorded: Any, leg: int, received_ns: int, row: Any, ts: int) -> None:
         where = f"{self._legs[leg].name} order {int(row['order_id'])} request {int(row['request_no'])}"
@@ -208,8 +237,7 @@ class _Replay:
             ]
             for name in names:
                 self._differ("answer", f"{where} {name}", ts, str(recorded["row"][name]), str(row[name]))
-        # Raised by as much as the strategy had received more before.
-        if int(recorded["received_ns"]) < received_ns:
+        if int(recorded["received_ns"]) != received_ns:
             self._differ("answer", f"{where} time", ts, str(int(recorded["received_ns"])), str(received_ns))
 
     def _differ(self, what: str, where: str, ts: int, then: str, now: str) -> None:
@@ -227,50 +255,37 @@ def _text_of(wire: WireRequest) -> str:
     return wire.text if wire.channel is Channel.SOCKET else rest_text(wire)
 
 
-def _state_differences(then: Any, now: Any) -> list[Difference]:
-    """Of the orders at the end, by leg and request."""
-    left, right = ({(int(row["leg"]), int(row["request_no"])): row for row in rows} for rows in (then, now))
-    return [
-        Difference(
-            "order", f"leg {key[0]} request {key[1]}", 0, _shown(left.get(key)), _shown(right.get(key))
-        )
-        for key in sorted({*left, *right})
-        if _shown(left.get(key)) != _shown(right.get(key))
-    ]
-
-
-def _execution_differences(then: Any, now: Any) -> list[Difference]:
-    """Of the executions, by leg and id; their places in the log of fills are not known here."""
-    names = [name for name in then.dtype.names if name != "fill_no"]
-    left, right = ({(int(row["leg"]), row["id"]): row[names] for row in rows} for rows in (then, now))
+def _row_differences(what: str, id_name: str, then: Any, now: Any) -> list[Difference]:
+    """Of orders or executions in their order; their places in the log of fills are not known here."""
+    names = [name for name in now.dtype.names if name != "fill_no"]
+    left, right = (list(map(str, rows[names])) for rows in (then, now))
+    places = [no for no, (one, other) in enumerate(zip(left, right, strict=False)) if one != other]
     found = [
         Difference(
-            "execution",
-            f"leg {key[0]} id {key[1].decode()}",
+            what,
+            f"leg {int(then[no]['leg'])} {id_name} {_word(then[no][id_name])}",
             0,
-            _shown(left.get(key)),
-            _shown(right.get(key)),
+            left[no],
+            right[no],
         )
-        for key in sorted({*left, *right})
-        if _shown(left.get(key)) != _shown(right.get(key))
+        for no in places[:_SHOWN]
     ]
-    if len(then) != len(now):
-        found.append(Difference("execution", "how many", 0, str(len(then)), str(len(now))))
+    if len(left) != len(right):
+        found.append(Difference(what, "how many", 0, str(len(left)), str(len(right))))
     return found
 
 
 def _fact_differences(then: Any, now: Any, where: str = "facts.json") -> list[Difference]:
     """Of the facts, by their place in the file."""
-    if isinstance(then, dict) and isinstance(now, Mapping):
+    if isinstance(then, dict) and isinstance(now, dict):
         return [
             one
             for name in sorted({*then, *now})
-            for one in _fact_differences(then.get(name), now.get(name), f"{where} {name}")
+            for one in _fact_differences(then.get(name, "none"), now.get(name, "none"), f"{where} {name}")
         ]
-    if then == now:
-        return []
-    return [Difference("fact", where, 0, str(then)[:200], str(now)[:200])]
+    left, right = json.dumps(then), json.dumps(now)  # 1 is not true
+    return [] if left == right else [Difference("fact", where, 0, left[:200], right[:200])]
 
 
-def _shown(row: Any) -> str:
-    return "none" if row is None else str(row)
+def _word(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

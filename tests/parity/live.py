@@ -140,7 +140,8 @@ def check(pair: Sequence[str], seed: int, seconds: float, make: Maker) -> Outcom
         live.run(seconds)
         first.bot.close()
         orders = live.orders.records()
-        sent = orders.requests[orders.requests["taken_ns"] <= live.end_ts]
+        sent = orders.requests[orders.requests["taken_ns"] > 0]  # not what a stopped strategy left behind
+        sent = sent[sent["taken_ns"] <= live.end_ts]
         differing = _faults(live)
         differing += _in_simulation(live, config, make, sent)
         differing += _over_answers(live, config, make, orders)

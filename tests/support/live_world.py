@@ -91,7 +91,8 @@ class NetOrders(LiveOrders):
             self._lines[leg.venue] = OrderLines(
                 leg.venue, Sockets(url, url, net, net, timers, lambda: 0.5), protocols,
                 self.gateway.desks[leg.venue], log, setup.times,
-                now_of=lambda local_ts: local_ts, apply=self._apply,
+                now_of=lambda local_ts: local_ts, earliest=lambda: self.gateway.earliest_ts,
+                apply=self._apply,
             )  # fmt: skip
         for lines in self._lines.values():
             lines.start()

@@ -40,10 +40,10 @@ def test_lines_are_read_as_they_were_written_without_line_breaks(tmp_path: Path)
     finish_private(tmp_path)
     found = list(read_private(tmp_path, "binance_spot"))
     assert [line.ts for line in found] == [line[0] for line in LINES]
-    assert found[0] == PrivateLine(T, "@", "-", "request 0 1")
+    assert found[0] == PrivateLine(T, "@", "-", "request 0 1", 1)
     frame = found[2].text.encode(errors="surrogateescape")
     assert frame == b'{"id": "0-1-p",  "x": "\xc3\xa9\xff"}'
-    assert found[3:] == [PrivateLine(T + 3, "!", "u1", "lost "), PrivateLine(T + 3, "t", "-", "")]
+    assert found[3:] == [PrivateLine(T + 3, "!", "u1", "lost ", 4), PrivateLine(T + 3, "t", "-", "", 5)]
     assert private_venues(tmp_path) == ["binance_spot"]
     assert [path.name for path in (tmp_path / "private").iterdir()] == ["binance_spot.gz"]
 
@@ -53,7 +53,7 @@ def test_nothing_blanked_reaches_the_disk_and_nothing_waits_after_a_flush(tmp_pa
     log.add(T, Mark.OWN_SENT, "t1", '{"apiKey":"secret"}')
     log.flush()
     path = tmp_path / "private" / "binance_spot.journal"
-    assert path.read_text() == f'{T} }} t1 {{"apiKey":"***"}}\n'
+    assert path.read_text() == f'1 {T} }} t1 {{"apiKey":"***"}}\n'
 
 
 def test_a_killed_session_keeps_its_whole_lines(tmp_path: Path) -> None:
