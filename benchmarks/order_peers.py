@@ -87,7 +87,7 @@ def receive(listeners: Mapping[str, socket.socket], logs_on: bool, pipe: Any) ->
                 waiting.append((venue, connection, text))
         if not ready:
             for venue, connection, text in waiting:
-                answer = _answer(venue, text, logs_on)
+                answer = answer_of(venue, text, logs_on)
                 if answer:
                     with contextlib.suppress(OSError):
                         send_text(connection, answer)
@@ -141,8 +141,8 @@ def _kind_of(text: bytes) -> str:
     return "ccxt" if b"order.place" in text or b"order.create" in text else "other"
 
 
-def _answer(venue: str, text: bytes, logs_on: bool) -> bytes:
-    """Accepts a log-on or ping, gives the time, and refuses an order."""
+def answer_of(venue: str, text: bytes, logs_on: bool) -> bytes:
+    """Accepts a log-on, subscription or ping, gives the time, and refuses an order."""
     if text.startswith(b"bare"):
         return b""
     request = json.loads(text)
@@ -151,6 +151,7 @@ def _answer(venue: str, text: bytes, logs_on: bool) -> bytes:
         result = {
             "time": {"serverTime": now_ms},
             "session.logon": {"apiKey": "", "authorizedSince": now_ms, "serverTime": now_ms},
+            "userDataStream.subscribe.signature": {"subscriptionId": 0},
         }.get(request["method"], {})
         answer: dict[str, Any] = {"id": request["id"], "status": 200, "result": result}
         if request["method"] == "session.logon" and not logs_on:
@@ -162,6 +163,7 @@ def _answer(venue: str, text: bytes, logs_on: bool) -> bytes:
     operation = request["op"]
     number = request.get("reqId", request.get("req_id", ""))
     own = {"reqId": number, "op": operation, "retCode": 0, "retMsg": "OK", "connId": "bench"}
+    own |= {"req_id": number, "success": True}
     if operation == "ping":
         own |= {"op": "pong"}
     elif operation.startswith("order"):
@@ -172,13 +174,13 @@ def _answer(venue: str, text: bytes, logs_on: bool) -> bytes:
 class Receivers:
     """The receivers of some venues, on free ports."""
 
-    def __init__(self, venues: Sequence[str], *, logs_on: bool) -> None:
-        """logs_on: whether `session.logon` is accepted."""
-        listeners = {venue: socket.create_server(("127.0.0.1", 0)) for venue in venues}
-        self.urls = {venue: f"ws://127.0.0.1:{one.getsockname()[1]}" for venue, one in listeners.items()}
+    def __init__(self, names: Sequence[str], *, logs_on: bool, serve: Any = receive) -> None:
+        """names: of the listeners, each begins with its venue. logs_on: whether `session.logon` is accepted."""
+        listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in names}
+        self.urls = {name: f"ws://127.0.0.1:{one.getsockname()[1]}" for name, one in listeners.items()}
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=receive, args=(listeners, logs_on, theirs), daemon=True)
+        self._process = context.Process(target=serve, args=(listeners, logs_on, theirs), daemon=True)
         self._process.start()
         # On one core a receiver would wait until its sender sleeps: a network does not.
         with contextlib.suppress(OSError, AttributeError):

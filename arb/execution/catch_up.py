@@ -28,7 +28,7 @@ class Questions:
     @property
     def next_ns(self) -> int | None:
         """When the next one is to be asked."""
-        return min((due for due, _ in self._open), default=None)
+        return min(due for due, _ in self._open) if self._open else None
 
     def add(self, question: OrderRequest, now: int) -> None:
         """A further question."""

@@ -213,10 +213,16 @@ class DeskQueries(DeskWires):
             self._caught_up(now)
 
     def _update(self, u: OrderUpdate, now: int, asked: int = -1) -> None:
-        self._apply(self.orders.by_ids(u.client_id, u.venue_order_id), self.orders.update(u, now, asked), now)
+        state = self.orders.by_ids(u.client_id, u.venue_order_id)
+        effects = self.orders.update(u, now, asked)
+        if effects or self.inquiries.has_any:
+            self._apply(state, effects, now)
 
     def _execution(self, x: Execution, now: int) -> None:
-        self._apply(self.orders.by_ids(x.client_id, x.venue_order_id), self.orders.execution(x, now), now)
+        state = self.orders.by_ids(x.client_id, x.venue_order_id)
+        effects = self.orders.execution(x, now)
+        if effects or self.inquiries.has_any:
+            self._apply(state, effects, now)
 
     def _funding(self, payment: Funding, now: int) -> None:
         """A funding payment, once: two streams may report it."""
@@ -251,7 +257,7 @@ class DeskQueries(DeskWires):
                 self._note("broken", effect.text)
         if state is None:
             return
-        ended = self.inquiries.settle(state)
+        ended = self.inquiries.settle(state) if self.inquiries.has_any else None
         if ended is not None:
             outcome = state.phase.name.lower()
             self.facts.ended(ended, state.leg, outcome, now)

@@ -206,10 +206,11 @@ class DeskWires:
         self.facts.foreign = self.orders.foreign_count
         if self._is_ending:
             self._cancel_open(now)
-        out, self._out = self._out, _Outs()
-        return Outputs(
-            tuple(out.wires), tuple(out.answers), tuple(out.events), tuple(out.retire), self._due_ns()
-        )
+        out, due_ns = self._out, self._due_ns()
+        if not (out.wires or out.answers or out.events or out.retire):
+            return Outputs((), (), (), (), due_ns)
+        self._out = _Outs()
+        return Outputs(tuple(out.wires), tuple(out.answers), tuple(out.events), tuple(out.retire), due_ns)
 
     def _due_ns(self) -> int:
         while self._deadlines:
@@ -217,20 +218,21 @@ class DeskWires:
             if asked is not None and self._is_waiting(asked):
                 break
             heapq.heappop(self._deadlines)
-        dues = [self._deadlines[0][0]] if self._deadlines else []
-        for due in (self.inquiries.next_ns, *(one.next_ns for one in self._question_sets)):
-            if due is not None:
-                dues.append(due)
+        due_ns = self._deadlines[0][0] if self._deadlines else NEVER
+        for asking in (self.inquiries, self._questions, self._last_questions):
+            if asking is not None and (next_ns := asking.next_ns) is not None and next_ns < due_ns:
+                due_ns = next_ns
         if self._is_ending:
             # An order whose doubt has just ended was not cancelled yet: that is due at once.
-            dues += [
+            dues = [
                 due
                 for state in self.orders.open.values()
                 if state.pending is None and state.phase < Phase.OWED
                 for due, count in [self._cancels.get(state.client_ids[0], (0, 0))]
                 if count < CANCELS_MAX
             ]
-        return min(dues, default=NEVER)
+            return min([due_ns, *dues])
+        return due_ns
 
     @property
     def _question_sets(self) -> list[Questions]:

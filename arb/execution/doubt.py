@@ -88,6 +88,10 @@ class Inquiries:
         self._expiry_ms = recv_window_ms + MARGIN_MS
         self._by_order: dict[int, Inquiry] = {}
 
+    @property
+    def has_any(self) -> bool:
+        return bool(self._by_order)
+
     def __iter__(self) -> Iterator[Inquiry]:
         return iter(list(self._by_order.values()))
 
@@ -97,7 +101,7 @@ class Inquiries:
     @property
     def next_ns(self) -> int | None:
         """When the next round is due."""
-        return min((one.next_ns for one in self._by_order.values()), default=None)
+        return min(one.next_ns for one in self._by_order.values()) if self._by_order else None
 
     def doubt(self, order: OrderState, cause: DoubtCause, now: int) -> Doubt | None:
         """Opens a doubt about the pending request of an order, once; None if it is one already."""

@@ -84,6 +84,7 @@ class Gateway:
         """
         self._legs = tuple(legs)
         self.desks = dict(desks)
+        self._instruments = [desks[leg.venue].instruments[no] for no, leg in enumerate(legs)]
         self._outlet = outlet
         self._clock = clock
         self._later = later
@@ -91,6 +92,8 @@ class Gateway:
         self._marks = Marks(world, legs)
         self._orders = BotOrders(legs)
         self._delivered: list[DeliveredAnswer] = []
+        #: Time of receipt of the latest answer.
+        self._received_ns = 0
         self._steps = 0
         #: Ends the session: an error inside `serve`, or what cannot be.
         self.fault: BaseException | None = None
@@ -160,11 +163,15 @@ class Gateway:
 
     # -- answers
 
-    def apply(self, venue: str, outputs: Outputs, received_ns: int) -> None:
-        """Does what a desk's outputs say: sends, puts answers, wakes the strategy once."""
+    def apply(self, venue: str, outputs: Outputs, received_ns: int, has_more: bool = False) -> None:
+        """Does what a desk's outputs say: sends, puts answers, wakes the strategy once.
+
+        has_more: further outputs of the same read follow; the strategy is woken after the last ones.
+        """
         self._follow(venue, outputs, received_ns)
-        self.on_due(venue, self.due_ns[venue])
-        self._hand_over(received_ns)
+        if not has_more:
+            self._hand_over(received_ns)
+            self.on_due(venue, self.due_ns[venue])
 
     def _follow(self, venue: str, outputs: Outputs, now: int) -> bool:
         """Sends wires and puts answers; returns whether a line took the bytes of a wire."""
@@ -197,16 +204,16 @@ class Gateway:
                 )
             )
         else:
-            instrument = self.desks[self._legs[leg].venue].instruments[leg]
-            row = self._orders.row_of(answer, instrument, self._marks.fee_price(leg))
-        received_ns = self._mailbox.put(leg, row[0], answer.received_ns)
+            row = self._orders.row_of(answer, self._instruments[leg], self._marks.fee_price(leg))
+        received_ns = self._mailbox.put(leg, row, answer.received_ns)
+        self._received_ns = max(self._received_ns, received_ns)
         self._delivered.append(DeliveredAnswer(answer, leg, row, received_ns))
 
     def _hand_over(self, now: int) -> None:
         delivered, self._delivered = self._delivered, []
         if delivered:
             self.on_delivered(delivered)
-            self.wake(max(now, delivered[-1].received_ns))
+            self.wake(max(now, self._received_ns))
 
     # -- the end
 

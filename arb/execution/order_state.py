@@ -97,22 +97,28 @@ class OrderState:
     @property
     def executed_lots(self) -> int:
         """Sum of the known executions."""
-        return sum(link.executed for link in self.links)
+        links = self.links
+        return links[0].executed if len(links) == 1 else sum(link.executed for link in links)
 
     @property
     def total_lots(self) -> int:
         """What was executed before the present order of the chain, and its quantity."""
-        return sum(max(link.said, link.executed) for link in self.links[:-1]) + self.present.total
+        links = self.links
+        before = sum(max(link.said, link.executed) for link in links[:-1]) if len(links) > 1 else 0
+        return before + links[-1].total
 
     @property
     def is_owed(self) -> bool:
         """Whether executions are missing."""
-        return any(link.said > link.executed for link in self.links)
+        links = self.links
+        return links[-1].said > links[-1].executed or (
+            len(links) > 1 and any(link.said > link.executed for link in links)
+        )
 
     @property
     def open_links(self) -> list[Link]:
         """Replaced orders whose end is not known yet."""
-        return [link for link in self.links[:-1] if link.end is None]
+        return [link for link in self.links[:-1] if link.end is None] if len(self.links) > 1 else []
 
     @property
     def asked_ids(self) -> list[str]:
@@ -134,23 +140,26 @@ class OrderState:
             )
         if self.phase is Phase.NEVER or x.side != self.side or x.lots <= 0:
             return [Broken(f"execution {x.execution_id} of {link.client_id}, which {self._has_none(x)}")]
-        effects = self._proven(link, x.venue_ms, at)
+        pending = self.pending
+        effects = self._proven(link, x.venue_ms, at) if pending is not None and pending.link is link else []
         executed = link.executed + x.lots
         if executed > link.total and not self._raise_total(link, executed, x.venue_ms, at, effects):
             return [*effects, Broken(f"{link.client_id} executed {executed} of {link.total} lots")]
-        before = self._row(AnswerKind.ACCEPTED, at, NEW, x.venue_ms)
+        pending = self.pending
+        is_new = pending is not None and pending.act is Act.PLACE and self.rests
+        before = self._row(AnswerKind.ACCEPTED, at, NEW, x.venue_ms) if is_new else None
         self.executions[x.execution_id] = self.last = x
         link.executed = executed
         if link.end is None:
             link.said = max(link.said, executed)
         if link.end is not None and link.executed > link.said:
             effects.append(Noted("late execution", f"{link.client_id} {x.execution_id}"))
-        if self.is_over:
+        if self.phase >= Phase.FINAL:
             return [*effects, self._row(AnswerKind.EXECUTED, at, self.end, x.venue_ms, x=x)]
         outcome = self._outcome()
         if outcome is OrderStatus.FILLED and self._is_complete():
             return effects + self._ended(outcome, at, x)
-        if self.rests:
+        if before is not None:
             effects += self._accepted(before)
         effects.append(self._row(AnswerKind.EXECUTED, at, PARTIALLY_FILLED, x.venue_ms, x=x))
         self.phase = max(self.phase, Phase.OPEN)
@@ -174,7 +183,7 @@ class OrderState:
             return []  # the replacing order was refused; the answer says what happened to the old one
         effects = self._proven(link, u.venue_ms, at)
         link.said = max(link.said, u.executed_lots)
-        if link is self.present:
+        if link is self.links[-1]:
             effects += self._compared(link, u, at, asked)
         if not u.status.is_open and link.end is None:
             if u.executed_lots < 0:
@@ -321,7 +330,7 @@ class OrderState:
 
     def _outcome(self) -> OrderStatus | None:
         """How the order ended, if that is certain."""
-        pending, link = self.pending, self.present
+        pending, link = self.pending, self.links[-1]
         is_amending = pending is not None and pending.act is Act.AMEND
         is_replacing = is_amending and pending is not None and pending.link is not None
         if link.end is not None:
@@ -332,13 +341,14 @@ class OrderState:
 
     def _is_complete(self) -> bool:
         """Whether all executions of the ended order are known."""
-        present = self.present
-        is_whole = present.is_complete or (present.end is None and present.executed == present.total)
-        return is_whole and all(link.is_complete for link in self.links[:-1])
+        present = self.links[-1]
+        is_ended = present.end is not None
+        is_whole = present.executed >= present.said if is_ended else present.executed == present.total
+        return is_whole and (len(self.links) == 1 or all(link.is_complete for link in self.links[:-1]))
 
     def _settled(self, at: int) -> list[Effect]:
         """Ends the order if its end and all of its executions are known; asks for what is missing."""
-        if self.is_over:
+        if self.phase >= Phase.FINAL:
             return []
         outcome = self._outcome()
         if outcome is not None and self._is_complete():
@@ -423,25 +433,10 @@ class OrderState:
         x: Execution | None = None,
         cause: str = "",
     ) -> BotAnswer:
-        executed, total = self.executed_lots, self.total_lots
-        last = self.last
+        total, last, present = self.total_lots, self.last, self.links[-1]
+        exec_tick, exec_lots, is_maker = (last.tick, last.lots, last.is_maker) if last else (0, 0, False)
+        lots, fee, asset, x_id = (x.lots, x.fee, x.fee_asset, x.execution_id) if x else (0, _NO_FEE, "", "")
         return BotAnswer(
-            leg=self.leg,
-            order_id=self.order_id,
-            request_no=no,
-            kind=kind,
-            status=status,
-            tick=self.present.tick,
-            total_lots=total,
-            leaves_lots=max(total - executed, 0),
-            exec_tick=last.tick if last is not None else 0,
-            exec_lots=last.lots if last is not None else 0,
-            is_maker=last.is_maker if last is not None else False,
-            fill_lots=x.lots if x is not None else 0,
-            fee=x.fee if x is not None else _NO_FEE,
-            fee_asset=x.fee_asset if x is not None else "",
-            execution_id=x.execution_id if x is not None else "",
-            exch_ns=venue_ms * MILLISECOND,
-            received_ns=at,
-            cause=cause,
-        )
+            self.leg, self.order_id, no, kind, status, present.tick, total, max(total - self.executed_lots, 0),
+            exec_tick, exec_lots, is_maker, lots, fee, asset, x_id, venue_ms * MILLISECOND, at, cause,
+        )  # fmt: skip

@@ -192,7 +192,9 @@ class OrderStates:
         if found is None:
             return self._of_another(u.client_id, u.venue_order_id, f"{u.symbol} {u.status.name}")
         state, link = found
-        effects = state.update(link, u, at, asked) + self._identified(state, link, u.venue_order_id, at)
+        effects = state.update(link, u, at, asked)
+        if u.venue_order_id not in self._by_venue_id:
+            effects += self._identified(state, link, u.venue_order_id, at)
         self._retire(state)
         return effects
 
@@ -201,7 +203,9 @@ class OrderStates:
         found = self._find(x.client_id, x.venue_order_id)
         if found is not None:
             state, link = found
-            effects = state.execute(link, x, at) + self._identified(state, link, x.venue_order_id, at)
+            effects = state.execute(link, x, at)
+            if x.venue_order_id not in self._by_venue_id:
+                effects += self._identified(state, link, x.venue_order_id, at)
             self._retire(state)
             return effects
         if x.client_id or x.venue_order_id in self._foreign:
@@ -261,7 +265,7 @@ class OrderStates:
 
     def _identified(self, state: OrderState, link: Link, venue_id: str, at: int) -> list[Effect]:
         """Executions that waited for the venue's id of an order."""
-        if not venue_id or venue_id in self._by_venue_id:
+        if not venue_id:
             return []
         link.venue_id = link.venue_id or venue_id
         self._by_venue_id[venue_id] = (state, link)
@@ -296,7 +300,7 @@ class OrderStates:
 
     def _retire(self, state: OrderState) -> None:
         """Counts an order among those that have ended, once nothing about it is pending."""
-        if not state.is_over or state.pending is not None:
+        if state.phase < Phase.FINAL or state.pending is not None:
             return
         if self.open.pop(state.client_ids[0], None) is None:
             return

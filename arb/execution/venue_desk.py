@@ -8,7 +8,7 @@ account (`is_up`). What is not certain is in doubt until the venue says it (`arb
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from hftbacktest.order import EXPIRED
@@ -106,18 +106,15 @@ class VenueDesk(DeskQueries):
 
     def on_frame(self, where: str, frame: bytes, now: int) -> Outputs:
         """A frame of a trade line ("t3") or a stream of events ("u1")."""
-        is_user = where.startswith("u")
+        is_user = where[0] == "u"
         try:
-            if is_user:
-                decoded = self._user.decode(frame)
-            else:
-                decoded = (self._protocol.decode(frame),)
+            decoded = self._user.decode(frame) if is_user else (self._protocol.decode(frame),)
         except DecodeError as error:
             self._note("undecodable", f"{where}: {error}")
             if is_user:
                 self._catch_up(now)  # what it said is unknown
             return self._outputs(now)
-        for one in _executions_first(decoded):
+        for one in decoded if len(decoded) == 1 else _executions_first(decoded):
             self._decoded(one, where, now)
         return self._outputs(now)
 
@@ -218,7 +215,13 @@ class VenueDesk(DeskQueries):
             self._doubt(state, cause, now)
 
     def _decoded(self, one: Decoded, where: str, now: int) -> None:
-        if isinstance(one, VenueAnswer):
+        if isinstance(one, Execution):
+            self._last_event_ms = max(self._last_event_ms, one.venue_ms)
+            self._execution(one, now)
+        elif isinstance(one, OrderUpdate):
+            self._last_event_ms = max(self._last_event_ms, one.venue_ms)
+            self._update(one, now)
+        elif isinstance(one, VenueAnswer):
             if one.is_line_over and where:
                 self._out.retire.append(where)
             if one.retry_after_ns:
@@ -229,12 +232,6 @@ class VenueDesk(DeskQueries):
                     self._note("unasked", f"{where} {one.wire_id}: {one.text}")
                 return
             self._answered(asked, one.wire_id, one, now)
-        elif isinstance(one, OrderUpdate):
-            self._last_event_ms = max(self._last_event_ms, one.venue_ms)
-            self._update(one, now)
-        elif isinstance(one, Execution):
-            self._last_event_ms = max(self._last_event_ms, one.venue_ms)
-            self._execution(one, now)
         elif isinstance(one, Funding):
             self._funding(one, now)
         elif isinstance(one, Notice):
@@ -311,6 +308,8 @@ class VenueDesk(DeskQueries):
             self._ask_questions(now)
 
 
-def _executions_first(decoded: tuple[Decoded, ...]) -> list[Decoded]:
+def _executions_first(decoded: tuple[Decoded, ...]) -> Sequence[Decoded]:
     """The order in which messages of one frame are applied: an order's end is given with its last execution."""
+    if len(decoded) == 2 and isinstance(decoded[0], Execution):
+        return decoded
     return sorted(decoded, key=lambda one: not isinstance(one, Execution))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -90,7 +91,10 @@ class Host:
         """
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self._loop = runner.get_loop()
-            result = runner.run(self._run(work))
+            try:
+                result = runner.run(self._run(work))
+            finally:
+                gc.unfreeze()
         if not self.has_begun:
             raise self.error or KeyboardInterrupt()
         return result
@@ -117,6 +121,9 @@ class Host:
 
     def start_feeds(self) -> None:
         """Starts the opened feeds: the session begins."""
+        # A garbage collection looks at all objects, for a tenth of a second: of those until now at none again.
+        gc.collect()
+        gc.freeze()
         self.began_ns = time.monotonic_ns()
         for live in self.feeds:
             live.feed.start()

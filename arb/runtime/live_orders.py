@@ -241,8 +241,8 @@ class LiveOrders:
                 execution = state.executions[answer.execution_id] if state is not None else None
             self._log.response(one.leg, one.received_ns, one.row, execution)
 
-    def _apply(self, venue: str, outputs: Outputs, now: int) -> None:
-        self.gateway.apply(venue, outputs, now)
+    def _apply(self, venue: str, outputs: Outputs, now: int, has_more: bool = False) -> None:
+        self.gateway.apply(venue, outputs, now, has_more)
         self._look_for_fault()
 
     def _later(self, call: Callable[[], None]) -> None:

@@ -55,7 +55,7 @@ class OrderLines:
         *,
         now_of: Callable[[int], int],
         earliest: Callable[[], int],
-        apply: Callable[[str, Outputs, int], None],
+        apply: Callable[[str, Outputs, int, bool], None],
     ) -> None:
         """protocols: of the lines; the desk has its own. now_of: the session's time of a local time.
 
@@ -149,7 +149,7 @@ class OrderLines:
         self._hand_over(self._desk.on_tick(now), now)
 
     def _hand_over(self, outputs: Outputs, now: int) -> None:
-        self._apply(self.venue, outputs, now)
+        self._apply(self.venue, outputs, now, False)
         self._log.flush()
 
     # -- LineOwner
@@ -168,10 +168,12 @@ class OrderLines:
         self._hand_over(self._desk.on_frame(where, frame, now), now)
 
     def line_batch(self, where: str, batch: Batch) -> None:
-        """See `LineOwner`."""
+        """See `LineOwner`. The strategy runs once, with the answers of all frames."""
+        left = len(batch.frames)
         for frame, local_ts in zip(batch.frames, batch.stamps, strict=True):
+            left -= 1
             now = self.begin(self._now_of(local_ts), where, Mark.RECEIVED, frame)
-            self._apply(self.venue, self._desk.on_frame(where, frame, now), now)
+            self._apply(self.venue, self._desk.on_frame(where, frame, now), now, left > 0)
         self._log.flush()
 
     def own_traffic(self, where: str, is_sent: bool, text: str, local_ts: int) -> None:

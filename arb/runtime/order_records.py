@@ -24,6 +24,8 @@ class OrderLog:
         self._responses: list[Any] = []
         #: With the place of the response that reports it.
         self._executions: list[tuple[int, tuple[Any, ...]]] = []
+        #: Responses that are not rows yet: the strategy does not wait for that.
+        self._new: list[tuple[int, int, Any, Execution | None]] = []
         self._taken = (0, 0)
 
     def request(self, leg: int, step: int, taken_ns: int, is_sent: bool, row: Any) -> None:
@@ -34,17 +36,12 @@ class OrderLog:
         self._requests.append(made)
 
     def response(self, leg: int, received_ns: int, row: Any, execution: Execution | None) -> None:
-        """A response for the bot. execution: that it reports."""
-        made = np.zeros(1, RESPONSE)
-        made["leg"], made["received_ns"], made["fill_no"] = leg, received_ns, -1
-        made["row"] = row
-        self._responses.append(made)
-        if execution is not None:
-            row_of = _execution_row(leg, int(made["row"]["order_id"][0]), execution)
-            self._executions.append((len(self._responses) - 1, row_of))
+        """A response for the bot. row: of ORDER, an array of one that does not change. execution: that it reports."""
+        self._new.append((leg, received_ns, row, execution))
 
     def take(self) -> tuple[bytes, bytes]:
         """Requests and responses since the last call."""
+        self._make_rows()
         requests, responses = self._taken
         self._taken = len(self._requests), len(self._responses)
         return (
@@ -54,6 +51,7 @@ class OrderLog:
 
     def records(self, fills: Any, desks: Mapping[str, VenueDesk]) -> OrderRecords:
         """The records of the session, answers in order of their receipt. fills: the bot's log of fills."""
+        self._make_rows()
         requests, responses = _joined(self._requests, REQUEST), _joined(self._responses, RESPONSE)
         order = np.argsort(responses["received_ns"], kind="stable")
         place_of = np.argsort(order)
@@ -62,6 +60,17 @@ class OrderLog:
         executions = np.array([row for _, row in by_answer], EXECUTION)
         number_fills(responses, executions, fills)
         return records_of(requests, responses, executions, desks)
+
+    def _make_rows(self) -> None:
+        new, self._new = self._new, []
+        for leg, received_ns, row, execution in new:
+            made = np.zeros(1, RESPONSE)
+            made["leg"], made["received_ns"], made["fill_no"] = leg, received_ns, -1
+            made["row"] = row
+            self._responses.append(made)
+            if execution is not None:
+                made_of = _execution_row(leg, int(row["order_id"][0]), execution)
+                self._executions.append((len(self._responses) - 1, made_of))
 
 
 def number_fills(responses: Any, executions: Any, fills: Any) -> None:

@@ -90,7 +90,6 @@ class _Control(msgspec.Struct, frozen=True):
 _EVENT = msgspec.json.Decoder(_Orders | _Executions | _Positions | _Wallets)
 _CONTROL = msgspec.json.Decoder(_Control)
 _OWN = ("order", "execution", "position", "wallet")
-_OWN_TOPICS = tuple(f'"topic":"{topic}"'.encode() for topic in _OWN)
 
 
 def log_on(signer: Signer, now_ms: int, *, id_name: str) -> WireRequest:
@@ -151,12 +150,14 @@ class BybitUser:
     def decode(self, frame: bytes) -> tuple[Decoded, ...]:
         """See `UserProtocol`."""
         try:
-            if any(topic in frame for topic in _OWN_TOPICS):
-                return self._events(_EVENT.decode(frame))
-            control = _CONTROL.decode(frame)
-            if control.topic in _OWN:
-                return self._events(_EVENT.decode(frame))
-            return (self._control(control),)
+            try:
+                message = _EVENT.decode(frame)
+            except msgspec.ValidationError:
+                control = _CONTROL.decode(frame)
+                if control.topic in _OWN:
+                    raise
+                return (self._control(control),)
+            return self._events(message)
         except (msgspec.DecodeError, OffGridError, UnicodeError, UnreadableError) as error:
             raise DecodeError(self.venue, str(error), frame) from None
 

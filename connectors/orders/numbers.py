@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 from connectors.errors import OffGridError
@@ -12,6 +13,20 @@ _TEXTS_MAX = 8192
 _CHARS_MAX, _POWER_MAX = 80, 40
 #: Below what arrays hold.
 _COUNT_MAX = 1 << 62
+
+
+class _Counts(dict[str, int]):
+    """Counts by text; an unknown one is counted, and kept."""
+
+    def __init__(self, counted: Callable[[str], int]) -> None:
+        self._counted = counted
+
+    def __missing__(self, text: str) -> int:
+        count = self._counted(text)
+        if len(self) >= _TEXTS_MAX:
+            self.clear()
+        self[text] = count
+        return count
 
 
 class DecimalStep:
@@ -28,6 +43,9 @@ class DecimalStep:
         self.unit = int(digits)
         self.places = len(decimals)
         self._texts: dict[int, str] = {}
+        #: How many steps a decimal text is. Raises OffGridError if they are not whole, or it is no such text. Texts are
+        #: kept: a venue repeats an order's prices and quantities in each message about it.
+        self.count_of: Callable[[str], int] = _Counts(self._counted).__getitem__
 
     def text_of(self, count: int) -> str:
         """`count` steps: 1003 steps of "0.10" are "100.3". Raises ValueError for a negative count."""
@@ -38,8 +56,7 @@ class DecimalStep:
             text = self._texts[count] = self._written(count)
         return text
 
-    def count_of(self, text: str) -> int:
-        """How many steps a decimal text is. Raises OffGridError if they are not whole, or it is no such text."""
+    def _counted(self, text: str) -> int:
         if len(text) > _CHARS_MAX:
             raise OffGridError(f"{text[:40]}... is no number of a venue")
         sign = -1 if text.startswith("-") else 1
@@ -88,6 +105,8 @@ class DecimalStep:
 
 def amount_of(text: str) -> Decimal:
     """A fee or balance. "" is zero. Raises OffGridError for text that is no finite number."""
+    if len(text) <= _POWER_MAX and text.isascii() and text.replace(".", "", 1).isdigit():
+        return Decimal(text)
     if len(text) > _CHARS_MAX:
         raise OffGridError(f"{text[:40]}... is no number of a venue")
     try:

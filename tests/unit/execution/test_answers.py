@@ -66,6 +66,20 @@ def test_an_order_that_is_filled_whole_has_the_quantity_that_the_bot_asked_for()
     assert made["fee"] == 0.25
 
 
+def test_an_answer_has_all_other_fields_of_the_request() -> None:
+    asked = row()
+    for number, name in enumerate(ORDER.names or ()):
+        if name not in ("req", "order_type", "side", "time_in_force"):
+            asked[name] = number + 2
+    (made,) = BotOrder(asked, LOT, 300).row_of(answer(AnswerKind.ACCEPTED, NEW, 300, no=1))
+    changed = {
+        "qty", "leaves_qty", "req", "status", "price_tick", "exec_qty", "exec_price_tick", "maker",
+        "exch_timestamp", "request_no", "fill_qty", "charged", "fee", "fee_price",
+    }  # fmt: skip
+    for name in set(ORDER.names or ()) - changed:
+        assert made[name] == asked[name], name
+
+
 def test_parts_are_lots() -> None:
     order = BotOrder(row(), LOT, 300)
     (first,) = order.row_of(answer(AnswerKind.EXECUTED, PARTIALLY_FILLED, 200, fill=100))

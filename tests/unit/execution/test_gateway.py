@@ -238,6 +238,43 @@ def test_an_execution_does_not_answer_the_cancellation_in_flight() -> None:
     assert session.gateway.is_settled
 
 
+def count_answers(bot, out):
+    """An order that rests; notes when it is executed, and how much of it."""
+    bot.elapse(1_000_000)
+    bot.submit_sell_order(0, 3, 100.0, 0.5, GTC, LIMIT, False)
+    while bot.wait_next_feed(True, 60_000_000_000) != 1:
+        order = bot.orders(0).get(3)
+        if order.leaves_qty < 0.45:
+            out[1 + int(out[0])] = order.leaves_qty
+            out[0] += 1
+    return 1
+
+
+def test_the_answers_of_one_read_wake_the_strategy_once() -> None:
+    session = Session(count_answers, legs=1)
+    session.rows()
+    (wire,) = session.wires
+    session.answer(
+        0, lambda desk: desk.on_frame("t1", session.executed(wire, OrderStatus.NEW, 0), session.now)
+    )
+    request = session.protocols[session.legs[0].venue].requests[wire.wire_id]
+    venue, lots = session.legs[0].venue, request.lots // 5
+    desk, before, switches = session.gateway.desks[venue], len(session.delivered), session.task.switches
+    for number, has_more in ((1, True), (2, False)):
+        assert session.task.switches == switches
+        x = Execution(
+            request.symbol, request.client_id, "v1", f"x{number}", -1, request.tick, lots, True, Decimal(0), "", 1
+        )  # fmt: skip
+        session.now += 1
+        session.gateway.apply(venue, desk.on_frame("u1", frame(x), session.now), session.now, has_more)
+
+    assert session.task.switches == switches + 1
+    assert [one.received_ns for one in session.delivered[before:]] == [session.now - 1, session.now]
+    # Each answer ends a wait of its own, at its own time.
+    assert list(session.out[:3]) == pytest.approx([2.0, 0.4, 0.3])
+    session.task.stop()
+
+
 def test_what_no_line_takes_is_refused_at_once() -> None:
     session = Session(buy_both)
     session.is_up = False

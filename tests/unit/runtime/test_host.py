@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -33,6 +34,20 @@ def test_a_session_that_nothing_ends_lasts_its_time() -> None:
     assert host.ending == Ending.DURATION
     assert host.error is None
     assert 2 <= len(calls) <= 10
+
+
+def test_garbage_collection_leaves_out_what_was_loaded_before_the_session() -> None:
+    host = Host({})
+
+    async def work() -> int:
+        host.start_feeds()
+        return gc.get_freeze_count()
+
+    with host:
+        frozen = host.run(work)
+    assert frozen is not None
+    assert frozen > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize(

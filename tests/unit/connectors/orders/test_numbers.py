@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -61,3 +62,12 @@ def test_a_negative_count_is_refused() -> None:
 def test_a_count_fits_into_an_array(text: str) -> None:
     with pytest.raises(OffGridError):
         DecimalStep("0.1").count_of(text)
+
+
+def test_texts_that_are_kept_are_bounded() -> None:
+    step = DecimalStep("0.01")
+    kept: Any = getattr(step.count_of, "__self__")  # noqa: B009
+    for count in range(20_000):
+        assert step.count_of(f"{count / 100:.2f}") == count
+        assert len(kept) <= 8192
+    assert step.count_of("0.07") == step.count_of("0.070") == 7
