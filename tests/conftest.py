@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
 
+import pytest
 from hypothesis import settings
 from support.guard.loopback_only import forbid
 
@@ -19,3 +21,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+#: Gives freed memory back to the system; glibc's.
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Behind each file: compiled code, which stays, lies between arrays that were freed, and keeps their memory."""
+    if _TRIM is not None and (nextitem is None or nextitem.path != item.path):
+        _TRIM(0)

@@ -39,6 +39,7 @@ from arb.commands.dryrun_live import run_live
 from arb.commands.run_setup import WrittenRun
 from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError, StrategyError
+from arb.runtime import interruption
 from arb.runtime.keeper import SessionKeeper
 from arb.runtime.watchdog import Watchdog
 from arb.sandbox.faults import Fault, FaultKind
@@ -243,7 +244,12 @@ def test_ctrl_c_ends_a_session_whose_strategy_never_waits(
         verify(tmp_path / "run")
 
 
-def test_ctrl_c_ends_a_session_whose_strategy_heeds_no_stop(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_session_whose_strategy_heeds_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine the strategy may not run for seconds; given up, it would end the process of the tests.
+    monkeypatch.setattr(interruption, "HOLD_S", 120.0)
+
     def press(line: str) -> None:
         if "received its first row" in line:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
