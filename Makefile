@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 PYTEST_ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 BIN := $(VENV)/bin
 # Newer than pyproject.toml: the environment holds what `arb` needs; what its development needs, too.

@@ -5,14 +5,15 @@ Stands for it: a limit on the size of any file that the process writes, which fa
 
 from __future__ import annotations
 
+import resource
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support.command_line import arb
 from support.recording_files import Finished, command_environment, example, write_pair
 
 from arb.data.rows.npy import is_whole
@@ -20,13 +21,6 @@ from arb.errors import ExitCode
 
 pytestmark = pytest.mark.slow
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-sys.argv = ["arb", *sys.argv[2:]]
-from arb.cli import main
-main()
-"""
 NO_LIMIT = 1 << 40
 
 
@@ -59,21 +53,32 @@ class Place(NamedTuple):
             path.unlink()
 
 
+@contextmanager
+def size_limit(limit: int) -> Iterator[None]:
+    """Limits the size of files that this process writes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A day that was run once without a limit, so that everything is compiled."""
     folder = tmp_path_factory.mktemp("full")
     write_pair(folder / "data", 3000)
-    environment = command_environment(folder / "cache")
+    cache = command_environment(folder / "cache")["XDG_CACHE_HOME"]
 
-    def arb(limit: int, *words: str) -> Finished:
-        done = subprocess.run(
-            [sys.executable, "-c", LIMITED, str(limit), *words],
-            env=environment, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        return Finished(done.returncode, done.stdout, done.stderr)
+    def limited(limit: int, *words: str) -> Finished:
+        with pytest.MonkeyPatch.context() as patch, size_limit(limit):
+            patch.setenv("XDG_CACHE_HOME", cache)
+            patch.chdir(folder)
+            done = arb(*words, code=None)
+        return Finished(done.exit_code, done.stdout, done.stderr)
 
-    made = Place(folder, arb)
+    made = Place(folder, limited)
     done = made.backtest(NO_LIMIT)
     assert done.code == 0, done.err
     (folder / "run").rename(folder / "first")
