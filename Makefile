@@ -1,6 +1,6 @@
 # The commands of the project. `make` alone lists them.
 # Variables: PYTHON=python3.12 picks the interpreter of the environment, PYTEST_ARGS="-x -k name" goes to pytest,
-# WORKERS=0 runs the tests in one process, for a debugger.
+# WORKERS=0 runs the tests in one process, for a debugger. Three keep two cores busy: sessions in real time mostly wait.
 
 PYTHON ?= python3
 VENV := .venv

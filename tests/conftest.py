@@ -9,10 +9,14 @@ import sys
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 from support.guard.loopback_only import forbid
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
+# Otherwise examples also have constants of all modules that were imported by then: of files that ran before.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda: providers._local_constants
 forbid()
 # Bytecode saves every process that a test starts, and the next run, half a second and more of compiling.
 sys.dont_write_bytecode = False

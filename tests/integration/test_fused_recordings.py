@@ -15,6 +15,7 @@ from hftbacktest.types import (
     LOCAL_EVENT,
     SELL_EVENT,
     TRADE_EVENT,
+    event_dtype,
 )
 from numba import njit
 from support.books import BUY, SELL, PlainBook, by_tick
@@ -27,9 +28,10 @@ from arb.data.rows.convert import Feed, convert
 from arb.data.rows.npy import load_rows
 from arb.data.text import read_pieces
 from connectors.book import fused as fuse
-from connectors.book.rows import COVERS_BBO
+from connectors.book.rows import COVERS_BBO, book_rows
 from connectors.book.sync import BookSync
 from connectors.book.timestamps import RowClock
+from connectors.jit.compilation import compiled
 from connectors.model import Instrument, Rows, SequenceRule
 from connectors.parsing.lines import LineDecoder
 
@@ -111,6 +113,34 @@ def _touches(
         quantities[number, 1] = ask_qty[ask] if ask < ticks else 0.0
 
 
+@compiled
+def _fuse_one_by_one(
+    rows: Any,
+    done: int,
+    counts: Any,
+    out: Any,
+    tick: float,
+    lot: float,
+    is_window: bool,
+    bids: Any,
+    asks: Any,
+    state: Any,
+    notes: Any,
+    noted: Any,
+    scratch: Any,
+) -> int:
+    """Fuses a row at a time from `done` on, until a table has no room; the number of the first that was not fused."""
+    n = counts[done - 1] if done else 0
+    while done < len(rows) and fuse.fits(n, 1, bids, asks, state, notes, noted, out):
+        one = rows[done : done + 1]
+        went, n = fuse.fuse_rows(
+            one, 0, n, tick, lot, is_window, bids, asks, state, notes, noted, scratch, out
+        )
+        counts[done] = n
+        done += went
+    return done
+
+
 def reference_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) -> Any:
     """The touch of hftbacktest's fused book after each row."""
     rows = rows.copy()
@@ -132,16 +162,14 @@ def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int, *,
     And how many levels went back to what the depth stream says without a row of its own.
     """
     book = fuse.FusedBook(tick, lot, is_window=is_window)
-    pieces, counts = [], np.zeros(len(rows), np.int64)
-    total = 0
-    for number in range(len(rows)):
-        piece = book.fuse(rows[number : number + 1])
-        total += len(piece)
-        counts[number] = total
-        if len(piece):
-            pieces.append(piece.copy())
+    out, counts = np.zeros(8 * len(rows), event_dtype), np.zeros(len(rows), np.int64)
+    before, done = -1, 0
+    while before < done < len(rows):
+        book.make_room(1)
+        before, done = done, _fuse_one_by_one(book_rows(rows), done, counts, book_rows(out), *book.arguments)
+    assert done == len(rows)
     touches, quantities = np.zeros((len(rows), 2), np.int64), np.zeros((len(rows), 2))
-    _touches(np.concatenate(pieces), counts, tick, lot, base, ticks, touches, quantities)
+    _touches(out[: counts[-1]], counts, tick, lot, base, ticks, touches, quantities)
     return touches, quantities, book.settled_count
 
 
