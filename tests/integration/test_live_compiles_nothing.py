@@ -1,14 +1,14 @@
-"""A session with a gateway runs the machine code of a dry-run: nothing is compiled for it, nor read from the cache."""
+"""A session with a gateway runs the machine code of a dry-run: nothing is compiled for it.
+
+Only the strategy is read from the disk, since every session loads its own.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from numba.core.caching import Cache
-from numba.core.event import Listener, install_listener
 from parity.strategies import quote_touches
+from support.compilations import Compilations
 from support.dry_market import MS, dry_legs
 from support.hand_session import LEGS, HandSession
 
@@ -21,19 +21,7 @@ from arb.simulation.bot import DryRunBot
 pytestmark = pytest.mark.slow
 
 
-class Compilations(Listener):  # type: ignore[misc]
-    """Counts them."""
-
-    count = 0
-
-    def on_start(self, event: Any) -> None:
-        self.count += 1
-
-    def on_end(self, event: Any) -> None:
-        """Counted at their start."""
-
-
-def test_nothing_is_compiled_after_a_dry_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_compiled_after_a_dry_run() -> None:
     warm_session(LEGS[0], [])
     legs = dry_legs(3, 200)
     bot, out = DryRunBot(LEGS), np.zeros(400_000)
@@ -43,18 +31,9 @@ def test_nothing_is_compiled_after_a_dry_run(monkeypatch: pytest.MonkeyPatch) ->
     bot.collect_fills()
     bot.close()
 
-    loads: list[Any] = []
-    load = Cache.load_overload
-
-    def counted(cache: Any, *arguments: Any) -> Any:
-        loads.append(cache)
-        return load(cache, *arguments)
-
-    monkeypatch.setattr(Cache, "load_overload", counted)
-    listener = Compilations()
-    with install_listener("numba:compile", listener):
+    with Compilations() as compilations:
         session = HandSession(1, quote_touches, (0.004, 37 * MS))
         found = session.replayed(np.array(session.responses, RESPONSE))
     assert len(session.ended.fills) > 20
     assert found.parts == session.ended.parts
-    assert (listener.count, loads) == (0, [])
+    assert (compilations.compiled, compilations.loaded) == (0, 1)

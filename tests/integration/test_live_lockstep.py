@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from parity.live import PAIRS, STRATEGIES, check
+from parity.live import check
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("pair", "kind"), [("spot-spot", "spread"), ("usdm-linear", "random")])
 def test_a_session_on_a_simulated_network_is_a_dry_run(pair: str, kind: str) -> None:
-    found = check(PAIRS[pair], 0, 15.0, STRATEGIES[kind](0))
+    found = check(pair, kind, 0, 15.0)
     assert found.differing == []
     assert found.fills > 0
     assert found.requests > 0

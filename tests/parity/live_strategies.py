@@ -1,5 +1,8 @@
-"""Strategies of the lock-step sessions. Amendments change the price only: the simulated exchange, as hftbacktest's,
-executes the former quantity of an order whose price and quantity were amended together."""
+"""Strategies of the lock-step sessions, which log each request as decisions.
+
+Amendments change the price only: the simulated exchange, as hftbacktest's, executes the former quantity of an order
+whose price and quantity were amended together.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,37 @@ from numba import njit
 
 from parity.strategies import price_near, resting
 
+#: Codes of decisions, beyond those of reports: a new order by its side, type and time in force, with its price; a
+#: change, with its price; a cancellation; the quantity of the request before.
+_ORDER, _CHANGE, _CANCEL, _QTY = 1_000, 2_000, 3_000, 4_000
+
+
+@njit
+def _place(bot, recorder, leg, order_id, side, price, qty, force, order_type):
+    """Sends an order and logs it."""
+    code = _ORDER + (0 if side == BUY else 100) + 10 * order_type + force
+    recorder.decide(bot.current_timestamp, code, 0, leg, order_id, price)
+    recorder.decide(bot.current_timestamp, _QTY, 0, leg, order_id, qty)
+    if side == BUY:
+        bot.submit_buy_order(leg, order_id, price, qty, force, order_type, False)
+    else:
+        bot.submit_sell_order(leg, order_id, price, qty, force, order_type, False)
+
+
+@njit
+def _change(bot, recorder, leg, order_id, price, qty):
+    """Changes an order and logs that."""
+    recorder.decide(bot.current_timestamp, _CHANGE, 0, leg, order_id, price)
+    recorder.decide(bot.current_timestamp, _QTY, 0, leg, order_id, qty)
+    bot.modify(leg, order_id, price, qty, False)
+
+
+@njit
+def _cancel(bot, recorder, leg, order_id):
+    """Cancels an order and logs that."""
+    recorder.decide(bot.current_timestamp, _CANCEL, 0, leg, order_id, 0.0)
+    bot.cancel(leg, order_id, False)
+
 
 def idle(bot):
     """Waits."""
@@ -17,8 +51,8 @@ def idle(bot):
     return 0
 
 
-def random_steps(bot, seed, lot_0, lot_1, crowd):
-    """Requests of every kind, on one leg or both, and waits of every kind. Returns how many orders were sent."""
+def random_steps(bot, recorder, seed, lot_0, lot_1, crowd):
+    """Requests of every kind, on one leg or both, and waits of every kind."""
     code = bot.elapse(2_000_000_000)
     dice = seed * 7919 + 17
     ids = 1
@@ -44,25 +78,22 @@ def random_steps(bot, seed, lot_0, lot_1, crowd):
                     force = 3
                 price = price_near(depth, side, dice >> 17, 4)
                 qty = lot * (1 + (dice >> 5) % 7)
-                if side == BUY:
-                    bot.submit_buy_order(asset_no, ids, price, qty, force, order_type, False)
-                else:
-                    bot.submit_sell_order(asset_no, ids, price, qty, force, order_type, False)
+                _place(bot, recorder, asset_no, ids, side, price, qty, force, order_type)
                 target = ids
                 ids += 1
             elif pick < 8:
-                bot.cancel(asset_no, target, False)
+                _cancel(bot, recorder, asset_no, target)
             elif pick < 10:
                 order = bot.orders(asset_no).get(target)
                 if order is not None and order.cancellable:
                     price = price_near(depth, order.side, dice >> 17, 4)
                     if abs(price - order.price) > 0.5 * depth.tick_size:
-                        bot.modify(asset_no, target, price, order.leaves_qty, False)
+                        _change(bot, recorder, asset_no, target, price, order.leaves_qty)
             else:
                 bot.clear_inactive_orders(ALL_ASSETS if dice % 2 else asset_no)
         dice = (dice * 1103515245 + 12345) & 0x7FFFFFFF
         kind = (dice >> 12) % 4
-        time_ns = ((dice >> 3) % 1000) * 400_000
+        time_ns = ((dice >> 3) % 1000) * 160_000
         if kind == 0:
             code = bot.elapse(time_ns)
         elif kind == 1:
@@ -71,11 +102,11 @@ def random_steps(bot, seed, lot_0, lot_1, crowd):
             code = bot.wait_next_feed(False, time_ns)
         else:
             code = bot.wait_order_response(asset_no, target, time_ns)
-    return ids - 1
+    return 0
 
 
 @njit
-def _quote(bot, asset_no, side, qty, order_id, force):
+def _quote(bot, recorder, asset_no, side, qty, order_id, force):
     """Keeps one order of a side at its touch, amends it when that moves; the next id."""
     depth = bot.depth(asset_no)
     is_quoted = depth.best_bid > 0.0 and depth.best_ask > depth.best_bid
@@ -89,19 +120,17 @@ def _quote(bot, asset_no, side, qty, order_id, force):
             if not order.cancellable:
                 continue
             if not is_quoted:
-                bot.cancel(asset_no, order.order_id, False)
+                _cancel(bot, recorder, asset_no, order.order_id)
             elif order.price_tick != tick:
-                bot.modify(asset_no, order.order_id, tick * depth.tick_size, order.leaves_qty, False)
+                _change(bot, recorder, asset_no, order.order_id, tick * depth.tick_size, order.leaves_qty)
     if has_order or not is_quoted:
         return order_id
-    if side == BUY:
-        bot.submit_buy_order(asset_no, order_id, depth.best_bid, qty, force, LIMIT, False)
-    else:
-        bot.submit_sell_order(asset_no, order_id, depth.best_ask, qty, force, LIMIT, False)
+    price = depth.best_bid if side == BUY else depth.best_ask
+    _place(bot, recorder, asset_no, order_id, side, price, qty, force, LIMIT)
     return order_id + 1
 
 
-def amended_quotes(bot, qty, interval_ns, is_at_rows):
+def amended_quotes(bot, recorder, qty, interval_ns, is_at_rows):
     """Quotes at the touches of both legs, amended as they move, by the clock or at rows."""
     order_id = 1
     code = 0
@@ -114,7 +143,7 @@ def amended_quotes(bot, qty, interval_ns, is_at_rows):
             position = bot.position(asset_no)
             force = GTX if asset_no == 0 else GTC
             if position < 20.0 * qty:
-                order_id = _quote(bot, asset_no, BUY, qty, order_id, force)
+                order_id = _quote(bot, recorder, asset_no, BUY, qty, order_id, force)
             if position > -20.0 * qty:
-                order_id = _quote(bot, asset_no, SELL, qty, order_id, force)
-    return order_id - 1
+                order_id = _quote(bot, recorder, asset_no, SELL, qty, order_id, force)
+    return 0

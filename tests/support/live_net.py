@@ -8,6 +8,7 @@ so that each has a time of receipt of its own, as real reads have.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
@@ -143,12 +144,14 @@ class MsTape:
         return self._tape.has_ended and not self._lines
 
     def advance(self, to_ns: int) -> list[Line]:
-        for line in self._tape.advance(to_ns):
+        lines = self._tape.advance(to_ns)
+        for line in lines:
             at = -(-line.send_ns // MILLISECOND) * MILLISECOND
             if _is_unstamped(line):
                 at = self._last_ns[line.no] = max(at, self._last_ns[line.no] + MILLISECOND)
             self._lines.append(line._replace(send_ns=at))
-        self._lines.sort(key=lambda line: (line.send_ns, not _is_unstamped(line)))
+        if lines:
+            self._lines.sort(key=lambda line: (line.send_ns, not _is_unstamped(line)))
         count = next((n for n, line in enumerate(self._lines) if line.send_ns > to_ns), len(self._lines))
         ready, self._lines = self._lines[:count], self._lines[count:]
         return ready
@@ -345,6 +348,8 @@ class LiveNet:
         self._planned_ns = -1
         #: Times of the last deliveries; by how much a frame gave way at most.
         self._answered_ns = self._framed_ns = -1
+        #: Frames that have arrived, with the times at which they were due.
+        self._frames: deque[tuple[int, Callable[[], None]]] = deque()
         self.moved_ns = 0
         self._step()
 
@@ -374,23 +379,32 @@ class LiveNet:
 
             self.timers.at(due, Turn.ANSWER, reached)
 
-    def deliver(self, at: int, turn: Turn, call: Callable[[], None], due: int = 0) -> None:
+    def deliver(self, at: int, turn: Turn, call: Callable[[], None]) -> None:
         """Delivers something to the client; frames give way."""
-        due = due or at
 
         def arrived() -> None:
             now = self.timers.now
             if turn is Turn.ANSWER:
                 self._answered_ns = now
-            elif now in (self._answered_ns, self._framed_ns):
-                self.deliver(now + 1, turn, call, due)
+                call()
                 return
-            else:
-                self._framed_ns = now
-                self.moved_ns = max(self.moved_ns, now - due)
-            call()
+            self._frames.append((now, call))
+            if len(self._frames) == 1:
+                self._deliver_frame()
 
         self.timers.at(at, turn, arrived)
+
+    def _deliver_frame(self) -> None:
+        """Delivers the first of the frames that have arrived, in this nanosecond or a later one."""
+        now = self.timers.now
+        if now not in (self._answered_ns, self._framed_ns):
+            due, call = self._frames[0]
+            self._framed_ns = now
+            self.moved_ns = max(self.moved_ns, now - due)
+            call()
+            self._frames.popleft()
+        if self._frames:
+            self.timers.at(now + 1, Turn.FRAME, self._deliver_frame)
 
     def _step(self) -> None:
         """The market goes on: at every frame."""

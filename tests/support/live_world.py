@@ -31,6 +31,9 @@ from arb.sandbox.accounts.keys import TestKey, test_keys
 from arb.sandbox.events import Listing
 from arb.sandbox.profiles import WIDE
 from arb.sandbox.trading.setup import AccountSetup, Fees, TradingSetup
+from arb.simulation.bot import DryRunBot
+from arb.simulation.latency import live_latency
+from arb.simulation.watermark import VenueSide
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
 from connectors.orders.blanking import blanked
@@ -45,6 +48,8 @@ PRICES = {"BTCUSDT": 42_280.0}
 ENTRY_MS = (3.137, 5.311)
 RESPONSE_MS = (4.211, 6.173)
 FEED_MS = (10.137, 10.274)
+#: How long the order connections may take.
+_CONNECTING_NS = 2 * SECOND
 #: Many units, of which no order uses a noticeable part.
 _RICH = {"BTC": Decimal(1_000), "USDT": Decimal(50_000_000)}
 
@@ -125,11 +130,12 @@ class NetOrders(LiveOrders):
         _call(self._net.timers, Turn.TIMER, after_step)
 
 
-class LiveSession:
-    """One session."""
+class NetSession:
+    """A session of which no order reaches the sandbox: the simulated exchange answers, as in a dry-run on live data."""
 
-    def __init__(self, config: Config, seed: int, folder: Path, made: Made, *, start_ts: int = 0) -> None:
-        """start_ts: of the strategy's clock; 0: the first row's time of receipt."""
+    bot: LiveBot
+
+    def __init__(self, config: Config, seed: int, folder: Path, made: Made) -> None:
         self.config, self.legs, self.folder = config, list(config.legs), folder
         folder.mkdir(parents=True)
         self.timers = NetTimers()
@@ -142,16 +148,7 @@ class LiveSession:
             TradingSetup((_account(config),), tuple(one.key for one in keys), "whole"),
             {leg.venue: _delays(leg) for leg in self.legs}, seed, WIDE,
         )  # fmt: skip
-        self.world = LiveWorld(self.legs, is_live=True)
-        if start_ts:
-            self.world.start_at(start_ts)
-        signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
-        setup = order_setup(config, self.legs, signers, START_NS // MILLISECOND)
-        self.orders = NetOrders(self.world, setup, folder, self.net)
-        self.gateway = self.orders.gateway
-        self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)
-        strategy, arguments = made.start(self.bot)
-        self.driver = LiveDriver(self.bot, StrategyTask(self.bot, strategy, arguments), self.gateway)
+        self.driver = self._driver(made, keys)
         self.driver.on_rows = self._on_rows  # type: ignore[method-assign]
         self.recorder = FrameRecorder(folder / RECORDING, reserve_gb=0.0)
         self.offset = OffsetEstimator(0)
@@ -176,34 +173,85 @@ class LiveSession:
             offset=self.offset, feed_latency_ns=feed_latency_ns(venue),
         )  # fmt: skip
 
+    def _driver(self, made: Made, keys: Sequence[TestKey]) -> LiveDriver:
+        """What drives the strategy. keys: of the account."""
+        latencies = [live_latency(leg) for leg in self.legs]
+        self.bot = bot = DryRunBot(self.legs, made.limits, latencies=latencies, is_live=True)
+        strategy, arguments = made.start(bot)
+        return LiveDriver(
+            bot, StrategyTask(bot, strategy, arguments), VenueSide(bot.exchanges, SECOND, SECOND)
+        )
+
     def run(self, seconds: float) -> None:
-        """Connects, trades for a time, stops the strategy, and leaves no order open."""
-        self.orders.connect(self.session)
-        self._pass(2 * SECOND)
-        assert all(desk.is_up for desk in self.gateway.desks.values()), self.events
+        """Runs the strategy for a time, from when that of a live session would start."""
+        self._pass(_CONNECTING_NS)
+        self._start()
+        self._pass(round(seconds * SECOND))
+        self._stop()
+        self._close()
+
+    def _start(self) -> None:
         self.session.start()
         for feed in self.feeds:
             feed.start()
-        self._pass(round(seconds * SECOND))
+
+    def _stop(self) -> None:
         self.end_ts = self.session.now
         assert self.session.stop()
-        self.orders.begin_end()
-        self._pass(3 * SECOND)
+
+    def _close(self) -> None:
         for feed in self.feeds:
             feed.stop()
-        self.orders.finish()
         self.recorder.close()
 
     def _pass(self, span_ns: int) -> None:
         self.timers.run(self.timers.now + span_ns, lambda: self.driver.next_due, self.session.on_time)
-        for fault in (self.session.fault, self.gateway.fault):
-            if fault is not None:
-                raise fault
+        if self.session.fault is not None:
+            raise self.session.fault
 
     def _on_rows(self, leg_no: int, rows: Any, now_ns: int) -> bool:
         self.rows[leg_no].append(rows.copy())
         self.first_exch_ts = min(self.first_exch_ts, int(rows["exch_ts"].min()))
         return LiveDriver.on_rows(self.driver, leg_no, rows, now_ns)
+
+
+class LiveSession(NetSession):
+    """A session whose orders the sandbox answers."""
+
+    def __init__(self, config: Config, seed: int, folder: Path, made: Made, *, start_ts: int = 0) -> None:
+        """start_ts: of the strategy's clock; 0: the first row's time of receipt."""
+        self._start_ts = start_ts
+        super().__init__(config, seed, folder, made)
+
+    def _driver(self, made: Made, keys: Sequence[TestKey]) -> LiveDriver:
+        self.world = LiveWorld(self.legs, is_live=True)
+        if self._start_ts:
+            self.world.start_at(self._start_ts)
+        signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
+        setup = order_setup(self.config, self.legs, signers, START_NS // MILLISECOND)
+        self.orders = NetOrders(self.world, setup, self.folder, self.net)
+        self.gateway = self.orders.gateway
+        self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)
+        strategy, arguments = made.start(self.bot)
+        return LiveDriver(self.bot, StrategyTask(self.bot, strategy, arguments), self.gateway)
+
+    def run(self, seconds: float) -> None:
+        """Connects, trades for a time, stops the strategy, and leaves no order open."""
+        self.orders.connect(self.session)
+        self._pass(_CONNECTING_NS)
+        assert all(desk.is_up for desk in self.gateway.desks.values()), self.events
+        self._start()
+        self._pass(round(seconds * SECOND))
+        self._stop()
+        self.orders.begin_end()
+        self._pass(3 * SECOND)
+        self.orders.finish()
+        self._close()
+
+    def _pass(self, span_ns: int) -> None:
+        super()._pass(span_ns)
+        if self.gateway.fault is not None:
+            raise self.gateway.fault
 
 
 def _call(timers: NetTimers, turn: Turn, call: Callable[[], None]) -> None:
