@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from numpy.random import default_rng
 
+from arb.sandbox.accounts.amounts import ZERO
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.profiles import Dislocations
@@ -335,6 +336,7 @@ class LiveNet:
         )
         self.trading = trading_of(setup, seed, default_rng(seed))(tape, facts, START_NS, _LIMITS)
         assert self.trading.looks_ahead
+        self._lift_price_bounds()
         self._tape = AheadTape(tape, lambda line: self.trading.look_ahead(line, line.send_ns))
         exchanges = {venue: Exchange(FAMILIES[venue], self._tape, trading=self.trading) for venue in FAMILIES}
         self.venues: dict[str, NetVenue] = {}
@@ -352,6 +354,15 @@ class LiveNet:
         self._frames: deque[tuple[int, Callable[[], None]]] = deque()
         self.moved_ns = 0
         self._step()
+
+    def _lift_price_bounds(self) -> None:
+        """The simulated exchange does not know how far from the last trades a venue takes prices."""
+        for desk in self.trading.desks.values():
+            for instrument in desk.instruments.values():
+                rules = instrument.rules
+                rules.bid_multipliers = rules.ask_multipliers = (ZERO, ZERO)
+                rules.price_limit_x = rules.price_limit_y = ZERO
+                rules.execution_range = None
 
     def advance(self) -> None:
         """Brings the sandbox to now."""
