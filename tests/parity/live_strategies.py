@@ -51,8 +51,8 @@ def idle(bot):
     return 0
 
 
-def random_steps(bot, recorder, seed, lot_0, lot_1, crowd):
-    """Requests of every kind, on one leg or both, and waits of every kind."""
+def random_steps(bot, recorder, seed, lot_0, lot_1, crowd, pace_ns=160_000):
+    """Requests of every kind, on one leg or both, and waits of every kind, up to a thousand times `pace_ns`."""
     code = bot.elapse(2_000_000_000)
     dice = seed * 7919 + 17
     ids = 1
@@ -93,7 +93,7 @@ def random_steps(bot, recorder, seed, lot_0, lot_1, crowd):
                 bot.clear_inactive_orders(ALL_ASSETS if dice % 2 else asset_no)
         dice = (dice * 1103515245 + 12345) & 0x7FFFFFFF
         kind = (dice >> 12) % 4
-        time_ns = ((dice >> 3) % 1000) * 160_000
+        time_ns = ((dice >> 3) % 1000) * pace_ns
         if kind == 0:
             code = bot.elapse(time_ns)
         elif kind == 1:

@@ -7,13 +7,11 @@ so that each has a time of receipt of its own, as real reads have.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from enum import IntEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.random import default_rng
 
@@ -38,6 +36,10 @@ from connectors.net.interfaces import ConnectionListener, RestAnswer
 from connectors.orders.model import WireRequest
 from connectors.units import MILLISECOND, SECOND
 from support.dry_market import START_NS
+from support.net_timers import NetTimers, Turn
+
+if TYPE_CHECKING:
+    from support.live_faults import NetFaults
 
 #: The venues' limits, without those of rates.
 _LIMITS = {
@@ -46,70 +48,12 @@ _LIMITS = {
     )
     for venue, one in LIMITS.items()
 }
+#: The stream of messages that are no frames of the market, as faults name it.
+OWN = "private"
+#: How long a client waits for the answer to a request.
+_REST_NS = 10 * SECOND
 #: Longest step of the sandbox without a frame.
 _STEP_NS = 50 * MILLISECOND
-
-
-class Turn(IntEnum):
-    """Order of calls inside one nanosecond."""
-
-    ANSWER = 0
-    FRAME = 1
-    WAKE = 2
-    TIMER = 3
-
-
-class NetTimer:
-    """A scheduled call."""
-
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
-
-
-class NetTimers:
-    """`connectors.net.interfaces.Timers` on simulated time, which is that of the sandbox and of the client."""
-
-    def __init__(self) -> None:
-        self.now = START_NS
-        self._count = 0
-        self._heap: list[tuple[int, Turn, int, NetTimer]] = []
-
-    def monotonic_ns(self) -> int:
-        return self.now - START_NS + SECOND
-
-    def time_ns(self) -> int:
-        return self.now
-
-    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> NetTimer:
-        return self.at(self.now + max(0, delay_ns), Turn.TIMER, callback)
-
-    def at(self, ns: int, turn: Turn, callback: Callable[[], None]) -> NetTimer:
-        """Calls back at a time, not before now."""
-        timer = NetTimer(callback)
-        self._count += 1
-        heapq.heappush(self._heap, (max(ns, self.now), turn, self._count, timer))
-        return timer
-
-    def run(self, until_ns: int, due: Callable[[], int] = lambda: 1 << 62, wake: Any = None) -> None:
-        """Lets time pass. due: a time at which `wake` is called, after everything else of its nanosecond."""
-        while True:
-            at = self._heap[0][0] if self._heap else until_ns + 1
-            own = due()
-            if own < at and own <= until_ns:
-                self.now = max(self.now, own)
-                wake()
-                continue
-            if at > until_ns:
-                break
-            at, _, _, timer = heapq.heappop(self._heap)
-            if timer.callback is not None:
-                self.now = at
-                callback, timer.callback = timer.callback, None
-                callback()
-        self.now = until_ns
 
 
 class Delays(NamedTuple):
@@ -168,51 +112,77 @@ class NetConnection:
     """One websocket of a venue, seen from the client; its session at the server."""
 
     def __init__(self, venue: NetVenue, url: str, listener: ConnectionListener) -> None:
-        self._venue = venue
+        self.venue = venue
         self._path = "/" + url.split("://", 1)[1].partition("/")[2]
         self._listener: ConnectionListener | None = listener
         self.session: Any = None
+        #: Of the server: its number, and whether a fault lets nothing pass.
+        self.no = 0
+        self.is_muted = False
         venue.to_server(self._open)
 
     def send(self, frame: str) -> bool:
-        self._venue.to_server(partial(self._receive, frame))
+        self.venue.to_server(partial(self._receive, frame))
         return self._listener is not None
 
     def close(self) -> None:
         self._listener = None
-        self._venue.forget(self)
+        self.venue.to_server(self._gone)
 
     def own(self, text: str) -> None:
         """Sends an answer, or an event of the account."""
-        self._venue.to_client(partial(self._deliver, text), Turn.ANSWER)
+        for part in self.venue.net.parts(self, OWN, text):
+            self.venue.to_client(partial(self._deliver, part), Turn.ANSWER)
 
-    def frame(self, text: str) -> None:
+    def frame(self, text: str, stream: str = OWN) -> None:
         """Sends a frame of the market."""
-        self._venue.to_client(partial(self._deliver, text), Turn.FRAME)
+        for part in self.venue.net.parts(self, stream, text):
+            self.venue.to_client(partial(self._deliver, part), Turn.FRAME)
+
+    def end(self, code: int, reason: str) -> None:
+        """The server ends the connection."""
+        self._gone()
+        self.venue.to_client(partial(self._closed, f"{code} {reason}"), Turn.ANSWER)
 
     def _open(self) -> None:
-        self.session = self._venue.opened(self, self._path)
+        if self.venue.net.is_refusing(self.venue.exchange.venue):
+            self.venue.to_client(partial(self._closed, "refused"), Turn.ANSWER)
+        if self._listener is None or self.venue.net.is_refusing(self.venue.exchange.venue):
+            return
+        self.session = self.venue.opened(self, self._path)
         for name in self.session.names:
-            self._venue.subscribe(self, name)
-        self._venue.to_client(self._opened, Turn.FRAME if self._venue.is_market(self) else Turn.ANSWER)
+            self.venue.subscribe(self, name)
+        self.venue.to_client(self._opened, Turn.FRAME if self.venue.is_market(self) else Turn.ANSWER)
 
     def _opened(self) -> None:
         if self._listener is not None:
             self._listener.on_open()
 
     def _receive(self, text: str) -> None:
-        if self._listener is None:
+        if self.session is None or self.is_muted:
             return
-        now = self._venue.net.timers.now
+        now = self.venue.net.timers.now
         outcome = self.session.receive(text, now, now // MILLISECOND)
         for reply in outcome.replies:
-            (self.frame if self._venue.is_market(self) else self.own)(reply)
+            (self.frame if self.venue.is_market(self) else self.own)(reply)
         for name in outcome.added:
-            self._venue.subscribe(self, name)
+            self.venue.subscribe(self, name)
+
+    def _gone(self) -> None:
+        """At the server."""
+        if self.session is not None:
+            self.venue.forget(self)
+            self.session.closed()
+            self.session = None
 
     def _deliver(self, text: str) -> None:
         if self._listener is not None:
-            self._listener.on_frame(text.encode(), self._venue.net.timers.now)
+            self._listener.on_frame(text.encode(), self.venue.net.timers.now)
+
+    def _closed(self, reason: str) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.on_close(reason)
 
 
 class NetVenue:
@@ -223,7 +193,9 @@ class NetVenue:
         self.exchange = exchange
         self.delays = delays
         self._rest = exchange.family.rest(exchange, dict(facts), _LIMITS[exchange.venue])
+        #: Connections that were opened, and those that are open.
         self._opened = 0
+        self.connections: list[NetConnection] = []
         self._listeners: dict[str, list[tuple[NetConnection, str]]] = {}
 
     # Transport, Rest, TradeRest
@@ -241,21 +213,36 @@ class NetVenue:
         self._ask(raw, done, Turn.ANSWER)
 
     def _ask(self, raw: RawRequest, done: Callable[[RestAnswer], None], turn: Turn) -> None:
-        sent = self.net.timers.now
+        timers, faults = self.net.timers, self.net.faults
+        sent = timers.now
+        waiting = [done]
+
+        def end(status: int, body: str, headers: Mapping[str, str], error: str = "") -> None:
+            """The client's end of the request, once."""
+            if waiting:
+                retry_ns = round(float(headers.get("Retry-After", 0)) * SECOND)
+                waiting.pop()(RestAnswer(status, body.encode(), sent, timers.now, retry_ns, error))
 
         def replied(response: Response | None) -> None:
-            assert response is not None
-
-            def answered() -> None:
-                done(RestAnswer(response.status, response.body.encode(), sent, self.net.timers.now))
-
-            self.to_client(answered, turn)
+            told = (
+                (0, "", {}, "cut") if response is None else (response.status, response.body, response.headers)
+            )
+            self.to_client(partial(end, *told), turn)
 
         def arrived() -> None:
-            now = self.net.timers.now
-            self._rest.answer(raw, now, now // MILLISECOND, replied)
+            now = timers.now
+            refusal = None if faults is None else faults.refusal(self.exchange.venue, self._rest)
+            if refusal is not None:
+                replied(refusal)
+            else:
+                self._rest.answer(raw, now, now // MILLISECOND, replied)
 
+        if self.net.is_refusing(self.exchange.venue):
+            self.to_client(partial(end, 0, "", {}, "refused"), turn)
+            return
         self.to_server(arrived)
+        if faults is not None:
+            timers.call_later(_REST_NS, partial(end, 0, "", {}, "no answer"))
 
     # the network
 
@@ -284,7 +271,9 @@ class NetVenue:
         session = self.exchange.family.session(
             self.exchange, self._rest, opening, _LIMITS[self.exchange.venue]
         )
-        session.send = connection.own
+        session.send, session.close = connection.own, connection.end
+        connection.no = self._opened
+        self.connections.append(connection)
         return session
 
     def is_market(self, connection: NetConnection) -> bool:
@@ -307,9 +296,10 @@ class NetVenue:
             return
         for connection, name in self._listeners.get(line.key, ()):
             is_combined = connection.session.is_combined
-            connection.frame(self.exchange.family.form(line.text, line.key, name, is_combined))
+            connection.frame(self.exchange.family.form(line.text, line.key, name, is_combined), line.key)
 
     def forget(self, connection: NetConnection) -> None:
+        self.connections.remove(connection)
         for source, listeners in self._listeners.items():
             self._listeners[source] = [one for one in listeners if one[0] is not connection]
 
@@ -335,9 +325,11 @@ class LiveNet:
             SeededTape(listings, prices, default_rng(seed), START_NS, timeline.stamp_ms, dislocations)
         )
         self.trading = trading_of(setup, seed, default_rng(seed))(tape, facts, START_NS, _LIMITS)
-        assert self.trading.looks_ahead
-        self._lift_price_bounds()
-        self._tape = AheadTape(tape, lambda line: self.trading.look_ahead(line, line.send_ns))
+        #: Set where there are faults.
+        self.faults: NetFaults | None = None
+        if self.trading.looks_ahead:
+            self._lift_price_bounds()
+        self._tape = AheadTape(tape, self._look_ahead)
         exchanges = {venue: Exchange(FAMILIES[venue], self._tape, trading=self.trading) for venue in FAMILIES}
         self.venues: dict[str, NetVenue] = {}
         for venue, exchange in exchanges.items():
@@ -376,6 +368,20 @@ class LiveNet:
             self._by_no[line.no].publish(line)
         self.trading.advance(now)
         self._done_ns = now
+        if self.faults is not None:
+            self.faults.strike(now)
+
+    def parts(self, connection: NetConnection, stream: str, text: str) -> list[str]:
+        """What a connection sends instead of a text."""
+        return [text] if self.faults is None else self.faults.parts(connection, stream, text)
+
+    def is_refusing(self, venue: str) -> bool:
+        """Whether a venue resets new connections and requests."""
+        return self.faults is not None and self.faults.is_refusing(venue)
+
+    def _look_ahead(self, line: Line) -> None:
+        if self.trading.looks_ahead:
+            self.trading.look_ahead(line, line.send_ns)
 
     def plan(self) -> None:
         """Sets a timer to what is due next of the orders."""

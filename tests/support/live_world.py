@@ -30,7 +30,7 @@ from arb.runtime.trade_protocols import protocols_of, signer_of
 from arb.sandbox.accounts.keys import TestKey, test_keys
 from arb.sandbox.events import Listing
 from arb.sandbox.profiles import WIDE
-from arb.sandbox.trading.setup import AccountSetup, Fees, TradingSetup
+from arb.sandbox.trading.setup import AccountSetup, Fees, Matching, TradingSetup
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import live_latency
 from arb.simulation.watermark import VenueSide
@@ -40,7 +40,8 @@ from connectors.orders.blanking import blanked
 from connectors.orders.signing import Signer
 from connectors.units import MILLISECOND, SECOND
 from support.dry_market import START_NS
-from support.live_net import Delays, LiveNet, NetTimers, Turn
+from support.live_net import Delays, LiveNet
+from support.net_timers import NetTimers, Turn
 from support.paths import ROOT
 
 PRICES = {"BTCUSDT": 42_280.0}
@@ -50,6 +51,8 @@ RESPONSE_MS = (4.211, 6.173)
 FEED_MS = (10.137, 10.274)
 #: How long the order connections may take.
 _CONNECTING_NS = 2 * SECOND
+#: How long doubts may last after the end, in seconds.
+_END_S = 60
 #: Many units, of which no order uses a noticeable part.
 _RICH = {"BTC": Decimal(1_000), "USDT": Decimal(50_000_000)}
 
@@ -135,7 +138,10 @@ class NetSession:
 
     bot: LiveBot
 
-    def __init__(self, config: Config, seed: int, folder: Path, made: Made) -> None:
+    def __init__(
+        self, config: Config, seed: int, folder: Path, made: Made, matching: Matching = "whole"
+    ) -> None:
+        """matching: of the sandbox."""
         self.config, self.legs, self.folder = config, list(config.legs), folder
         folder.mkdir(parents=True)
         self.timers = NetTimers()
@@ -145,7 +151,7 @@ class NetSession:
         keys = test_keys(seed)
         self.net = LiveNet(
             self.timers, listings, PRICES, facts_of(listings, config.venues),
-            TradingSetup((_account(config),), tuple(one.key for one in keys), "whole"),
+            TradingSetup((_account(config),), tuple(one.key for one in keys), matching),
             {leg.venue: _delays(leg) for leg in self.legs}, seed, WIDE,
         )  # fmt: skip
         self.driver = self._driver(made, keys)
@@ -159,7 +165,8 @@ class NetSession:
             ended=lambda: None, clock=self.timers.time_ns,
         )  # fmt: skip
         self.feeds = [self._feed(no, leg) for no, leg in enumerate(self.legs)]
-        #: Rows as the strategy received them, by leg; the first venue time of all.
+        #: Rows as the strategy received them, by leg, unless they are too many; the first venue time of all.
+        self.keeps_rows = True
         self.rows: list[list[Any]] = [[] for _ in self.legs]
         self.first_exch_ts = 1 << 62
         self.end_ts = 0
@@ -210,7 +217,8 @@ class NetSession:
             raise self.session.fault
 
     def _on_rows(self, leg_no: int, rows: Any, now_ns: int) -> bool:
-        self.rows[leg_no].append(rows.copy())
+        if self.keeps_rows:
+            self.rows[leg_no].append(rows.copy())
         self.first_exch_ts = min(self.first_exch_ts, int(rows["exch_ts"].min()))
         return LiveDriver.on_rows(self.driver, leg_no, rows, now_ns)
 
@@ -218,10 +226,19 @@ class NetSession:
 class LiveSession(NetSession):
     """A session whose orders the sandbox answers."""
 
-    def __init__(self, config: Config, seed: int, folder: Path, made: Made, *, start_ts: int = 0) -> None:
+    def __init__(
+        self,
+        config: Config,
+        seed: int,
+        folder: Path,
+        made: Made,
+        matching: Matching = "whole",
+        *,
+        start_ts: int = 0,
+    ) -> None:
         """start_ts: of the strategy's clock; 0: the first row's time of receipt."""
         self._start_ts = start_ts
-        super().__init__(config, seed, folder, made)
+        super().__init__(config, seed, folder, made, matching)
 
     def _driver(self, made: Made, keys: Sequence[TestKey]) -> LiveDriver:
         self.world = LiveWorld(self.legs, is_live=True)
@@ -237,14 +254,29 @@ class LiveSession(NetSession):
 
     def run(self, seconds: float) -> None:
         """Connects, trades for a time, stops the strategy, and leaves no order open."""
+        self.begin()
+        self.go_on(seconds)
+        self.end()
+
+    def begin(self) -> None:
+        """Connects and starts the strategy."""
         self.orders.connect(self.session)
         self._pass(_CONNECTING_NS)
         assert all(desk.is_up for desk in self.gateway.desks.values()), self.events
         self._start()
+
+    def go_on(self, seconds: float) -> None:
+        """Trades for a time."""
         self._pass(round(seconds * SECOND))
+
+    def end(self) -> None:
+        """Stops the strategy, and cancels what is open; doubts have the time that the product gives them."""
         self._stop()
         self.orders.begin_end()
-        self._pass(3 * SECOND)
+        for _ in range(_END_S):
+            self._pass(SECOND)
+            if all(desk.is_done for desk in self.gateway.desks.values()):
+                break
         self.orders.finish()
         self._close()
 
