@@ -5,7 +5,8 @@
 Market, venues and session share one simulated clock, so that hours of timers, renewals of listen keys and doubts pass
 too. The strategy trades all the time: orders of every kind, changes and cancellations. Each kind of fault happens about
 every `--every` seconds, at all venues. At the end every order's end is that of the ledger, executions are equal by id,
-and what was sent and received is derived again as `arb verify` does. Exit code 4: something differs, or memory grew.
+and what was sent and received is derived again as `arb verify` does. Ctrl+C ends the session early, and compares it.
+Exit code 4: something differs, or memory grew.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -88,7 +90,8 @@ class Found(NamedTuple):
     executions: int
     faults: Counter[str]
     doubts: Counter[str]
-    #: Resident memory at equal intervals of the market's time, in MB.
+    #: Hours of the market's time; resident memory at equal intervals of it, in MB.
+    hours: float
     memory: list[float]
     wrong: list[str]
 
@@ -108,8 +111,16 @@ def faults_of(venues: tuple[str, ...], every_s: float) -> list[Fault]:
     ]
 
 
-def soak(folder: Path, pair: str, seed: int, hours: float, every_s: float, looks: int = 24) -> Found:
-    """Runs a session and compares it. looks: at the memory."""
+def soak(
+    folder: Path,
+    pair: str,
+    seed: int,
+    hours: float,
+    every_s: float,
+    looks: int = 24,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Found:
+    """Runs a session and compares it. looks: at the memory, and at whether it is to end early."""
     config = config_of(
         PAIRS[pair],
         *SETTINGS,
@@ -133,6 +144,8 @@ def soak(folder: Path, pair: str, seed: int, hours: float, every_s: float, looks
             f"{hours * (no + 1) / looks:.2f} h, {memory[-1]:.0f} MB, {time.process_time():.0f} s of CPU",
             flush=True,
         )
+        if is_over():
+            break
     live.end()
     ledger.close()
     logging.getLogger().removeHandler(errors)
@@ -141,8 +154,9 @@ def soak(folder: Path, pair: str, seed: int, hours: float, every_s: float, looks
     doubts = Counter(one.outcome for desk in live.gateway.desks.values() for one in desk.facts.doubts)
     live.bot.close()
     return Found(
-        len(records.requests), len(records.states), len(records.executions), faults.injected, doubts, memory, wrong
-    )  # fmt: skip
+        *(len(records.requests), len(records.states), len(records.executions), faults.injected, doubts),
+        *(hours * len(memory) / looks, memory, wrong),
+    )
 
 
 class Ledger:
@@ -257,9 +271,13 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=240.0)
     given = parser.parse_args()
     began_s = time.monotonic()
+    signals: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: signals.append(number))
     with tempfile.TemporaryDirectory(prefix="arb-soak-") as name:
-        found = soak(Path(name), given.pair, given.seed, given.hours, given.every)
-    print(f"{found.requests:,} requests, {found.orders:,} orders, {found.executions:,} executions")
+        found = soak(Path(name), given.pair, given.seed, given.hours, given.every, 60, lambda: bool(signals))
+    print(
+        f"{found.hours:.2f} hours, {found.requests:,} requests, {found.orders:,} orders, {found.executions:,} executions"
+    )
     print(f"{found.faults.total():,} faults: {dict(found.faults)}")
     print(f"{found.doubts.total():,} doubts: {dict(found.doubts)}")
     print(

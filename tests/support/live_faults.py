@@ -20,6 +20,7 @@ from connectors.units import MILLISECOND, SECOND
 from support.dry_market import START_NS
 from support.live_net import LiveNet, NetConnection, Turn
 
+_INTERVAL_NS = 20 * MILLISECOND
 #: After this time the client's pings find out that a connection lets nothing pass.
 _PINGS_NS = 10 * SECOND
 
@@ -31,13 +32,17 @@ class NetFaults:
         self._net = net
         #: How many of each kind happened.
         self.injected: Counter[str] = Counter()
+        self._next_ns = 0
         self._injector = Injector(faults, default_rng(seed), START_NS, self._count)
         net.trading.faults.report = self._injector.report
         net.trading.faults.strike = self._strike_venue
         net.faults = self
 
     def strike(self, now: int) -> None:
-        """Begins what is due."""
+        """Begins what is due, at intervals."""
+        if now < self._next_ns:
+            return
+        self._next_ns = now + _INTERVAL_NS
         for scheduled in self._injector.strikes(now):
             fault = scheduled.fault
             if fault.kind in TRADING_KINDS or fault.after_order:
