@@ -65,6 +65,8 @@ class OrderStates:
         self._by_venue_id: dict[str, tuple[OrderState, Link]] = {}
         self._finals: deque[OrderState] = deque()
         self.closed: OrderedDict[str, Closed] = OrderedDict()
+        #: Their client ids by the venue's: lists of executions may have no other.
+        self._closed_ids: OrderedDict[str, str] = OrderedDict()
         self._orphans: OrderedDict[tuple[str, str, str], Execution] = OrderedDict()
         #: Venue ids of orders that are not ours, and how many messages were about such.
         self._foreign: OrderedDict[str, None] = OrderedDict()
@@ -89,6 +91,18 @@ class OrderStates:
         """The order with a client id, or with a venue's id."""
         found = self._find(client, venue_id)
         return found[0] if found is not None else None
+
+    def is_ours(self, client: str, venue_id: str) -> bool:
+        """Whether an order is of the session, also if it ended long ago."""
+        return (
+            self._find(client, venue_id) is not None
+            or venue_id in self._closed_ids
+            or self._is_of_session(client)
+        )
+
+    def long_ago(self) -> list[Closed]:
+        """The orders that are no longer kept whole, each once."""
+        return list({id(one): one for one in self.closed.values()}.values())
 
     def orphans(self, symbol: str, side: int, since_ms: int) -> list[Execution]:
         """Executions since then of venue orders that nobody knows."""
@@ -208,7 +222,7 @@ class OrderStates:
                 effects += self._identified(state, link, x.venue_order_id, at)
             self._retire(state)
             return effects
-        if x.client_id or x.venue_order_id in self._foreign:
+        if x.client_id or x.venue_order_id in self._foreign or x.venue_order_id in self._closed_ids:
             return self._of_another(
                 x.client_id, x.venue_order_id, f"{x.symbol} execution {x.execution_id}", x
             )
@@ -278,13 +292,13 @@ class OrderStates:
 
     def _of_another(self, client: str, venue_id: str, text: str, x: Execution | None = None) -> list[Effect]:
         """What is about an order that is not kept: foreign, or of ours that ended long ago."""
+        client = client or self._closed_ids.get(venue_id, "")
         closed = self.closed.get(client)
         if closed is not None:
             if x is not None and x.execution_id not in closed.execution_ids:
                 return [Broken(f"{client} ended long ago, and has another execution {x.execution_id}")]
             return []
-        ours = parse_client_id(client)
-        if ours is not None and ours[0] == self._session_ms:
+        if self._is_of_session(client):
             return [Noted("old", f"{client}: {text}")]
         for waiting in [one for one in self._orphans.values() if one.venue_order_id == venue_id]:
             del self._orphans[waiting.symbol, venue_id, waiting.execution_id]
@@ -295,6 +309,10 @@ class OrderStates:
         if len(self._foreign) > ORPHANS_MAX:
             self._foreign.popitem(last=False)
         return [Noted("foreign", f"{client or venue_id}: {text}")]
+
+    def _is_of_session(self, client: str) -> bool:
+        ours = parse_client_id(client)
+        return ours is not None and ours[0] == self._session_ms
 
     # -- bounds
 
@@ -322,6 +340,7 @@ class OrderStates:
         for link in state.links:
             if self._by_venue_id.get(link.venue_id, (None,))[0] is state:
                 del self._by_venue_id[link.venue_id]
+                self._closed_ids[link.venue_id] = link.client_id
         for client in state.client_ids:
             self._by_client.pop(client, None)
             self.closed[client] = closed
@@ -329,6 +348,8 @@ class OrderStates:
             del self._by_order[state.leg, state.order_id]
         while len(self.closed) > CLOSED_MAX:
             self.closed.popitem(last=False)
+        while len(self._closed_ids) > CLOSED_MAX:
+            self._closed_ids.popitem(last=False)
 
 
 def _explained(asked: OrderRequest, a: VenueAnswer) -> VenueAnswer:

@@ -166,7 +166,7 @@ def _listed(one: Execution, desk: VenueDesk) -> dict[str, Any]:
         "symbol": one.symbol,
         "id": one.execution_id,
         "venue_order_id": one.venue_order_id,
-        "is_ours": desk.orders.by_ids(one.client_id, one.venue_order_id) is not None,
+        "is_ours": desk.orders.is_ours(one.client_id, one.venue_order_id),
         "side": one.side,
         "tick": one.tick,
         "lots": one.lots,
@@ -185,7 +185,7 @@ def _states(desks: Mapping[str, VenueDesk]) -> Any:
     rows = [
         (one.leg, one.order_id, one.request_no, one.phase, one.executed_lots, one.end, one.final_ns)
         for desk in desks.values()
-        for one in (*desk.orders.closed.values(), *desk.orders)
+        for one in (*desk.orders.long_ago(), *desk.orders)
     ]
     return np.array(sorted(rows), STATE)
 

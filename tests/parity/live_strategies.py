@@ -6,7 +6,7 @@ whose price and quantity were amended together.
 
 from __future__ import annotations
 
-from hftbacktest.order import BUY, GTC, GTX, LIMIT, MARKET, SELL
+from hftbacktest.order import BUY, GTC, GTX, IOC, LIMIT, MARKET, SELL
 from hftbacktest.types import ALL_ASSETS
 from numba import njit
 
@@ -51,8 +51,8 @@ def idle(bot):
     return 0
 
 
-def random_steps(bot, recorder, seed, lot_0, lot_1, crowd, pace_ns=160_000):
-    """Requests of every kind, on one leg or both, and waits of every kind, up to a thousand times `pace_ns`."""
+def random_steps(bot, recorder, seed, lot_0, lot_1, crowd):
+    """Requests of every kind, on one leg or both, and waits of every kind."""
     code = bot.elapse(2_000_000_000)
     dice = seed * 7919 + 17
     ids = 1
@@ -93,7 +93,7 @@ def random_steps(bot, recorder, seed, lot_0, lot_1, crowd, pace_ns=160_000):
                 bot.clear_inactive_orders(ALL_ASSETS if dice % 2 else asset_no)
         dice = (dice * 1103515245 + 12345) & 0x7FFFFFFF
         kind = (dice >> 12) % 4
-        time_ns = ((dice >> 3) % 1000) * pace_ns
+        time_ns = ((dice >> 3) % 1000) * 160_000
         if kind == 0:
             code = bot.elapse(time_ns)
         elif kind == 1:
@@ -130,11 +130,34 @@ def _quote(bot, recorder, asset_no, side, qty, order_id, force):
     return order_id + 1
 
 
-def amended_quotes(bot, recorder, qty, interval_ns, is_at_rows):
-    """Quotes at the touches of both legs, amended as they move, by the clock or at rows."""
+@njit
+def _take(bot, recorder, number, qty, order_id):
+    """Takes with an IOC order, legs and sides in turn, and cancels an order of the other leg; the next id."""
+    asset_no, side = number % 2, BUY if number // 2 % 2 else SELL
+    values = bot.orders(1 - asset_no).values()
+    while values.has_next():
+        order = values.get()
+        if order.cancellable:
+            _cancel(bot, recorder, 1 - asset_no, order.order_id)
+            break
+    depth = bot.depth(asset_no)
+    if not (depth.best_bid > 0.0 and depth.best_ask > depth.best_bid):
+        return order_id
+    price = depth.best_ask if side == BUY else depth.best_bid
+    _place(bot, recorder, asset_no, order_id, side, price, qty, IOC, LIMIT)
+    return order_id + 1
+
+
+def amended_quotes(bot, recorder, qty, interval_ns, is_at_rows, take_every=0):
+    """Quotes at the touches of both legs, amended as they move, by the clock or at rows.
+
+    take_every: every so many steps an IOC order takes at one leg, and a quote of the other is cancelled; 0: never.
+    """
     order_id = 1
+    step = 0
     code = 0
     while code != 1 and code < 10:
+        step += 1
         code = bot.elapse(interval_ns)
         if is_at_rows and code == 0:
             code = bot.wait_next_feed(True, interval_ns)
@@ -146,4 +169,6 @@ def amended_quotes(bot, recorder, qty, interval_ns, is_at_rows):
                 order_id = _quote(bot, recorder, asset_no, BUY, qty, order_id, force)
             if position > -20.0 * qty:
                 order_id = _quote(bot, recorder, asset_no, SELL, qty, order_id, force)
+        if take_every > 0 and step % take_every == 0:
+            order_id = _take(bot, recorder, step // take_every, qty, order_id)
     return 0

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from support.order_table import OneOrder
 
-from arb.execution.order_records import Phase
+from arb.execution import order_states
+from arb.execution.order_records import Broken, Phase
 from connectors.orders.model import EndCause
 
 SPOT = "binance_spot"
@@ -223,3 +224,23 @@ def test_state(steps: Steps, said: list[str], phase: Phase) -> None:
     order = steps()
     assert order.said == said
     assert order.phase is phase
+
+
+def test_an_order_that_ended_long_ago_is_known_by_the_venues_id_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Binance's list of executions has no other."""
+    monkeypatch.setattr(order_states, "FINALS_MAX", 0)
+    order = opened().execute("a", 10)
+    assert list(order.states) == []
+    of_list = order.an_execution("a", 10, has_client=False)
+    assert order.states.is_ours(of_list.client_id, of_list.venue_order_id)
+    assert not order.states.is_ours("", "another")
+    assert order.states.execution(of_list, 0) == []
+    assert order.states.orphans(of_list.symbol, of_list.side, 0) == []
+    assert [type(one) for one in order.states.execution(of_list._replace(execution_id="b"), 0)] == [Broken]
+
+
+def test_an_order_with_two_ids_that_ended_long_ago_is_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_states, "FINALS_MAX", 0)
+    order = replacing().never().update("CANCELED")
+    assert order.states.closed.keys() == {order.id(1), order.id(2)}
+    assert [one.order_id for one in order.states.long_ago()] == [1]
