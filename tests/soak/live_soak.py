@@ -4,9 +4,9 @@
 
 Market, venues and session share one simulated clock, so that hours of timers, renewals of listen keys and doubts pass
 too. The strategy trades all the time: quotes that it amends, orders that take, cancellations. Each kind of fault
-happens at each venue every `--every` seconds. At the end every order's end is that of the ledger, executions are equal by id,
-and what was sent and received is derived again as `arb verify` does. Ctrl+C ends the session early, and compares it.
-Exit code 4: something differs, or memory grew.
+happens at each venue every `--every` seconds. At the end every order's end is that of the ledger, executions are equal
+by id, and what was sent and received is derived again as `arb verify` does. Ctrl+C ends the session early, and compares
+it. Exit code 4: something differs, or memory grew.
 """
 
 from __future__ import annotations
