@@ -152,6 +152,8 @@ class OrderState:
         link.executed = executed
         if link.end is None:
             link.said = max(link.said, executed)
+        if x.other_fees:
+            effects.append(Noted("fee not counted", f"{link.client_id} {x.execution_id}: {x.other_fees}"))
         if link.end is not None and link.executed > link.said:
             effects.append(Noted("late execution", f"{link.client_id} {x.execution_id}"))
         if self.phase >= Phase.FINAL:

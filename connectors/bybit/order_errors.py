@@ -27,6 +27,9 @@ _REFUSED = frozenset(
 )  # fmt: skip
 #: An order that is being processed cannot be cancelled yet.
 _BUSY = 110079
+#: No amendment of this order, or not to this quantity. 110032, "order is illegal", is not here: the documents do not
+#: say when it is given.
+_NOT_AMENDED = frozenset((110064, 170312, 170313))
 _NOT_OPEN = frozenset((110001, 110008, 110010, 170139, 170142, 170143, 170213))
 _EXISTS = frozenset((110072, 170141))
 _CHANGES = (Act.AMEND, Act.CANCEL)
@@ -36,7 +39,8 @@ def verdict_of(code: int, act: Act) -> Verdict:
     """What `retCode` says."""
     if code == 0:
         return Verdict.ACCEPTED
-    if code in _REFUSED or (code == _BUSY and act is Act.CANCEL):
+    is_refused = code in _REFUSED or (code == _BUSY and act is Act.CANCEL)
+    if is_refused or (code in _NOT_AMENDED and act is Act.AMEND):
         return Verdict.REFUSED
     if code in _EXISTS and act is Act.PLACE:
         return Verdict.EXISTS

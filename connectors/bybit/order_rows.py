@@ -14,14 +14,17 @@ import msgspec
 from connectors.bybit.order_words import (
     EXECUTION_KINDS,
     FUNDING,
-    UnreadableError,
     end_of,
     lots_of,
     ms_of,
     side_of,
 )
+from connectors.errors import OffGridError
 from connectors.orders.model import Execution, Funding, Instrument, OrderUpdate
 from connectors.orders.numbers import amount_of
+
+_TEXT_MAX = 200
+_EXTRA_FEES = msgspec.json.Decoder(list[Any])
 
 
 class OrderRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -43,6 +46,14 @@ class OrderRow(msgspec.Struct, frozen=True, rename="camel"):
     market_unit: str = ""
 
 
+class ExtraFee(msgspec.Struct, frozen=True, rename="camel"):
+    """A tax on an execution, charged beside `execFee`."""
+
+    fee_coin: str
+    fee: str
+    fee_type: str = ""
+
+
 class ExecutionRow(msgspec.Struct, frozen=True, rename="camel"):
     """An execution, or a payment."""
 
@@ -60,8 +71,8 @@ class ExecutionRow(msgspec.Struct, frozen=True, rename="camel"):
     order_link_id: str = ""
     fee_rate: str = ""
     fee_currency: str = ""
-    #: "" or [] except for users of some countries.
-    extra_fees: str | list[Any] = ""
+    #: Taxes of users of some countries; "" or [] for all others. The topic has a list, the query a text.
+    extra_fees: Any = ""
 
 
 def update_of(row: OrderRow, instrument: Instrument) -> OrderUpdate:
@@ -92,9 +103,10 @@ def execution_of(row: ExecutionRow, instrument: Instrument) -> Execution | Fundi
     kind = EXECUTION_KINDS.get(row.exec_type)
     if kind is None:
         return None
-    if row.extra_fees:
-        raise UnreadableError(f"execution {row.exec_id} has extra fees, which are not known here")
     side, fee = side_of(row.side), amount_of(row.exec_fee)
+    asset = row.fee_currency or _fee_asset(row, instrument, side)
+    taxes, other_fees = _extra_fees(row.extra_fees, asset)
+    fee += taxes
     return Execution(
         row.symbol,
         row.order_link_id,
@@ -105,10 +117,26 @@ def execution_of(row: ExecutionRow, instrument: Instrument) -> Execution | Fundi
         lots_of(instrument, row.exec_qty),
         row.is_maker,
         fee,
-        (row.fee_currency or _fee_asset(row, instrument, side)) if fee else "",
+        asset if fee else "",
         ms_of(row.exec_time),
         kind,
+        other_fees,
     )
+
+
+def _extra_fees(fees: Any, asset: str) -> tuple[Decimal, str]:
+    """The extra fees in an asset, and the others as text. What cannot be read is text: the execution is not lost."""
+    total, others = Decimal(0), []
+    try:
+        listed = _EXTRA_FEES.decode(fees) if isinstance(fees, str) and fees else fees
+        for one in msgspec.convert(listed or [], list[ExtraFee]):
+            if one.fee_coin == asset:
+                total += amount_of(one.fee)
+            elif amount_of(one.fee):
+                others.append(f"{one.fee} {one.fee_coin} {one.fee_type}".rstrip())
+    except (msgspec.DecodeError, OffGridError, UnicodeError):
+        return Decimal(0), f"unreadable: {str(fees)[:_TEXT_MAX]}"
+    return total, ", ".join(others)[:_TEXT_MAX]
 
 
 def _fee_asset(row: ExecutionRow, instrument: Instrument, side: int) -> str:

@@ -210,6 +210,8 @@ class Execution(NamedTuple):
     fee_asset: str
     venue_ms: int
     kind: ExecutionKind = ExecutionKind.TRADE
+    #: Fees that are in no figure, for the log: charged in a further asset, or unreadable.
+    other_fees: str = ""
 
 
 class Funding(NamedTuple):

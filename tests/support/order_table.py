@@ -90,11 +90,22 @@ class OneOrder:
 
     def an_execution(
         self, name: str, lots: int, *, of: int = 1, tick: int = 100, side: int = 1, fee: str = "0.1",
-        has_client: bool = True,
+        has_client: bool = True, other: str = "",
     ) -> Execution:  # fmt: skip
         client = self.id(of) if has_client else ""
         return Execution(
-            "BTCUSDT", client, f"v{of}", name, side, tick, lots, False, Decimal(fee), "USDT", _MS
+            "BTCUSDT",
+            client,
+            f"v{of}",
+            name,
+            side,
+            tick,
+            lots,
+            False,
+            Decimal(fee),
+            "USDT",
+            _MS,
+            other_fees=other,
         )
 
     def answer(

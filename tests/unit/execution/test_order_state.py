@@ -209,6 +209,9 @@ TABLE: list[tuple[str, Steps, list[str], Phase]] = [
     ("a late execution counts", lambda: opened().update("CANCELED").execute("a", 4),
      ["noted late execution", "EXECUTED +4 left 6"], Phase.FINAL),
     ("but not beyond the quantity", lambda: opened().update("CANCELED").execute("a", 11), ["broken"], Phase.FINAL),
+    ("a fee in a further asset is noted", lambda: opened().execute("a", 4, other="7 IDR"),
+     ["noted fee not counted", "EXECUTED +4 left 6"], Phase.OPEN),
+    ("once", lambda: opened().execute("a", 4, other="7 IDR").execute("a", 4, other="7 IDR"), [], Phase.OPEN),
     # Given up.
     ("an order that was given up cannot exist", lambda: OneOrder().never().update("NEW"), ["broken"], Phase.NEVER),
     ("nor be executed", lambda: OneOrder().never().execute("a", 1), ["broken"], Phase.NEVER),
