@@ -18,12 +18,19 @@ class Questions:
         self._asked: dict[str, OrderRequest] = {}
         #: Client ids in the lists of open orders.
         self.listed: set[str] = set()
+        #: Number of answers, pages counted one by one.
+        self.answers = 0
         self._retry_ns = retry_ns
 
     @property
     def is_done(self) -> bool:
         """Whether all have been answered."""
         return not self._open and not self._asked
+
+    @property
+    def missing(self) -> list[OrderRequest]:
+        """Those that have not been answered."""
+        return [*(one for _, one in self._open), *self._asked.values()]
 
     @property
     def next_ns(self) -> int | None:
@@ -53,6 +60,7 @@ class Questions:
         """The question that was answered; None if it is not one of these. cursor: of the next page, which is asked
         for."""
         question = self._asked.pop(wire_id, None)
+        self.answers += question is not None
         if question is not None and cursor:
             self._open.append((now, question._replace(cursor=cursor)))
         return question

@@ -5,7 +5,7 @@ from __future__ import annotations
 from arb.execution.answers import BotAnswer, FundingAnswer
 from arb.execution.catch_up import Questions
 from arb.execution.desk_wires import FUNDINGS_MAX, Asked, DeskWires, Stage
-from arb.execution.doubt import DoubtCause, Inquiry, Judgement
+from arb.execution.doubt import Doubt, DoubtCause, Inquiry, Judgement
 from arb.execution.order_records import Broken, Effect, LookUp, Noted, Owed, Phase
 from arb.execution.order_state import OrderState
 from connectors.orders.model import (
@@ -23,6 +23,8 @@ from connectors.units import MILLISECOND
 
 #: How long before the last event executions are queried from, ms.
 BEFORE_MS = 5_000
+#: Orders of unknown executions that are looked up in a round.
+ORPHANS_ASKED = 5
 
 
 class DeskQueries(DeskWires):
@@ -63,17 +65,27 @@ class DeskQueries(DeskWires):
             self._ask(self._query(Act.TIME, leg), None, now)
             since_ms = doubt.since_ms
             self._ask(self._query(Act.EXECUTIONS, leg, since_ms=since_ms), state, now)
-            for x in self.orders.orphans(state.symbol, state.side, since_ms)[:1]:
-                self._ask(self._query(Act.LOOK_UP, leg, venue_id=x.venue_order_id), None, now)
+            unknown = list(dict.fromkeys(x.venue_order_id for x in self._orphans(state, doubt)))
+            begin = ORPHANS_ASKED * inquiry.round % max(len(unknown), 1)
+            for venue_id in (unknown[begin:] + unknown[:begin])[:ORPHANS_ASKED]:
+                self._ask(self._query(Act.LOOK_UP, leg, venue_id=venue_id), None, now)
         if doubt is not None or inquiry.wants_state or state.open_links:
+            # A venue may answer attempts in turn from two lists, of which only one can say that there is no such order.
+            is_first = self.inquiries.begin_round(inquiry, self._clock_ms)
+            attempts = (inquiry.round - 1, inquiry.round) if is_first else (inquiry.round - 1,)
             for client in state.asked_ids:
                 look_up = self._query(Act.LOOK_UP, leg, client=client)
-                self._ask(look_up._replace(attempt=inquiry.round - 1), state, now)
+                for attempt in attempts:
+                    self._ask(look_up._replace(attempt=attempt), state, now)
         since_ms = state.made_ns // MILLISECOND - 1_000
         for link in state.links:
             if link.said > link.executed:
                 executions = self._query(Act.EXECUTIONS, leg, since_ms=since_ms, venue_id=link.venue_id)
                 self._ask(executions, state, now)
+
+    def _orphans(self, state: OrderState, doubt: Doubt) -> list[Execution]:
+        """Executions of venue orders that nobody knows, any of which may be of a request in doubt."""
+        return self.orders.orphans(state.symbol, state.side, doubt.since_ms)
 
     def _catch_up(self, now: int) -> None:
         """Begins to query what happened while nothing was seen. During a catch-up: another one follows."""
@@ -144,6 +156,8 @@ class DeskQueries(DeskWires):
                 if act is Act.TIME:
                     self._clock_ms = max(self._clock_ms, one.venue_ms)
                     self.facts.clock_offset_ms = one.venue_ms - now // MILLISECOND
+                    for inquiry in self.inquiries.overdue(self._clock_ms, now):
+                        self._inquire(inquiry, now)
                 elif act is Act.COMMISSION:
                     self.facts.commission[asked.request.leg] = one.text
             elif isinstance(one, OrderUpdate):
@@ -159,11 +173,13 @@ class DeskQueries(DeskWires):
         for u in updates:
             self._update(u, now, asked.changes if act is Act.LOOK_UP else -1)
         if act is Act.LOOK_UP and asked.state is not None:
-            self._looked_up(asked, bool(updates), now)
+            self._looked_up(asked, asked.state, bool(updates), now)
         elif act is Act.EXECUTIONS and asked.state is not None and cursor:
-            self._ask(asked.request._replace(cursor=cursor), asked.state, now)
+            page = self._asked.get(self._ask(asked.request._replace(cursor=cursor), asked.state, now))
+            if page is not None:
+                page.clock_ms = asked.clock_ms  # what happened since the first page may be on none
         elif act is Act.EXECUTIONS:
-            self._has_executions(asked)
+            self._has_executions(asked, now)
         for questions in self._question_sets:
             question = questions.answered(wire, cursor, now)
             if question is not None:
@@ -173,26 +189,28 @@ class DeskQueries(DeskWires):
                     self._question_answered(questions, question, updates, now)
         self._ask_questions(now)
 
-    def _looked_up(self, asked: Asked, is_found: bool, now: int) -> None:
-        state = asked.state
-        if state is None:
-            return
-        clock_ms, doubt = asked.clock_ms, self.inquiries.of(state)
-        if doubt is not None and doubt.doubt is not None and doubt.doubt.act is not Act.CANCEL:
-            if self.orders.orphans(state.symbol, state.side, doubt.doubt.since_ms):
-                clock_ms = -1  # one of these may be of this order
-        judgement = self.inquiries.looked_up(state, asked.request.client_id, is_found, clock_ms, now)
+    def _looked_up(self, asked: Asked, state: OrderState, is_found: bool, now: int) -> None:
+        self.inquiries.looked_up(state, asked.request.client_id, is_found, asked.clock_ms, now)
+        self._judge(state, now)
+
+    def _has_executions(self, asked: Asked, now: int) -> None:
+        inquiry = self.inquiries.of(asked.state) if asked.state is not None else None
+        if inquiry is not None and not asked.request.venue_order_id:
+            inquiry.executions_ms = max(inquiry.executions_ms, asked.clock_ms)
+            self._judge(inquiry.order, now)
+
+    def _judge(self, state: OrderState, now: int) -> None:
+        """Ends a request in doubt if it is proven by now that it was not done."""
+        judgement, inquiry = self.inquiries.judgement(state), self.inquiries.of(state)
+        doubt = inquiry.doubt if inquiry is not None else None
+        if doubt is not None and doubt.has_unknown_id(state) and self._orphans(state, doubt):
+            judgement = Judgement.NOTHING
         if judgement is Judgement.NEVER:
             self._apply(state, self.orders.refuse(state, now, "never arrived"), now)
         elif judgement is Judgement.PRUNED:
             self._apply(state, self.orders.prune(state, now), now)
         else:
             self._apply(state, [], now)
-
-    def _has_executions(self, asked: Asked) -> None:
-        inquiry = self.inquiries.of(asked.state) if asked.state is not None else None
-        if inquiry is not None:
-            inquiry.executions_ms = max(inquiry.executions_ms, asked.clock_ms)
 
     def _question_answered(
         self, questions: Questions, question: OrderRequest, updates: list[OrderUpdate], now: int

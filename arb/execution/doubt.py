@@ -2,8 +2,8 @@
 
 A request is in doubt when its outcome is unknown: no answer in time, a lost connection, an answer that leaves it open.
 Doubt ends when an update, execution or answer decides it; otherwise by look-ups alone. That nothing is found proves
-something only when the request can no longer take effect: later than its stamp, the receive window and `MARGIN_MS` by
-the venue's clock, twice, with the executions since then known. No request is ever repeated.
+something only when it was found twice, at last when the request could no longer take effect: later than its stamp, the
+receive window and `MARGIN_MS` by the venue's clock, with the executions until then known. No request is ever repeated.
 """
 
 from __future__ import annotations
@@ -54,14 +54,23 @@ class Doubt:
     #: When it was opened.
     opened_ns: int
     pending: Pending
-    #: Look-ups that count by client id, and when the last of each did.
+    #: Look-ups against it by client id, and when the last of each was counted.
     counts: dict[str, int] = field(default_factory=dict)
     counted_ns: dict[str, int] = field(default_factory=dict)
+    #: Client ids that were looked up, without a result for it, after the request had expired.
+    late: set[str] = field(default_factory=set)
+    #: Whether a round of questions began after that.
+    is_late: bool = False
 
     @property
     def since_ms(self) -> int:
         """From when on executions may be of the request."""
         return self.pending.made_ns // MILLISECOND - 1_000
+
+    def has_unknown_id(self, order: OrderState) -> bool:
+        """Whether the request may have made an order whose venue id is not known: unknown executions may be of it."""
+        link = order.present if self.act is Act.PLACE else self.pending.link
+        return link is not None and not link.venue_id
 
 
 @dataclass(slots=True)
@@ -163,29 +172,59 @@ class Inquiries:
             inquiry.interval_ns = min(2 * inquiry.interval_ns, self._times.lookup_max_ns)
         return found
 
-    def looked_up(
-        self, order: OrderState, client_id: str, is_found: bool, clock_ms: int, now: int
-    ) -> Judgement:
+    def overdue(self, clock_ms: int, now: int) -> list[Inquiry]:
+        """The inquiries whose requests have expired by the venue's clock since their last round: another one is due."""
+        found = []
+        for inquiry in self._by_order.values():
+            doubt = inquiry.doubt
+            if doubt is not None and not doubt.is_late and clock_ms > self._expired_ms(doubt):
+                inquiry.next_ns = now
+                found.append(inquiry)
+        return self._scheduled(found, now)
+
+    def begin_round(self, inquiry: Inquiry, clock_ms: int) -> bool:
+        """Whether this round is the first one since the request has expired. clock_ms: the venue's clock, now known."""
+        doubt = inquiry.doubt
+        if doubt is None or doubt.is_late or clock_ms <= self._expired_ms(doubt):
+            return False
+        doubt.is_late = True
+        return True
+
+    def looked_up(self, order: OrderState, client_id: str, is_found: bool, clock_ms: int, now: int) -> None:
         """The answer to a look-up, after its update was applied. clock_ms: the venue's clock, known when it was sent.
 
         is_found: the venue knows the order, which did not decide the request."""
         inquiry = self._by_order.get(id(order))
         if inquiry is None:
-            return Judgement.NOTHING
+            return
         if is_found:
             inquiry.wants_state = False
         doubt = inquiry.doubt
-        if doubt is None or doubt.pending is not order.pending:
-            return Judgement.NOTHING
-        expired_ms = doubt.pending.stamped_ms + self._expiry_ms
-        if clock_ms <= expired_ms or not _counts(doubt, order, client_id, is_found):
-            return Judgement.NOTHING
-        if doubt.act is Act.PLACE and inquiry.executions_ms <= expired_ms:
-            return Judgement.NOTHING
+        if (
+            doubt is None
+            or doubt.pending is not order.pending
+            or not _counts(doubt, order, client_id, is_found)
+        ):
+            return
         if now - doubt.counted_ns.get(client_id, now - APART_NS) >= APART_NS:
             doubt.counts[client_id] = doubt.counts.get(client_id, 0) + 1
             doubt.counted_ns[client_id] = now
+        if clock_ms > self._expired_ms(doubt):
+            doubt.late.add(client_id)
+
+    def judgement(self, order: OrderState) -> Judgement:
+        """What look-ups and executions have proven about the request in doubt."""
+        inquiry = self._by_order.get(id(order))
+        if inquiry is None or inquiry.doubt is None or inquiry.doubt.pending is not order.pending:
+            return Judgement.NOTHING
+        doubt = inquiry.doubt
+        if doubt.act is Act.PLACE and inquiry.executions_ms <= self._expired_ms(doubt):
+            return Judgement.NOTHING
         return _judgement(doubt, order)
+
+    def _expired_ms(self, doubt: Doubt) -> int:
+        """The venue's time after which the request cannot take effect any more."""
+        return doubt.pending.stamped_ms + self._expiry_ms
 
 
 def _counts(doubt: Doubt, order: OrderState, client_id: str, is_found: bool) -> bool:
@@ -199,12 +238,16 @@ def _counts(doubt: Doubt, order: OrderState, client_id: str, is_found: bool) -> 
 
 def _judgement(doubt: Doubt, order: OrderState) -> Judgement:
     pending, present = doubt.pending, order.present
-    if doubt.counts.get(present.client_id, 0) < 2 and not (
-        pending.link is not None and present.end is not None
-    ):
+    is_replaced = pending.link is not None and present.end is not None
+    if not is_replaced and not _is_certain(doubt, present.client_id):
         return Judgement.NOTHING
-    if pending.link is not None and doubt.counts.get(pending.client_id, 0) < 2:
+    if pending.link is not None and not _is_certain(doubt, pending.client_id):
         return Judgement.NOTHING
     if doubt.act is not Act.PLACE or order.phase is Phase.SENT:
         return Judgement.NEVER
     return Judgement.NOTHING if order.rests or order.is_owed else Judgement.PRUNED
+
+
+def _is_certain(doubt: Doubt, client_id: str) -> bool:
+    """Whether two look-ups spoke against the request, one of them after it had expired."""
+    return doubt.counts.get(client_id, 0) >= 2 and client_id in doubt.late

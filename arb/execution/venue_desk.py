@@ -53,6 +53,11 @@ class VenueDesk(DeskQueries):
         return self._stage is Stage.UP
 
     @property
+    def has_socket(self) -> bool:
+        """Whether a connection for orders is up; without one they go by REST."""
+        return bool(self._trade_lines)
+
+    @property
     def doubts(self) -> Mapping[str, Doubt]:
         """Requests in doubt, by the client id of their order."""
         return {one.doubt.client_id: one.doubt for one in self.inquiries if one.doubt is not None}
@@ -66,6 +71,18 @@ class VenueDesk(DeskQueries):
     def is_done(self) -> bool:
         """Whether, after `on_end`, also the facts of the end are known."""
         return self.is_settled and self._last_questions is not None and self._last_questions.is_done
+
+    @property
+    def end_answers(self) -> int:
+        """Number of answers to the questions of the end."""
+        return self._last_questions.answers if self._last_questions is not None else 0
+
+    @property
+    def missing_facts(self) -> list[str]:
+        """What the questions of the end are about that have not been answered, each once."""
+        questions = self._last_questions
+        missing = self._end_questions() if questions is None else questions.missing
+        return sorted({one.act.name.lower().replace("_", " ") for one in missing})
 
     def on_request(self, leg: int, row: RequestRow, now: int) -> Outputs:
         """A request of the bot."""
@@ -299,13 +316,14 @@ class VenueDesk(DeskQueries):
                 request = self.orders.cancel(state, 0, now)
                 self._send_change(state, request, f"{state.leg}-{state.request_no}-e{count + 1}", now)
         if self.is_settled and self._last_questions is None:
-            asks = [
-                self._query(Act.EXECUTIONS, leg, since_ms=self._session_ms - BEFORE_MS)
-                for leg in self.instruments
-            ]
-            asks += [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments] + self._account_queries()
-            self._last_questions = Questions(asks, now, self._times.lookup_first_ns)
+            self._last_questions = Questions(self._end_questions(), now, self._times.lookup_first_ns)
             self._ask_questions(now)
+
+    def _end_questions(self) -> list[OrderRequest]:
+        since_ms = self._session_ms - BEFORE_MS
+        asks = [self._query(Act.EXECUTIONS, leg, since_ms=since_ms) for leg in self.instruments]
+        asks += [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
+        return asks + self._account_queries()
 
 
 def _executions_first(decoded: tuple[Decoded, ...]) -> Sequence[Decoded]:

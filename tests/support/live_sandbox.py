@@ -153,6 +153,17 @@ def hangs(bot):
     while x >= 0:
         x = (x + 1) % 1000
     return x
+
+
+def rests_and_hangs(bot):
+    # Computes for ever with an open order.
+    while not bot.depth(0).best_bid > 0:
+        bot.wait_next_feed(True, 10_000_000_000)
+    bot.submit_buy_order(0, 1, bot.depth(0).best_bid * 0.99, 0.01, 0, 0, True)
+    x = 0
+    while x >= 0:
+        x = (x + 1) % 1000
+    return x
 """
 
 #: A helper of theirs, in a module of its own.

@@ -16,7 +16,6 @@ from hftbacktest.order import CANCELED, EXPIRED, FILLED
 
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.desk_wires import NEVER, Outputs
-from arb.execution.order_records import Phase
 from arb.execution.venue_desk import VenueDesk
 from connectors.orders.model import (
     Act,
@@ -33,7 +32,7 @@ from connectors.trade.interfaces import LineEvent, Sent
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND, SECOND
 from support.fake_protocol import FakeOrders, FakeUser, frame, instrument
-from support.venue_model import RECV_MS, STYLES, SYMBOL, Faults, TrueOrder, Venue
+from support.venue_model import RECV_MS, STYLES, Faults, TrueOrder, Venue
 
 START_NS = 1_704_067_200 * SECOND
 _STATUSES = {OrderStatus.FILLED: FILLED, OrderStatus.CANCELED: CANCELED, OrderStatus.EXPIRED: EXPIRED}
@@ -363,29 +362,14 @@ class History:
         self.finish()
 
     def finish(self) -> None:
-        """Nothing is open, in doubt or missing, but what the venue itself does not say."""
+        """Nothing is open, in doubt or missing."""
         assert not self.broken, self.broken
-        hidden = [order_id for order_id in self.bot if self._is_hidden(order_id)]
-        assert self.desk.is_done or hidden, f"open: {list(self.desk.orders.open)}"
-        in_doubt = {doubt.request_no for doubt in self.desk.doubts.values()}
-        assert in_doubt <= {no for no, (order_id, _) in self.in_flight.items() if order_id in hidden}
+        assert self.desk.is_done, f"open: {list(self.desk.orders.open)}"
+        assert not self.desk.doubts
         for order_id, one in self.bot.items():
-            if order_id in hidden:
-                assert not one["end"]
-                continue
             assert one["end"], f"order {order_id} has not ended"
             assert not one["pending"], f"not answered: {one['pending']}"
             executions = {x.execution_id: x.lots for order in self._chain(order_id) for x in order.executions}
             assert executions == one["executed"], f"order {order_id}"
-        if not hidden:
-            listed = {x.execution_id for x in self.desk.facts.executions.values()}
-            assert listed == {
-                x.execution_id for order in self.venue.orders.values() for x in order.executions
-            }
-
-    def _is_hidden(self, order_id: int) -> bool:
-        """Whether executions may be of an order in doubt: the venue neither finds their order nor says whose it is."""
-        state = self.desk.orders.of(0, order_id)
-        if state is None or state.phase is not Phase.SENT or not self.faults.is_pruning:
-            return False
-        return self.style != "bybit_spot" and bool(self.desk.orders.orphans(SYMBOL, state.side, 0))
+        listed = {x.execution_id for x in self.desk.facts.executions.values()}
+        assert listed == {x.execution_id for order in self.venue.orders.values() for x in order.executions}

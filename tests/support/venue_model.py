@@ -37,6 +37,8 @@ RECV_MS = 2_000
 SYMBOL = "BTCUSDT"
 #: Executions of an answer.
 PAGE = 5
+#: How long a venue that prunes does not find an order that has executed and ended; without executions: for ever.
+PRUNED_MS = 30_000
 STYLES = ("binance_spot", "binance_usdm", "bybit_spot")
 _STATUSES = {OrderStatus.FILLED: FILLED, OrderStatus.CANCELED: CANCELED, OrderStatus.EXPIRED: EXPIRED}
 
@@ -337,7 +339,9 @@ class Venue:
     def _is_shown(self, order: TrueOrder) -> bool:
         if self.now_ms - order.created_ms < self.faults.invisible_ms:
             return False
-        return not (self.faults.is_pruning and not order.rests and not order.status.is_open)
+        if not self.faults.is_pruning or order.rests or order.status.is_open:
+            return True
+        return order.executed > 0 and self.now_ms - order.updated_ms >= PRUNED_MS
 
     def _executions(self, request: OrderRequest) -> Iterator[Execution]:
         found = [x for one in {id(o): o for o in self.orders.values()}.values() for x in one.executions]

@@ -69,9 +69,12 @@ def test_a_doubt_asks_for_open_orders_and_for_the_history_in_turn() -> None:
     assert len(paths) >= 4
     assert paths == ["realtime", "history"] * (len(paths) // 2) + ["realtime"] * (len(paths) % 2)
     assert bybit.desk.doubts
-    # No list has it when it can no longer arrive, and the history does not count.
-    bybit.run(30)
+    # No list has it when it can no longer arrive. The history does not count, so both are asked then.
+    bybit.run(4)
+    assert bybit.desk.doubts
+    bybit.run(1)
     assert not bybit.desk.doubts
+    assert "history" in bybit.queries(Act.LOOK_UP)[-1]
 
 
 def test_lists_are_read_to_their_last_page() -> None:
