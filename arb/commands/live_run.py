@@ -354,7 +354,9 @@ class LiveRun:
                 self._log.event("hung", what)
                 end_within(code)
                 self._log.close()
-                write_error(f"error: {what}; its orders are void, the session is in {self._folder.path}")
+                write_error(
+                    f"error: {what}; {self._orders.hung_text()}, the session is in {self._folder.path}"
+                )
             except Exception as error:  # the process ends here in any case
                 end_within(code)
                 write_error(f"error: {what}; the session cannot be written: {error}")

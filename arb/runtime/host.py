@@ -68,6 +68,8 @@ class Host:
         #: Whether the feeds were started: before that there is nothing to write.
         self.has_begun = False
         self.ending = Ending.DURATION
+        #: How often Ctrl+C was pressed.
+        self.ctrl_c_count = 0
         self.error: BaseException | None = None
         #: When the host was made and when the feeds were started, on the machine's monotonic clock.
         self.created_ns = self.began_ns = time.monotonic_ns()
@@ -188,6 +190,7 @@ class Host:
 
     def _on_signal(self, number: signal.Signals) -> None:
         interrupt_handled()
+        self.ctrl_c_count += number == signal.SIGINT
         self._in_loop(self._stop, Ending.INTERRUPTED if number == signal.SIGINT else Ending.STOPPED)
 
     def _stop(self, ending: Ending) -> None:

@@ -25,6 +25,7 @@ from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_lines import OrderLines, Sockets
 from arb.runtime.order_records import OrderLog, line_counts
+from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.trade_protocols import protocols_of
@@ -36,15 +37,16 @@ from connectors.orders.model import Instrument, WireRequest
 from connectors.orders.signing import Signer
 from connectors.trade.interfaces import Sent
 from connectors.trade.times import TradeTimes
-from connectors.units import MILLISECOND, SECOND
+from connectors.units import MILLISECOND
 
 #: A connection that receives nothing for this long is pinged, and closed without an answer for as long again: events of
 #: an account may be rare, and silence is not a sign of life.
 _PING_S = 5.0
 #: How long the connections may take to be up at the start.
 _OPEN_S = 30.0
-#: How long doubts may last after the strategy has ended; how often it is looked whether all is done.
-_END_NS = 60 * SECOND
+#: How long the session waits for a connection for orders when everything else is up.
+_SOCKET_S = 5.0
+#: How often it is looked whether all is up, or done.
 _LOOK_S = 0.02
 
 
@@ -92,6 +94,7 @@ class LiveOrders:
         self._lines: dict[str, OrderLines] = {}
         self._rests: list[HttpTradeRest] = []
         self._session: Session | None = None
+        self._host: Host | None = None
         #: Requests that are not in the log yet: whether they were sent is known after their step.
         self._taken: list[TakenRequest] = []
         self._is_closed = False
@@ -113,7 +116,7 @@ class LiveOrders:
 
     async def open(self, host: Host, session: Session) -> None:
         """See `SessionOrders`: returns when every venue is up and caught up."""
-        self._session = session
+        self._session, self._host = session, host
         self.gateway.wake = session.on_answers
         timers, chance = AsyncioTimers(), random.SystemRandom().random
         transport = guarded(transport_of("picows", _PING_S), LOOPBACK)
@@ -141,10 +144,10 @@ class LiveOrders:
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
         for lines in self._lines.values():
             lines.start()
-        await host.until_over(self._up())
+        await host.until_over(self._up(session))
 
-    async def _up(self) -> None:
-        """Returns when all venues are up. Raises InputError after a while."""
+    async def _up(self, session: Session) -> None:
+        """Returns when all venues are up. Raises InputError after a while, and for an account in hedge mode."""
         deadline = time.monotonic() + _OPEN_S
         while away := [venue for venue, desk in self.gateway.desks.items() if not desk.is_up]:
             if self.gateway.fault is not None:
@@ -153,6 +156,28 @@ class LiveOrders:
                 why = (f"{venue} ({self._lines[venue].reason or 'no answer'})" for venue in away)
                 raise InputError(f"no order connection within {_OPEN_S:g} s: {', '.join(why)}")
             await asyncio.sleep(_LOOK_S)
+        for venue, desk in self.gateway.desks.items():
+            if desk.facts.mode == "hedge":
+                raise InputError(
+                    f"{venue}: the account is in hedge mode, and orders are made for one-way mode: switch it, or "
+                    "choose another account"
+                )
+        await self._sockets_up(session)
+
+    async def _sockets_up(self, session: Session) -> None:
+        """Returns when all venues have a socket for orders; after a while also without, as orders can go by REST."""
+        deadline = time.monotonic() + _SOCKET_S
+        while away := [venue for venue, desk in self.gateway.desks.items() if not desk.has_socket]:
+            if self.gateway.fault is not None:
+                raise self.gateway.fault
+            if time.monotonic() > deadline:
+                for venue in away:
+                    why = self._lines[venue].reason or "no answer"
+                    session.write(
+                        "warning", f"{venue}: no socket for orders ({why}): they go by REST until it is up"
+                    )
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def close(self) -> None:
         """See `SessionOrders`: cancels what is open, waits for doubts, and queries the account once more."""
@@ -160,8 +185,8 @@ class LiveOrders:
             return
         self._is_closed = True
         try:
-            if self._session is not None and self._session.is_over:
-                await self._end(self._session)
+            if self._session is not None and self._host is not None and self._session.is_over:
+                await self._end(self._session, self._host)
         finally:
             for lines in self._lines.values():
                 lines.stop()
@@ -171,16 +196,22 @@ class LiveOrders:
             for log in self._logs.values():
                 log.close()
 
-    async def _end(self, session: Session) -> None:
+    async def _end(self, session: Session, host: Host) -> None:
         if count := len(self.gateway.open_orders):
-            session.write("end", f"cancelling {count} open orders")
+            session.write("end", f"cancelling {order_count(count, 'open')}; a second Ctrl+C ends the wait")
         self.gateway.wake = lambda now: None
         for venue, lines in self._lines.items():
             now = lines.begin(self._now(), "-", Mark.REQUEST, "end")
             self._apply(venue, self.gateway.desks[venue].on_end(now), now)
-        deadline = time.monotonic_ns() + _END_NS
-        while time.monotonic_ns() < deadline:
-            if all(desk.is_done for desk in self.gateway.desks.values()) or self.gateway.fault is not None:
+        end = OrdersEnd(
+            self.gateway.desks,
+            self._setup.times.answer_ns,
+            host.ctrl_c_count,
+            time.monotonic_ns(),
+            is_interrupted=host.is_interrupted,
+        )
+        while not end.is_over(host.ctrl_c_count, time.monotonic_ns()):
+            if self.gateway.fault is not None:
                 break
             await asyncio.sleep(_LOOK_S)
         for one in self.gateway.drain():
@@ -188,10 +219,10 @@ class LiveOrders:
         self._world.settle(self._now())
         if self.gateway.fault is not None:
             session.fail(self.gateway.fault)
-        if left := len(self.gateway.open_orders):
-            self.fault = InvariantError(
-                f"in doubt: {left} orders: their venues did not say what became of them"
-            )
+        for line in end.missing_facts():
+            session.write("end", line)
+        if left := end.left_open():
+            self.fault = InvariantError(left)
 
     def take(self) -> tuple[bytes, bytes]:
         """See `SessionOrders`."""
@@ -216,7 +247,15 @@ class LiveOrders:
 
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""
-        return f"{working} orders are in doubt"
+        return f"{order_count(working)} in doubt"
+
+    def hung_text(self) -> str:
+        """See `SessionOrders`: nobody cancels them, since the strategy blocks the thread that could."""
+        # One step each: the other thread may go on at any moment.
+        count = sum(len(desk.orders.open) for desk in self.gateway.desks.values())
+        if not count:
+            return "none of its orders is open"
+        return f"{order_count(count, 'open')} may stay at the venues, where nothing cancels them: look there"
 
     # -- what passes
 

@@ -139,6 +139,7 @@ def facts_of(facts: DeskFacts, desk: VenueDesk) -> dict[str, Any]:
         "positions": {"start": _texts(facts.positions_start), "end": _texts(facts.positions_end)},
         "open_orders": {"start": sorted(facts.open_start), "end": sorted(facts.open_end)},
         "executions": [_listed(one, desk) for one in facts.executions.values()],
+        "missing": desk.missing_facts,
         "foreign": facts.foreign,
         "late_executions": facts.late_executions,
         "doubts": [

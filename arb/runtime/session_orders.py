@@ -38,6 +38,9 @@ class SessionOrders(Protocol):
     def left_text(self, working: int) -> str:
         """What happened to orders that were still working at the end."""
 
+    def hung_text(self) -> str:
+        """What happens to the orders of a strategy that never returned. Any thread."""
+
 
 class NoOrders:
     """A session whose orders are answered behind the port of its bot."""
@@ -62,3 +65,6 @@ class NoOrders:
 
     def left_text(self, working: int) -> str:
         return f"{working} working orders were pulled"
+
+    def hung_text(self) -> str:
+        return "its orders are void"

@@ -12,6 +12,7 @@ from arb.verify.reconcile import Difference
 
 #: What is compared of an execution.
 _FIELDS = ("side", "tick", "lots", "is_maker", "fee", "fee_asset", "venue_ms")
+_NOT_LISTED = "the venue did not answer the query of its executions at the end"
 #: Venue, symbol, id and the venue's id of the order: both orders of a trade with oneself have its id.
 _Key = tuple[str, str, str, str]
 
@@ -26,7 +27,9 @@ def execution_differences(orders: OrderRecords, legs: Sequence[Leg]) -> tuple[li
         where = f"{venue}:{symbol} execution {execution_id}"
         then, now = ours.get(key), listed.get(key)
         if then is None or now is None:
-            found.append(Difference("execution", where, 0, _presence(then), _presence(now)))
+            is_unlisted = now is None and "executions" in orders.facts.get(venue, {}).get("missing", ())
+            cause = _NOT_LISTED if is_unlisted else ""
+            found.append(Difference("execution", where, 0, _presence(then), _presence(now), cause))
             continue
         found += [
             Difference("execution", f"{where} {name}", 0, str(then[name]), str(now[name]))

@@ -64,6 +64,7 @@ def test_the_first_signal_is_the_ending(number: signal.Signals, ending: Ending) 
     run(host, work)
     assert host.ending == ending
     assert host.is_interrupted
+    assert host.ctrl_c_count == 1 + (number == signal.SIGINT), "only Ctrl+C counts"
 
 
 def test_a_signal_before_the_feeds_are_started_is_an_interrupt() -> None:

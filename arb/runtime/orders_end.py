@@ -1,0 +1,87 @@
+"""How long the end of a session waits for its venues, and what is said of what they left open. Pure.
+
+The session's open orders are cancelled before; this waits for their ends and for the facts of the end. Bounds:
+`_END_NS` in all; `_UNANSWERED` times the time limit of an answer without any answer, once no order is open; the
+operator's second Ctrl+C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from arb.execution.venue_desk import VenueDesk
+from connectors.units import SECOND
+
+#: How long doubts may last after the strategy has ended.
+_END_NS = 60 * SECOND
+#: A query is asked again when it was not answered in time: at least once.
+_UNANSWERED = 3
+#: Most ids of orders in a message.
+_IDS_MAX = 5
+
+
+class OrdersEnd:
+    """The wait of one session. `now_ns` is monotonic."""
+
+    def __init__(
+        self,
+        desks: Mapping[str, VenueDesk],
+        answer_ns: int,
+        ctrl_c_count: int,
+        now_ns: int,
+        *,
+        is_interrupted: bool,
+    ) -> None:
+        """answer_ns: the time limit of an answer. is_interrupted: a signal ended the session, so the next Ctrl+C is
+        the second one; otherwise one alone, which may have been meant for the strategy, is not enough."""
+        self._desks = desks
+        self._unanswered_ns = _UNANSWERED * answer_ns
+        self._until_ns = now_ns + _END_NS
+        self._enough = ctrl_c_count + (1 if is_interrupted else 2)
+        self._answers = -1
+        self._answered_ns = now_ns
+        #: Whether the operator ended the wait.
+        self.is_cut = False
+
+    def is_over(self, ctrl_c_count: int, now_ns: int) -> bool:
+        """Whether the wait ends now."""
+        if all(desk.is_done for desk in self._desks.values()):
+            return True
+        self.is_cut = ctrl_c_count >= self._enough
+        answers = sum(desk.end_answers for desk in self._desks.values())
+        if answers != self._answers or not all(desk.is_settled for desk in self._desks.values()):
+            self._answers, self._answered_ns = answers, now_ns
+        is_silent = now_ns - self._answered_ns >= self._unanswered_ns
+        return self.is_cut or is_silent or now_ns >= self._until_ns
+
+    def missing_facts(self) -> list[str]:
+        """A line for each venue whose facts of the end are not known."""
+        return [
+            f"{venue}: not known at the end: {', '.join(missing)}"
+            for venue, desk in self._desks.items()
+            if (missing := desk.missing_facts)
+        ]
+
+    def left_open(self) -> str:
+        """What may be open at the venues; "": nothing."""
+        left = [
+            f"{venue} {state.present.client_id}"
+            for venue, desk in self._desks.items()
+            for state in desk.orders.open.values()
+        ]
+        if not left:
+            return ""
+        ids = ", ".join(left[:_IDS_MAX]) + (
+            f" and {len(left) - _IDS_MAX} more" if len(left) > _IDS_MAX else ""
+        )
+        why = "Ctrl+C ended the wait" if self.is_cut else "no venue said what became of them"
+        return f"{order_count(len(left))} may be open ({why}): look at {ids}"
+
+
+def order_count(count: int, kind: str = "") -> str:
+    """A number of orders. kind: a word before the noun.
+
+    >>> order_count(1, "open"), order_count(2)
+    ('1 open order', '2 orders')
+    """
+    return f"{count} {f'{kind} ' if kind else ''}order{'' if count == 1 else 's'}"
