@@ -16,6 +16,7 @@ from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
 from arb.runtime.live_orders import OrderSetup
 from arb.runtime.order_records import kept_records, line_counts
 from arb.runtime.private_log import PrivateLine, private_venues, read_private, until_kept
+from arb.verify.order_messages import CheckedStates
 from arb.verify.private_frames import DerivedOrders, derive_orders
 from connectors.orders.blanking import BlankSigner
 from connectors.orders.model import Instrument
@@ -72,7 +73,7 @@ def derived_orders(
     """What follows from the private lines of a session. error: that ended it."""
     signers: dict[str, Signer] = {leg.venue: BlankSigner(logs_on=True) for leg in legs}
     setup = order_setup(config, legs, signers, session_ms)
-    return derive_orders(lines, setup.desks(), legs, setup.instruments, recorded, error)
+    return derive_orders(lines, setup.desks(CheckedStates), legs, setup.instruments, recorded, error)
 
 
 def orders_of_killed(

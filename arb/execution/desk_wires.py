@@ -92,8 +92,12 @@ class DeskWires:
         session_ms: int,
         times: TradeTimes,
         recv_window_ms: int = 5_000,
+        states: type[OrderStates] = OrderStates,
     ) -> None:
-        """protocol, user: of this desk alone, without legs. session_ms: the session's start, part of all client ids."""
+        """protocol, user: of this desk alone, without legs. session_ms: the session's start, part of all client ids.
+
+        states: what keeps the orders.
+        """
         self.venue = venue
         self._protocol = protocol
         self._user = user
@@ -104,7 +108,7 @@ class DeskWires:
             user.add_leg(no, leg)
         self._session_ms = session_ms
         self._times = times
-        self.orders = OrderStates(protocol.venue, legs, session_ms)
+        self.orders = states(protocol.venue, legs, session_ms)
         self.inquiries = Inquiries(times, recv_window_ms)
         self.facts = DeskFacts()
         self._stage = Stage.AWAY

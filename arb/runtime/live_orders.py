@@ -18,6 +18,7 @@ from arb.errors import ArbError, InputError, InvariantError
 from arb.execution.answers import BotAnswer
 from arb.execution.desk_wires import Outputs
 from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
+from arb.execution.order_states import OrderStates
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
 from arb.runtime.feeds import guarded
@@ -69,14 +70,14 @@ class OrderSetup(NamedTuple):
         """The venues of the legs, each once."""
         return list(dict.fromkeys(leg.venue for leg in self.legs))
 
-    def desks(self) -> dict[str, VenueDesk]:
-        """A new desk for each venue, with protocol objects of its own. Raises InputError."""
+    def desks(self, states: type[OrderStates] = OrderStates) -> dict[str, VenueDesk]:
+        """A new desk for each venue, with protocol objects of its own. states: see `VenueDesk`. Raises InputError."""
         desks = {}
         for venue in self.venues:
             protocols = protocols_of(venue, self.signers[venue], self.recv_window_ms)
             legs = {no: self.instruments[no] for no, leg in enumerate(self.legs) if leg.venue == venue}
             desks[venue] = VenueDesk(
-                venue, *protocols, legs, self.session_ms, self.times, self.recv_window_ms
+                venue, *protocols, legs, self.session_ms, self.times, self.recv_window_ms, states
             )
         return desks
 

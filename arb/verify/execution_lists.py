@@ -43,10 +43,15 @@ def _listed(facts: Mapping[str, Any]) -> tuple[dict[_Key, dict[str, Any]], int]:
     listed: dict[_Key, dict[str, Any]] = {}
     foreign = 0
     for venue, own in facts.items():
-        for one in own["executions"]:
-            if one["is_ours"]:
-                key = (venue, one["symbol"], one["id"], one["venue_order_id"])
-                listed[key] = {**one, "is_maker": int(one["is_maker"])}
+        for one in own.get("executions", ()):
+            if one.get("is_ours"):
+                # What a damaged file lacks is no execution of ours.
+                symbol, execution, order = (str(one.get(name)) for name in ("symbol", "id", "venue_order_id"))
+                values = {name: one.get(name) for name in _FIELDS}
+                listed[venue, symbol, execution, order] = {
+                    **values,
+                    "is_maker": int(bool(one.get("is_maker"))),
+                }
             else:
                 foreign += 1
     return listed, foreign

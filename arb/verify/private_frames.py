@@ -23,6 +23,7 @@ from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_lines import rest_text
 from arb.runtime.order_records import OrderLog
 from arb.runtime.private_log import Mark, PrivateLine
+from arb.verify.order_messages import CheckedStates
 from arb.verify.reconcile import Difference
 from connectors.orders.blanking import blanked
 from connectors.orders.model import Channel, Instrument, WireRequest
@@ -135,6 +136,9 @@ class _Replay:
 
     def finish(self) -> list[Difference]:
         """The differences, after the last line."""
+        orders = self._desk.orders
+        for one in orders.contrary() if isinstance(orders, CheckedStates) else ():
+            self._differ("message", f"{self._venue} {one.client_id}", one.at, one.said, one.known)
         for wire_id in self._wires:
             self._differ("wire", f"request {wire_id}", 0, "none", "sent")
         for leg, number in sorted(

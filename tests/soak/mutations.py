@@ -18,6 +18,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from itertools import count as count_from
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,17 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from support.mutated_runs import a_backtest, a_dry_run, a_killed_session, a_session, verified
+from support.live_mutations import change as change_live
+from support.live_mutations import kinds as live_kinds
+from support.mutated_runs import (
+    USDM_SPOT,
+    a_backtest,
+    a_dry_run,
+    a_killed_session,
+    a_live_session,
+    a_session,
+    verified,
+)
 from support.mutations import ARRAYS, FILLS, SESSION, mutate
 from support.run_mutations import mutations, reseal
 
@@ -58,23 +70,36 @@ def change_all(run: Path, other: Path, count: int, seed: int) -> int:
 
 def change_resealed(run: Path, kinds: Sequence[str], count: int, seed: int) -> int:
     """How many of `count` changes the replay does not find by itself, where hashes fit."""
-    chance, missed = np.random.default_rng(seed), 0
-    for number in range(count):
-        kind = kinds[number % len(kinds)]
+    chance, missed, made, codes = np.random.default_rng(seed), 0, 0, Counter[int]()
+    shuffled = [kinds[no] for no in chance.permutation(len(kinds))]
+    for kind in (shuffled[no % len(kinds)] for no in count_from(0)):
+        if made >= count:
+            break
         copy = run.with_name(f"{run.name}-changed")
         shutil.copytree(run, copy)
-        where = mutate(copy, kind, chance)
-        reseal(copy)
-        code = verified(copy)
-        if code not in (2, 4):
-            missed += 1
-            print(f"{run.name}: NOT REPORTED with hashes that fit (exit {code}): {kind}, {where}")
+        where = (change_live if kinds is LIVE else mutate)(copy, kind, chance)
+        if where is not None:  # else the session has nothing of the kind
+            made += 1
+            reseal(copy)
+            code = verified(copy)
+            codes[code] += 1
+            if code not in (2, 4):
+                missed += 1
+                print(
+                    f"{run.name}: NOT REPORTED with hashes that fit (exit {code}): {kind}, {where}",
+                    flush=True,
+                )
         shutil.rmtree(copy)
     if count:
-        print(f"{run.name}: {count} changes with hashes that fit, {missed} not reported", flush=True)
+        print(
+            f"{run.name}: {count} changes with hashes that fit, exit codes {dict(sorted(codes.items()))}, {missed} not "
+            "reported",
+            flush=True,
+        )
     return missed
 
 
+LIVE = live_kinds()
 # The strategy of these runs records nothing of its own but fills.
 _DERIVED = tuple(kind for kind in ARRAYS if not kind.startswith(("record", "decision")))
 #: What makes a run, with which function another of its kind is made, and what its replay derives.
@@ -83,6 +108,8 @@ RUNS = {
     "dry-run": (a_dry_run, "", (*FILLS, *_DERIVED)),
     "session": (a_session, "idle", (*FILLS, *SESSION, *_DERIVED)),
     "killed": (a_killed_session, "idle", FILLS),
+    "live": (a_live_session, "idle", LIVE),
+    "live-2": (partial(a_live_session, venues=USDM_SPOT), "idle", LIVE),
 }
 
 
@@ -101,7 +128,8 @@ def main() -> int:
     for number, name in enumerate(given.runs):
         make, function, derived = RUNS[name]
         run, other = make(folder), make(folder, function)
-        missed += change_all(run, other, given.count, given.seed + number)
+        if given.count:
+            missed += change_all(run, other, given.count, given.seed + number)
         missed += change_resealed(run, derived, given.resealed, given.seed + number)
     return 4 if missed else 0
 
