@@ -29,7 +29,7 @@ class Contrary(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What was asked for an order, and what was said about it."""
+    """Prices and quantities that an order was given, and what was said about it."""
 
     ticks: set[int]
     totals: set[int]
@@ -91,6 +91,9 @@ class CheckedStates(OrderStates):
 
     def _append(self, state: OrderState, message: OrderUpdate | Execution, at: int) -> None:
         asked = self._asked[id(state)]
+        # The venue may cut an order, which a look-up then confirms.
+        asked.ticks.update(link.tick for link in state.links)
+        asked.totals.update(link.total for link in state.links)
         if isinstance(message, OrderUpdate):
             asked.updates.append((message, at))
         else:
@@ -132,7 +135,7 @@ def _contradiction(state: OrderState, asked: _Asked, sums: set[int], u: OrderUpd
         return state.symbol
     if u.tick >= 0 and not state.is_market and u.tick not in asked.ticks:
         return f"tick {sorted(asked.ticks)}"
-    if u.total_lots >= 0 and u.total_lots not in asked.totals:
+    if u.total_lots >= 0 and not state.is_market and u.total_lots not in asked.totals:
         return f"quantity {sorted(asked.totals)}"
     if u.executed_lots >= 0 and u.executed_lots not in sums:
         return f"executed {sorted(sums)}"

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from support.command_line import arb
+from support.live_mutations import change, kinds
 from support.live_sandbox import demo_files, demo_settings
-from support.mutated_runs import a_backtest, a_dry_run, a_session
+from support.mutated_runs import SPOT_LINEAR, USDM_SPOT, a_backtest, a_dry_run, a_live_session, a_session
 from support.mutated_runs import verified as verified_code
 from support.paths import strategy_file
-from support.run_mutations import mutations
+from support.run_mutations import mutations, reseal
 
 from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError
@@ -255,6 +256,25 @@ def test_whatever_is_changed_in_a_folder_is_reported(make: Callable[..., Path], 
         one.apply(tmp_path / "changed")
         if verified_code(tmp_path / "changed") not in (ExitCode.DIFFERENCES, ExitCode.USER_INPUT):
             missed.append(one[:2])
+        shutil.rmtree(tmp_path / "changed")
+
+    assert missed == []
+
+
+@pytest.mark.parametrize("venues", [SPOT_LINEAR, USDM_SPOT])
+def test_whatever_is_changed_in_a_live_session_is_reported_if_hashes_fit(
+    venues: tuple[str, ...], tmp_path: Path
+) -> None:
+    run, chance = a_live_session(tmp_path, venues=venues), np.random.default_rng(4)
+    assert verified_code(run) == ExitCode.DONE
+
+    missed, chosen = [], kinds()
+    for kind in (chosen[no] for no in chance.choice(len(chosen), 16, replace=False)):
+        shutil.copytree(run, tmp_path / "changed")
+        where = change(tmp_path / "changed", kind, chance)
+        reseal(tmp_path / "changed")
+        if where and verified_code(tmp_path / "changed") not in (ExitCode.DIFFERENCES, ExitCode.USER_INPUT):
+            missed.append((kind, where))
         shutil.rmtree(tmp_path / "changed")
 
     assert missed == []

@@ -127,9 +127,9 @@ def main() -> int:
     missed = 0
     for number, name in enumerate(given.runs):
         make, function, derived = RUNS[name]
-        run, other = make(folder), make(folder, function)
+        run = make(folder)
         if given.count:
-            missed += change_all(run, other, given.count, given.seed + number)
+            missed += change_all(run, make(folder, function), given.count, given.seed + number)
         missed += change_resealed(run, derived, given.resealed, given.seed + number)
     return 4 if missed else 0
 

@@ -36,8 +36,15 @@ _MS = 1_000
 class OneOrder:
     """An order to buy 10 lots at 100 ticks. `said` has the effects of the last input."""
 
-    def __init__(self, force: str = "GTC", venue: str = "bybit_linear", *, lots: int = 10) -> None:
-        self.states = OrderStates(venue, {0: instrument(is_spot="spot" in venue)}, 0)
+    def __init__(
+        self,
+        force: str = "GTC",
+        venue: str = "bybit_linear",
+        *,
+        lots: int = 10,
+        states: type[OrderStates] = OrderStates,
+    ) -> None:
+        self.states = states(venue, {0: instrument(is_spot="spot" in venue)}, 0)
         self.at = 0
         self._no = 0
         self._requests: dict[int, OrderRequest] = {}
