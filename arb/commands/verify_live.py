@@ -40,11 +40,11 @@ from arb.engine.price_range import RangeFinder
 from arb.errors import InputError
 from arb.leg import Leg
 from arb.results.result import RunOutput
-from arb.runtime.live_files import OrderRecords, read_order_files
+from arb.runtime.live_files import ORDERS, OrderRecords, read_order_files
 from arb.runtime.order_records import line_counts, number_fills
 from arb.runtime.private_log import Mark, PrivateLine
 from arb.runtime.replay_live import RecordedAnswers, replay_live
-from arb.runtime.session_files import latencies_of
+from arb.runtime.session_files import SESSION, latencies_of
 from arb.verify.execution_lists import execution_differences
 from arb.verify.losses import with_causes
 from arb.verify.once import once_differences
@@ -76,6 +76,9 @@ def proofs_of_live(
 ) -> tuple[list[Proof], list[str]]:
     """The proofs of a session, and what is to be said beside them. Raises InputError for unreadable files."""
     session, orders = read_session(folder, len(legs)), read_order_files(folder)
+    _refuse_other_legs(folder / SESSION, len(legs), session.answers["asset_no"])
+    rows = (orders.requests, orders.responses, orders.executions, orders.states)
+    _refuse_other_legs(folder / ORDERS, len(legs), *(one["leg"] for one in rows))
     # Of a killed session, what its journal does not have is not compared.
     is_killed = manifest["outcome"] == KILLED
     lines = written_lines(folder, legs, manifest["session"]["orders"].get("kept") if is_killed else None)
@@ -91,6 +94,12 @@ def proofs_of_live(
     losses, error = losses_of(session, legs), manifest["session"]["recording_error"]
     proofs = [one._replace(differences=with_causes(one.differences, losses, error)) for one in proofs]
     return proofs, killed_facts(manifest, session)
+
+
+def _refuse_other_legs(path: Path, legs: int, *columns: Any) -> None:
+    """Raises InputError for a file with rows of a leg that the session has not."""
+    if any(((one < 0) | (one >= legs)).any() for one in columns):
+        raise InputError(f"{path}: cannot be read: it has rows of other legs than the session")
 
 
 def _rows(legs: Sequence[Leg], session: SessionArrays, derived: Sequence[LegRows]) -> Proof:

@@ -62,13 +62,17 @@ def _ours(executions: Any, legs: Sequence[Leg]) -> dict[_Key, dict[str, Any]]:
     for row in executions:
         leg = legs[int(row["leg"])]
         values = {
-            name: row[name].decode() if isinstance(row[name], bytes) else int(row[name]) for name in _FIELDS
+            name: _word(row[name]) if isinstance(row[name], bytes) else int(row[name]) for name in _FIELDS
         }
-        key = (leg.venue, leg.symbol, row["id"].decode(), row["venue_order_id"].decode())
+        key = (leg.venue, leg.symbol, _word(row["id"]), _word(row["venue_order_id"]))
         if key in found:  # twice in the session is once too often
             values["lots"] += found[key]["lots"]
         found[key] = values
     return found
+
+
+def _word(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _value(name: str, value: Any) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from hftbacktest.order import FILLED
+
 from arb.execution.answers import RequestRow
 from arb.execution.order_records import Effect
 from arb.execution.order_state import OrderState
@@ -146,5 +148,7 @@ def _contradiction(state: OrderState, asked: _Asked, sums: set[int], u: OrderUpd
     if u.status is OrderStatus.FILLED and 0 <= u.executed_lots < u.total_lots:
         return "a status that is not FILLED"
     ends = {link.end for link in state.links if link.end is not None and link.venue_id == u.venue_order_id}
+    if state.end == FILLED and u.venue_order_id == state.present.venue_id:
+        ends.add(OrderStatus.FILLED)  # by its executions
     is_same = u.status in ends or bool(u.status in _WITHDRAWN and ends & _WITHDRAWN)
     return f"status {[end.name for end in ends]}" if ends and not u.status.is_open and not is_same else ""

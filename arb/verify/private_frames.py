@@ -166,7 +166,10 @@ class _Replay:
         leg = int(row["leg"])
         if int(row["taken_ns"]) != ts:
             self._differ("request", f"{text} time", ts, str(int(row["taken_ns"])), str(ts))
-        asked = self._orders.request(leg, row["row"])
+        try:
+            asked = self._orders.request(leg, row["row"])
+        except (KeyError, ValueError, OverflowError) as error:
+            raise InputError(f"orders.npz: {text} is none of a strategy: {error!r}") from None
         self._follow(self._desk.on_request(leg, asked, ts), ts)
 
     def _tick(self, ts: int, text: str) -> None:

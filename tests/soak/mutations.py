@@ -70,7 +70,8 @@ def change_all(run: Path, other: Path, count: int, seed: int) -> int:
 
 def change_resealed(run: Path, kinds: Sequence[str], count: int, seed: int) -> int:
     """How many of `count` changes the replay does not find by itself, where hashes fit."""
-    chance, missed, made, codes = np.random.default_rng(seed), 0, 0, Counter[int]()
+    chance, made, codes = np.random.default_rng(seed), 0, Counter[int]()
+    missed = int(bool(count) and verified(run) != 0)
     shuffled = [kinds[no] for no in chance.permutation(len(kinds))]
     for kind in (shuffled[no % len(kinds)] for no in count_from(0)):
         if made >= count:
