@@ -5,6 +5,7 @@ What they say is derived again by `arb.verify.private_frames`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from arb.runtime.private_log import Mark, PrivateLine, kept_line
@@ -22,6 +23,8 @@ _NEXT = {
     "retiring": ("lost",),
     "lost": (),
 }
+#: The id of a request on a websocket, in it and in its answer.
+_ID = re.compile(r'"(?:id|reqId|req_id)"\s*:\s*"([^"]*)"')
 #: Between these events a websocket passes frames on; otherwise they are its own.
 _PASSES_ON = ("up", "retiring")
 
@@ -55,6 +58,8 @@ class _Check:
         self._numbers = {"t": 0, "u": 0, "r": 0}
         #: REST requests without an answer: the wire id, "" of a connection's own.
         self._asked: dict[str, str] = {}
+        #: Ids of the requests on each websocket.
+        self._ids: dict[str, set[str]] = {}
 
     def differ(self, ts: int, what: str, then: str, now: str) -> None:
         self.found.append(Difference("private", f"{self._venue} {what}", ts, then, now))
@@ -102,9 +107,14 @@ class _Check:
             return "" if where == _NOWHERE else f"at {_NOWHERE}"
         if line.mark == Mark.EVENT:
             return self._event(where, word, rest)
-        event = self._events.get(where, "")
+        event, ids = self._events.get(where, ""), _ID.search(line.text)
+        if line.mark in (Mark.SENT, Mark.OWN_SENT):
+            self._ids.setdefault(where, set()).update(ids.groups() if ids else ())
+        elif where.startswith("t") and ids and ids[1] not in self._ids.get(where, ()):
+            return "an answer to a request on this connection"
         if line.mark == Mark.SENT:
             self._sent = where
+            return "" if event == "up" else "a connection that is up"
         if line.mark == Mark.OWN_SENT:
             return "" if event in ("open", *_PASSES_ON) else "a connection that is open"
         is_passed_on = event in _PASSES_ON

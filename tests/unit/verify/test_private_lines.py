@@ -104,6 +104,7 @@ def test_a_line_that_is_missing_or_there_twice_is_reported(place: int) -> None:
         changed(10, mark="<"),
         changed(16, mark="{"),
         changed(16, where="r1"),
+        changed(15, text='{"reqId":"0-2-p"}'),
         changed(16, text="lookup-2 200 0 1 {}"),
     ],
 )
