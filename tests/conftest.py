@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -29,7 +30,15 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
+def pytest_collection_finish() -> None:
+    """The tests themselves stay until the end: the garbage collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Behind each file: compiled code, which stays, lies between arrays that were freed, and keeps their memory."""
-    if _TRIM is not None and (nextitem is None or nextitem.path != item.path):
-        _TRIM(0)
+    """Behind each file, what is left of it is freed and given back, although compiled code lies between and stays."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        if _TRIM is not None:
+            _TRIM(0)
