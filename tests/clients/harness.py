@@ -34,7 +34,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 _PROGRAM_S = 240.0
 T = TypeVar("T")
 #: Programs mostly wait: for their imports, for timeouts, for connections.
-_TOGETHER = 3
+_TOGETHER = 2
 _POOL = ThreadPoolExecutor(_TOGETHER, thread_name_prefix="program")
 
 
