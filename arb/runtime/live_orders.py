@@ -101,6 +101,8 @@ class LiveOrders:
         self._is_closed = False
         #: Number of entries of the journal.
         self._kept = 0
+        #: Why the private log is not whole.
+        self._unwritten: InputError | None = None
         self.fault: ArbError | None = None
         self.gateway = Gateway(world, setup.legs, setup.desks(), self, self._now, self._later)
         self.gateway.on_step = self._on_step
@@ -140,6 +142,7 @@ class LiveOrders:
                 self._setup.times,
                 now_of=lambda local_ts: local_ts + session.offset_ns,
                 earliest=lambda: self.gateway.earliest_ts,
+                failed=self._fail,
                 apply=self._apply,
             )
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
@@ -195,7 +198,10 @@ class LiveOrders:
                 await rest.close()
             self._note_taken()
             for log in self._logs.values():
-                log.close()
+                try:
+                    log.close()
+                except InputError as error:
+                    self._unwritten = error
 
     async def _end(self, session: Session, host: Host) -> None:
         if count := len(self.gateway.open_orders):
@@ -242,6 +248,10 @@ class LiveOrders:
 
     def records(self) -> OrderRecords:
         """See `SessionOrders`."""
+        if (
+            self._unwritten is not None
+        ):  # the journal is kept, and what is before its last entry can be proven
+            raise self._unwritten
         found = self._log.records(self._world.fills, self.gateway.desks)
         lines = line_counts({venue: log.count for venue, log in self._logs.items()})
         return found._replace(counts={**found.counts, "kept": self._kept, **lines})
@@ -290,14 +300,21 @@ class LiveOrders:
             call()
             self._note_taken()
             self._look_for_fault()
-            for log in self._logs.values():
-                log.flush()
+            try:
+                for log in self._logs.values():
+                    log.flush()
+            except InputError as error:
+                self._fail(error)
 
         asyncio.get_running_loop().call_soon(after_step)
 
+    def _fail(self, error: BaseException) -> None:
+        if self._session is not None and not self._session.is_over:
+            self._session.fail(error)
+
     def _look_for_fault(self) -> None:
-        if self.gateway.fault is not None and self._session is not None and not self._session.is_over:
-            self._session.fail(self.gateway.fault)
+        if self.gateway.fault is not None:
+            self._fail(self.gateway.fault)
 
     def _on_event(self, venue: str, event: str, text: str) -> None:
         if self._session is not None:

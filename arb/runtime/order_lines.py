@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from arb.errors import InputError
 from arb.execution.desk_wires import NEVER, Outputs
 from arb.execution.venue_desk import VenueDesk
 from arb.runtime.private_log import Mark, PrivateLog
@@ -55,17 +56,20 @@ class OrderLines:
         *,
         now_of: Callable[[int], int],
         earliest: Callable[[], int],
+        failed: Callable[[InputError], None],
         apply: Callable[[str, Outputs, int, bool], None],
     ) -> None:
         """protocols: of the lines; the desk has its own. now_of: the session's time of a local time.
 
         earliest: no input is processed at an earlier time: the strategy has reached it. apply: see `Gateway.apply`.
+        failed: receives the error if the log cannot be written.
         """
         self.venue = venue
         self._desk = desk
         self._log = log
         self._now_of = now_of
         self._earliest = earliest
+        self._failed = failed
         self._apply = apply
         self._timers = sockets.timers
         self._alarm = Alarm(sockets.timers)
@@ -150,7 +154,13 @@ class OrderLines:
 
     def _hand_over(self, outputs: Outputs, now: int) -> None:
         self._apply(self.venue, outputs, now, False)
-        self._log.flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            self._log.flush()
+        except InputError as error:  # a socket must not treat it as its own
+            self._failed(error)
 
     # -- LineOwner
 
@@ -174,7 +184,7 @@ class OrderLines:
             left -= 1
             now = self.begin(self._now_of(local_ts), where, Mark.RECEIVED, frame)
             self._apply(self.venue, self._desk.on_frame(where, frame, now), now, left > 0)
-        self._log.flush()
+        self._flush()
 
     def own_traffic(self, where: str, is_sent: bool, text: str, local_ts: int) -> None:
         """See `LineOwner`."""

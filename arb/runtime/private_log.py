@@ -8,6 +8,7 @@ are compressed into `private/<venue>.gz`. Keys and signatures are blanked (`conn
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
@@ -25,6 +26,7 @@ PRIVATE = "private"
 _RUNNING, _FINISHED = ".journal", ".gz"
 _DIGITS = 19
 _PIECE = 1 << 20
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND
 _LINE = re.compile(rf"([1-9]\d{{0,17}}) (\d{{{_DIGITS}}}) ([<>{{}}!@t]) (\S+) (.*)", re.ASCII | re.DOTALL)
 #: Line breaks are white space of JSON, which no text on the wire needs.
 _NO_BREAKS = str.maketrans("\n\r", "  ")
@@ -68,11 +70,13 @@ class PrivateLog:
         #: Lines that are not written yet: `flush` is called after each event of the loop that made any.
         self._pending: list[PrivateLine] = []
         self._file = -1
+        #: Bytes of whole lines in the file.
+        self._size = 0
         #: Number of lines so far.
         self.count = 0
         try:
             path.parent.mkdir(exist_ok=True)
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            self._file = os.open(self._path, _FLAGS, 0o644)
         except OSError as error:
             raise self._cannot_be_written(error) from None
 
@@ -84,18 +88,22 @@ class PrivateLog:
         self._pending.append(PrivateLine(ts, mark, where, text, self.count))
 
     def flush(self) -> None:
-        """Writes what was added; the kernel has it on return. Raises InputError."""
+        """Writes what was added; the kernel has it on return. Raises InputError; the next call writes what was not."""
         if not self._pending or self._file < 0:
             return
-        lines, self._pending = self._pending, []
         text = "".join(
             f"{number} {ts:0{_DIGITS}} {mark} {where} {self._blanked(text).translate(_NO_BREAKS)}\n"
-            for ts, mark, where, text, number in lines
+            for ts, mark, where, text, number in self._pending
         )
+        content = text.encode(errors="surrogateescape")
         try:
-            write_all(self._file, text.encode(errors="surrogateescape"))
+            write_all(self._file, content)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
             raise self._cannot_be_written(error) from None
+        self._size += len(content)
+        self._pending.clear()
 
     def close(self) -> None:
         """Writes what is left and closes the file. May be called repeatedly. Raises InputError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from support.command_line import arb
 from support.live_sandbox import LiveSandbox, await_fills, demo_settings, free_ports
 from support.paths import GUARD, ROOT
 
+from arb import files
 from arb.commands.legs import known_venues
 from arb.commands.live import run_live_orders, slow_strategy_notes
 from arb.commands.sandbox_choice import SandboxChoice
@@ -199,3 +202,29 @@ def test_a_strategy_that_gives_up_before_its_venue_is_asked_is_noted(tmp_path: P
     settings = ("execution.order_timeout_ms=1000", "live.answer_timeout_ms=1500")
     (note,) = slow_strategy_notes(config_of(tmp_path, SPOT, *settings))
     assert note.startswith("[execution] order_timeout_ms is 1000, [live] answer_timeout_ms 1500")
+
+
+def test_a_full_disk_under_the_private_frames_ends_the_session_which_is_proven_up_to_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Counter[int]()
+
+    def write(handle: int, content: bytes) -> None:
+        written[handle] += b"kept " in content
+        if written[handle] > 2:  # by the keeper, once a second
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        files.write_all(handle, content)
+
+    with monkeypatch.context() as full:
+        full.setattr("arb.runtime.private_log.write_all", write)
+        with pytest.raises(InputError, match="cannot be written: No space left on device") as raised:
+            run_live_orders(
+                config_of(tmp_path), tmp_path / "run", SandboxChoice(7), duration_s=30.0, has_report=False
+            )
+    assert "the session is saved: make room, then arb verify" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "cancelling" in (tmp_path / "run" / "log.txt").read_text(), "no order is left open"
+
+    found = verify(tmp_path / "run")
+    assert found.differences == []
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["outcome"] == "killed"

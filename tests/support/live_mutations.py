@@ -86,6 +86,8 @@ def _change_rows(path: Path, array: str, what: str, chance: Chance) -> str | Non
     with np.load(path) as file:
         arrays = {name: file[name].copy() for name in file.files}
     rows = arrays[array]
+    if len(rows) < 2:
+        return None
     place = int(chance.integers(len(rows)))
     where = f"row {place + 1} of {len(rows)}"
     if what == "a field":

@@ -32,7 +32,7 @@ def test_of_the_frames_of_one_read_the_last_has_no_more_after_it(tmp_path: Path)
     lines = OrderLines(
         VENUE, Sockets("ws://trade", "ws://user", net, net, timers, lambda: 0.5),
         (FakeOrders(VENUE), FakeUser(VENUE)), desk, log, times, now_of=lambda ns: ns + 5, earliest=lambda: 0,
-        apply=apply,
+        failed=lambda error: None, apply=apply,
     )  # fmt: skip
     batch = Batch()
     batch.frames += [frame(Notice(NoticeKind.IGNORED, text)) for text in ("one", "two", "three")]

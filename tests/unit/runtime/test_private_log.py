@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 from pathlib import Path
 
 import pytest
+from support.broken_disk import BrokenDisk
 
+from arb import files
 from arb.errors import InputError
 from arb.runtime.private_log import (
     Mark,
@@ -81,3 +85,25 @@ def test_files_that_are_not_of_a_session_are_refused(tmp_path: Path) -> None:
     log_of(tmp_path, "other")
     with pytest.raises(InputError, match=r"other\.journal: cannot be written: File exists"):
         log_of(tmp_path, "other")
+
+
+def test_lines_that_could_not_be_written_are_kept_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = log_of(tmp_path)
+    log.add(*LINES[0])
+    log.flush()
+    for line in LINES[1:]:
+        log.add(*line)
+    disk = BrokenDisk(0, lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    monkeypatch.setattr(files, "os", disk)
+    with pytest.raises(
+        InputError, match=r"binance_spot\.journal: cannot be written: No space left on device"
+    ):
+        log.flush()
+    assert len((tmp_path / "private" / "binance_spot.journal").read_bytes().splitlines()) == 1
+    log.close()
+    finish_private(tmp_path)
+    found = list(read_private(tmp_path, "binance_spot"))
+    assert [line.number for line in found] == [1, 2, 3, 4, 5]
+    assert [line.ts for line in found] == [line[0] for line in LINES]
