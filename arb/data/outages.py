@@ -146,6 +146,9 @@ def _follow(rows, state, first, longest):
     is_calm = state[IS_KNOWN] and not state[HAS_RESET]
     for r in range(len(rows)):
         row = rows[r]
+        kind = np.int64(row.ev) & 0xFF
+        if is_calm and kind != DEPTH_CLEAR_EVENT:
+            continue  # while the book is known, only the rows that empty it matter
         if row.ival == LOCAL_ONLY or row.ival == RESTORES:
             continue
         if row.local_ts != group_ts:
@@ -154,7 +157,6 @@ def _follow(rows, state, first, longest):
                 _end_group(state, first, longest)
                 is_calm = state[IS_KNOWN] != 0
             group_ts, levels = row.local_ts, 0
-        kind = np.int64(row.ev) & 0xFF
         if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
             levels += 1
         elif kind == DEPTH_CLEAR_EVENT and row.ev & np.uint64(BUY_EVENT) != 0:

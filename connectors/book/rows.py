@@ -186,7 +186,8 @@ def receive_messages(
     return n
 
 
-@compiled
+# Inlined, like `_copy`: a call would count the references of its arrays, which costs as much as copying a message.
+@compiled(forceinline=True)
 def _apply(rule, state, message, source, marks_cover, out, n):
     """Copies the rows of a depth message and marks whether they are newer than the last touch."""
     order = order_of(rule, message)
@@ -321,7 +322,7 @@ def _live(state, local_ts, out, n):
     return n
 
 
-@compiled
+@compiled(forceinline=True)
 def _copy(rows, start, end, out, n):
     for row in range(start, end):
         out[n] = rows[row]

@@ -82,7 +82,7 @@ BEHIND_NS_MAX = 2_000_000_000
 NEVER = 2**63 - 1
 
 
-@compiled
+@compiled(forceinline=True)
 def delta_verdict(rule, state, message):
     """The verdict on a change of a book (a record of MESSAGE_DTYPE). Does not change the state."""
     status, known = state.status, state.last_id
@@ -129,9 +129,18 @@ def is_other_change(rule, state, message, rows):
     After ids that stepped back by a few, such a change would be dropped as a repetition, and the next one applied.
     `rows`: those that the message refers to.
     """
+    # The array is handed on only if needed: counting its references takes longer than the check.
+    return _may_be_other(rule, state, message) and _differs_from_applied(state, message, rows)
+
+
+@compiled
+def _may_be_other(rule, state, message):
     is_old = rule == SequenceRule.SPAN and state.status == Status.SYNCED and message.last_id <= state.last_id
-    if not is_old or message.exch_ts <= state.last_exch_ts or not state.is_ordered:
-        return False
+    return is_old and message.exch_ts > state.last_exch_ts and state.is_ordered != 0
+
+
+@compiled
+def _differs_from_applied(state, message, rows):
     applied = state.applied
     for at in range(_APPLIED_KEPT):
         if applied[at, 0] == message.first_id and applied[at, 1] == message.last_id:

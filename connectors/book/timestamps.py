@@ -70,55 +70,57 @@ class RowClock:
 @compiled
 def set_times(rows, state, keeps_cover=True):
     """Sets the final times, ns, of BOOK_ROW rows (n,) in place; `state`: (9,) int64, a `RowClock.state`."""
+    # In local variables, because updating `state` would write to memory for every row.
+    offset, latency = state[OFFSET], state[_LATENCY]
+    received, last_local = state[_RECEIVED], state[_LAST_LOCAL]
+    last_book, last_bbo, last_trade = state[_LAST_BOOK], state[_LAST_BBO], state[_LAST_TRADE]
     for r in range(len(rows)):
         row = rows[r]
-        local_ts = row.local_ts + state[OFFSET]
-        if local_ts < state[_RECEIVED]:
+        local_ts, mark = row.local_ts + offset, row.mark
+        if local_ts < received:
             state[_STEPPED_BACK] += 1
-        state[_RECEIVED] = max(local_ts, state[_RECEIVED])
-        local_ts = max(local_ts, state[_LAST_LOCAL])
-        state[_LAST_LOCAL] = local_ts
-        if row.mark == LOCAL_ONLY or row.mark == RESTORES:
+        received = max(local_ts, received)
+        local_ts = last_local = max(local_ts, last_local)
+        if mark in (LOCAL_ONLY, RESTORES):
             # These rows do not come from the venue.
             row.exch_ts = row.local_ts = local_ts
             continue
         kind = np.int64(row.ev) & 0xFF
+        exch_ts = row.exch_ts
         if kind == FUNDING_EVENT:
             # Its fields are data, not marks; a late or wrong stamp of it does no harm and is not counted.
-            exch_ts = row.exch_ts if row.exch_ts > 0 else local_ts - state[_LATENCY]
-            row.exch_ts = min(exch_ts, local_ts)
+            row.exch_ts = min(exch_ts if exch_ts > 0 else local_ts - latency, local_ts)
             row.local_ts = local_ts
             continue
-        stream = (
-            _LAST_TRADE if kind == TRADE_EVENT else (_LAST_BBO if kind == DEPTH_BBO_EVENT else _LAST_BOOK)
-        )
-        exch_ts = row.exch_ts
         if exch_ts == 0:
-            exch_ts = local_ts - state[_LATENCY]
+            exch_ts = local_ts - latency
             if row.before_ts > 0:
                 exch_ts = min(exch_ts, row.before_ts)
                 row.before_ts = 0
-            exch_ts = max(exch_ts, state[stream])
+            last = last_trade if kind == TRADE_EVENT else (last_bbo if kind == DEPTH_BBO_EVENT else last_book)
+            exch_ts = max(exch_ts, last)
         if exch_ts > local_ts:
             exch_ts = local_ts
             state[_CLAMPED] += 1
-        if stream == _LAST_BOOK:
-            if row.mark == NEWER_THAN_BBO or row.mark == COVERS_BBO:
-                exch_ts = max(exch_ts, state[_LAST_BBO])
-            elif row.mark == OLDER_THAN_BBO and state[_LAST_BBO] > 0:
-                exch_ts = min(exch_ts, state[_LAST_BBO] - 1)
-            exch_ts = max(exch_ts, state[_LAST_BOOK])
-        elif stream == _LAST_BBO:
-            exch_ts = max(exch_ts, state[_LAST_BBO], state[_LAST_BOOK] + 1)
+        if kind == TRADE_EVENT:
+            last_trade = exch_ts
+        elif kind == DEPTH_BBO_EVENT:
+            last_bbo = exch_ts = max(exch_ts, last_bbo, last_book + 1)
             if exch_ts > local_ts:
                 # By one if local time did not advance: a touch as old as the book would not count as newer.
-                local_ts = exch_ts
-                state[_LAST_LOCAL] = local_ts
-        state[stream] = exch_ts
+                local_ts = last_local = exch_ts
+        else:
+            if mark in (NEWER_THAN_BBO, COVERS_BBO):
+                exch_ts = max(exch_ts, last_bbo)
+            elif mark == OLDER_THAN_BBO and last_bbo > 0:
+                exch_ts = min(exch_ts, last_bbo - 1)
+            last_book = exch_ts = max(exch_ts, last_book)
         row.exch_ts = exch_ts
         row.local_ts = local_ts
-        if row.mark != COVERS_BBO or not keeps_cover:
+        if mark != COVERS_BBO or not keeps_cover:
             row.mark = 0
+    state[_RECEIVED], state[_LAST_LOCAL] = received, last_local
+    state[_LAST_BOOK], state[_LAST_BBO], state[_LAST_TRADE] = last_book, last_bbo, last_trade
 
 
 @compiled

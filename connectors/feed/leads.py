@@ -111,13 +111,29 @@ def _receive(rows, messages, state, kept, refuted):
         if kind == Kind.FUNDING:
             continue
         last_exch = last_local = np.int64(0)
-        for r in range(message.row_start, message.row_end):
+        # The rows of a message share one time, except for trades that were sent together.
+        is_trade = kind == Kind.TRADE or kind == Kind.AGG_TRADE
+        end = message.row_end if is_trade else min(message.row_start + 1, message.row_end)
+        for r in range(message.row_start, end):
             exch_ts, local_ts = rows[r].exch_ts, rows[r].local_ts
-            # The rows of a message share one time, except for trades that were sent together.
             if exch_ts <= 0 or (exch_ts == last_exch and local_ts == last_local):
                 continue
             last_exch, last_local = exch_ts, local_ts
-            _receive_stamp(exch_ts, local_ts, state[kind], kept[kind], refuted[kind])
+            lead, newest = exch_ts - local_ts, state[kind, _NEWEST]
+            last = state[kind, _KEPT] - 1
+            if (
+                last >= 0
+                and lead <= kept[kind, last, _LEAD]
+                and lead <= state[kind, _LAST_LEAD] + AGREE_NS
+                and newest <= exch_ts + AGREE_NS
+            ):
+                # As in `_receive_stamp`. Most timestamps change no lead, and calls take longer than this.
+                state[kind, _MESSAGES] += 1
+                state[kind, _LAST_LEAD] = lead
+                state[kind, _NEWEST] = max(newest, exch_ts)
+                kept[kind, last, _COUNT] += lead > kept[kind, last, _LEAD] - AGREE_NS
+            else:
+                _receive_stamp(exch_ts, local_ts, state[kind], kept[kind], refuted[kind])
 
 
 @compiled

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -19,15 +19,44 @@ def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
     The thread starts at once. An item must stay valid while AHEAD further ones are produced. An exception of the
     producer is raised here in place of its item; the thread ends with the iterator.
     """
-    thread = ThreadPoolExecutor(1, name)
-    coming = deque(thread.submit(next, pieces, None) for _ in range(AHEAD))
-    return _items(pieces, thread, coming)
+    items = _items(pieces, name)
+    next(items)  # starts the thread, and enters the block that ends it
+    return cast(Iterator[T], items)
 
 
-def _items(pieces: Iterator[T], thread: ThreadPoolExecutor, coming: deque[Future[T | None]]) -> Iterator[T]:
+def _items(pieces: Iterator[T], name: str) -> Iterator[T | None]:
+    """The items after a None. Two queues, since futures of an executor take five times as long per item."""
+    requested: SimpleQueue[bool] = SimpleQueue()
+    produced: SimpleQueue[T | None] = SimpleQueue()
+    errors: list[BaseException] = []
+    thread = Thread(target=_produce, args=(pieces, requested, produced, errors), name=name, daemon=True)
+    thread.start()
     try:
-        while (piece := coming.popleft().result()) is not None:
-            coming.append(thread.submit(next, pieces, None))
-            yield piece
+        for _ in range(AHEAD):
+            requested.put(True)
+        yield None
+        while (item := produced.get()) is not None:
+            requested.put(True)
+            yield item
+        if errors:
+            # Not by a name of this frame, which its traceback holds: such a cycle would keep other streams' threads.
+            raise errors.pop()
     finally:
-        thread.shutdown(cancel_futures=True)
+        requested.put(False)
+        thread.join()
+
+
+def _produce(
+    pieces: Iterator[T],
+    requested: SimpleQueue[bool],
+    produced: SimpleQueue[T | None],
+    errors: list[BaseException],
+) -> None:
+    """Produces an item per request; None after the last one or an error."""
+    while requested.get():
+        item = None
+        try:
+            item = next(pieces, None)
+        except BaseException as error:
+            errors.append(error)
+        produced.put(item)

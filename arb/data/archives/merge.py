@@ -65,22 +65,25 @@ def _interleave(rows_1, messages_1, rows_2, messages_2, rows, messages, cursor):
     while at_1 < len(messages_1) and at_2 < len(messages_2):
         time_1 = max(messages_1[at_1].local_ts, last_1)
         time_2 = max(messages_2[at_2].local_ts, last_2)
-        is_first = time_1 <= time_2
-        if is_first:
-            messages[m] = messages_1[at_1]
+        start = n
+        # A loop for each stream: choosing the array row by row takes twice as long.
+        if time_1 <= time_2:
+            message = messages_1[at_1]
+            for row in range(message.row_start, message.row_end):
+                rows[n] = rows_1[row]
+                n += 1
             at_1 += 1
             last_1 = time_1
         else:
-            messages[m] = messages_2[at_2]
+            message = messages_2[at_2]
+            for row in range(message.row_start, message.row_end):
+                rows[n] = rows_2[row]
+                n += 1
             at_2 += 1
             last_2 = time_2
-        message = messages[m]
+        messages[m] = message
+        messages[m].row_start = start
+        messages[m].row_end = n
         m += 1
-        start = n
-        for row in range(message.row_start, message.row_end):
-            rows[n] = rows_1[row] if is_first else rows_2[row]
-            n += 1
-        message.row_start = start
-        message.row_end = n
     cursor[_AT_1], cursor[_AT_2], cursor[_ROWS], cursor[_MESSAGES] = at_1, at_2, n, m
     cursor[_LAST_1], cursor[_LAST_2] = last_1, last_2

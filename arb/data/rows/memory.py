@@ -18,7 +18,7 @@ from connectors.model import Instrument, Rows, Venue
 
 #: Initial capacity: a minimum number of rows, and file bytes per row, from the size of a compressed book line.
 _ROOM_MIN = 1 << 18
-_PACKED_LINE_BYTES = 8
+_PACKED_LINE_BYTES = 4
 
 
 def rows_of_day(
@@ -37,7 +37,7 @@ def rows_of_day(
     """
     is_modelled = isinstance(day, ArchiveDay) and not day.has_receipt
     offset = feed_latency_ns if is_modelled else offset_ns or 0
-    is_cold = needs_carry(venue, day)
+    is_cold = not isinstance(day, ArchiveDay) and needs_carry(venue, day)
     while True:
         reading = _Reading(venue, day, offset, feed_latency_ns, instrument)
         scan = read_into(

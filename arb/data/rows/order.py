@@ -23,11 +23,13 @@ from connectors.model import FUNDING_EVENT, Rows
 #: The frontier when the sequence has ended: no further rows.
 END_OF_ROWS = np.iinfo(np.int64).max
 
-#: The latest venue time of all rows so far.
-_NEWEST = 0
+# Fields of the state, an int64 array.
+#: The latest venue time of all rows so far, and how many of the late rows are for the exchange only.
+_NEWEST, _LATE_DATA = 0, 1
 _OLDEST_TIME = np.iinfo(np.int64).min
 _ROWS_MIN = 1 << 12
-_BOTH = np.uint64(EXCH_EVENT | LOCAL_EVENT)
+_EXCH, _LOCAL = np.uint64(EXCH_EVENT), np.uint64(LOCAL_EVENT)
+_BOTH = _EXCH | _LOCAL
 _GROWTH = 2
 
 
@@ -46,7 +48,7 @@ class EventOrder:
         self._late_count = 0
         #: Number of rows moved at the last insertion of late rows.
         self._moved = 0
-        self._state = np.array([_OLDEST_TIME])
+        self._state = np.array([_OLDEST_TIME, 0])
 
     def feed(self, rows: Rows, frontier: int = END_OF_ROWS) -> Rows:
         """Adds `rows`; returns the ordered rows that are final. A view, valid until the next call.
@@ -95,11 +97,11 @@ class EventOrder:
             exch_ts = self._rows["exch_ts"][late]
             if not bool((exch_ts[1:] >= exch_ts[:-1]).all()):
                 late = late[np.argsort(exch_ts, kind="stable")]
-            halves = self._rows[late]
             # A late row for the exchange only has no half that keeps its place, and no flag there yet.
-            gone = int(np.count_nonzero(halves["ev"] & _BOTH == 0))
-            self._moved = int(_insert(self._rows, self._start, self._end, halves, gone))
-            self._end += len(halves) - gone
+            gone = int(self._state[_LATE_DATA])
+            self._moved = int(_insert(self._rows, self._start, self._end, self._rows[late], gone))
+            self._end += len(late) - gone
+            self._state[_LATE_DATA] = 0
         self._ordered, self._late_count = self._end, 0
 
     def _make_room(self, more: int, rows_to_come: int) -> None:
@@ -130,18 +132,19 @@ def _append(rows, is_there, out, end, late, state):
     for r in range(len(rows)):
         if not is_there:
             out[end + r] = rows[r]
-        exch_ts = rows[r].exch_ts
+        event, exch_ts = rows[r].ev, rows[r].exch_ts
         if rows[r].ival == LOCAL_ONLY:
-            out[end + r].ev |= np.uint64(LOCAL_EVENT)
+            out[end + r].ev = event | _LOCAL
             continue
         is_late = exch_ts < newest
-        flags = LOCAL_EVENT if is_late else EXCH_EVENT | LOCAL_EVENT
-        if np.int64(rows[r].ev) & 0xFF == FUNDING_EVENT:
-            flags &= EXCH_EVENT
-        out[end + r].ev |= np.uint64(flags)
         late[count] = end + r
         count += is_late
         newest = max(newest, exch_ts)
+        if np.int64(event) & 0xFF == FUNDING_EVENT:
+            state[_LATE_DATA] += is_late
+            out[end + r].ev = event if is_late else event | _EXCH
+        else:
+            out[end + r].ev = event | (_LOCAL if is_late else _BOTH)
     state[_NEWEST] = newest
     return count
 
