@@ -27,6 +27,7 @@ from connectors.book.grid import GridMeter, Measured
 from connectors.book.sequence import NO_BOOK, Status
 from connectors.book.sync import BookSync, Checkpoint
 from connectors.feed.leads import LeadFinder, WrongStamps
+from connectors.jit.compilation import compiled
 from connectors.model import Instrument, Kind, Messages, Rows, SequenceRule, Venue
 from connectors.parsing.lines import Decoded, LineDecoder
 
@@ -276,7 +277,7 @@ def _read(
     if checkpoint is not None:
         sync.resume(checkpoint)
     silent_before_ts = sync.silent_ts
-    frames = np.zeros(len(Kind), np.int64)
+    frames, kinds = np.zeros((2, len(Kind)), np.int64)
     first = last = proven_ts = 0
     is_proven = touch is None
     leads = LeadFinder()
@@ -285,7 +286,7 @@ def _read(
     for rows, messages in decoded:
         if len(messages) == 0:
             continue
-        kinds = np.bincount(messages["kind"], minlength=len(Kind))
+        _count_kinds(messages, kinds)
         frames += kinds
         if kinds[Kind.FUNDING]:
             funding.follow(rows[messages["row_start"][messages["kind"] == Kind.FUNDING]])
@@ -336,6 +337,14 @@ def _read(
         silent_ts=0 if shown.is_silent else shown.silent_ts,
         funding=funding.spans,
     )
+
+
+@compiled
+def _count_kinds(messages, kinds):
+    """Sets the number of messages of each kind."""
+    kinds[:] = 0
+    for m in range(len(messages)):
+        kinds[messages[m].kind] += 1
 
 
 def _parts_of(messages: Messages, sync: BookSync, touch: TouchStart | None) -> Iterator[Messages]:
