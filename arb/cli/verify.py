@@ -13,6 +13,8 @@ from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, escape, output
 from arb.errors import ExitCode
 from arb.report.screen import Fitted, rows_view
+from arb.report.simulated import simulated_view
+from arb.results.figures.declared import SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +67,9 @@ def _show(found: Verification) -> None:
     for proof in found.proofs:
         echo(escape(f"({proof.id}) {proof.text}"))
         _show_differences(proof.differences)
+    if found.simulated:
+        echo(f"{SIMULATED}:")
+        output().print(Fitted(lambda width: simulated_view(found.simulated, width)))
     for replay in found.replays:
         echo(f"{replay.engine}: {replay.fills:,} fills, {_counted(replay.differences)}")
         _show_differences(replay.differences)
@@ -127,4 +132,5 @@ def json_of(found: Verification) -> dict[str, Any]:
             }
             for one in found.proofs
         ],
+        "simulated": list(found.simulated),
     }

@@ -57,6 +57,7 @@ from arb.results.notes import (
     unpaid_note,
 )
 from arb.results.result import RunOutput, RunResult
+from arb.results.simulated_orders import SIMULATED, simulated_csv
 from arb.results.trades import HEADER, lines_of, payments_of, ties_of, trades_of
 from arb.risk.funds import AssetFunds
 from arb.risk.limits import AssetLimits, Limits
@@ -303,6 +304,8 @@ def write_run(
         "records.npz", {**by_leg, "final": output.final, "decisions": output.decisions, **edges}
     )
     folder.write_csv("trades.csv", HEADER, lines_of(output.trades, output.payments))
+    if output.simulated is not None:
+        folder.write_bytes(SIMULATED, simulated_csv(output.simulated).encode())
     for name, content in derived_files(result, has_page=has_report):
         folder.write_bytes(name, content)
     folder.write_manifest(manifest)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from arb.results.no_trades.explanation import is_measured
 from arb.results.reader import JOURNAL
 from arb.results.result import RunOutput, RunResult
 from arb.results.setup import LIVE
+from arb.results.simulated_orders import SimulatedOrder
 from arb.results.trades import payments_of, trades_of
 from arb.runtime.display import write_error
 from arb.runtime.journal import held_journal, read_journal
@@ -35,7 +40,7 @@ from arb.runtime.session_files import (
     session_manifest,
     write_session_files,
 )
-from arb.verify.session_rows import LegSource, local_rows
+from arb.verify.session_rows import LegSource, leg_rows, local_rows
 from connectors.errors import ConnectorError
 
 #: The outcome of a session that was killed.
@@ -43,6 +48,7 @@ KILLED = "killed"
 #: Frames of a session that are read once more to measure its edges: a minute or two. A longer session without a fill
 #: is explained by its log; a backtest over its recording measures the edges.
 FRAMES_MAX = 5_000_000
+_SIMULATED_LINE = "the orders are put to the simulated exchange; this may take a minute"
 #: Without a line about it.
 _SILENT_FRAMES_MAX = 50_000
 
@@ -61,7 +67,10 @@ def write_session(
     announce: called with a line before a step that takes longer than a moment.
     """
     write_session_files(folder, legs, record)
-    output = output._replace(edges=_edges_of(folder.path, legs, record, output, announce))
+    output = output._replace(
+        edges=_edges_of(folder.path, legs, record, output, announce),
+        simulated=_simulated_of(folder.path, legs, record, announce),
+    )
     result = write_run(folder, session_manifest(folder.path, legs, record), output, has_report=has_report)
     folder.remove(JOURNAL)
     folder.publish()
@@ -110,6 +119,50 @@ def _edges_of(
         return edges_of_rows(params, legs, rows, start_ts=record.start_ts, end_ts=snapshot.end_ts)
     except (ArbError, ConnectorError, OSError):  # a recording that cannot be read does not lose the session
         return None
+
+
+def _simulated_of(
+    folder: Path, legs: Sequence[Leg], record: SessionRecord, announce: Callable[[str], object]
+) -> Sequence[SimulatedOrder] | None:
+    """The orders of a live session beside the simulated exchange; None without orders, for a session whose frames are
+    not all recorded, or too many to be read once more, and for one whose strategy hangs."""
+    snapshot, orders = record.snapshot, record.orders
+    frames = sum(leg.frames for leg in snapshot.legs)
+    if orders is None or not len(orders.requests) or record.recording_error or record.outcome == "hung":
+        return None
+    if frames > FRAMES_MAX:
+        return None
+    if frames > _SILENT_FRAMES_MAX:
+        announce(_SIMULATED_LINE)
+    # A dry-run does not load what order entry needs.
+    from arb.verify.simulated_orders import simulated_orders
+
+    config, session_ms = config_of(record.head["config"], str(folder)), int(record.head["session_ms"])
+    marks = np.frombuffer(snapshot.marks, MARK)
+    try:
+        with scratch_folder() as scratch:
+            rows = [
+                [leg_rows(source, marks[marks["leg"] == number], own.frames, scratch).exch]
+                for number, (source, own) in enumerate(
+                    zip(leg_sources(folder, config, legs), snapshot.legs, strict=True)
+                )
+            ]
+            return simulated_orders(legs, session_ms, orders, rows, snapshot.end_ts)
+    except (
+        Exception
+    ):  # no comparison is worth a session; `arb verify` derives it again, and reports the error
+        return None
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A temporary folder for rows, removed on exit. The path is set before mkdir: a signal may arrive right after."""
+    path = Path(tempfile.gettempdir()) / f"arb-rows-{secrets.token_hex(8)}"
+    try:
+        path.mkdir(mode=0o700)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def finish_killed(folder: Path) -> bool:

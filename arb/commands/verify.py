@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +23,14 @@ from arb.commands.run_files import adapters_of
 from arb.commands.run_setup import Setup, setup_of
 from arb.commands.session_folder import finish_killed
 from arb.commands.verify_days import replays_of_days
-from arb.commands.verify_figures import figure_differences
+from arb.commands.verify_figures import figure_differences, simulated_differences
 from arb.commands.verify_live import Proof, proofs_of_live
 from arb.commands.verify_session import replay_of_session
 from arb.config import Config, config_of
 from arb.errors import ArbError, InputError
 from arb.results.evidence import Changed, as_json, changed_files, changed_parts
+from arb.results.figures.simulated import SIMULATED_FIGURES
+from arb.results.figures.summary import group_of
 from arb.results.reader import read_manifest, read_run
 from arb.runtime.session_files import SESSION
 from arb.strategies.source_code import code_of, our_code, refuse_changed, refuse_untrusted
@@ -60,6 +63,8 @@ class Verification(NamedTuple):
     facts: list[str]
     #: Of a session whose orders venues answered.
     proofs: Sequence[Proof] = ()
+    #: The figures of its orders beside the simulated exchange, by leg.
+    simulated: Sequence[Mapping[str, Any]] = ()
 
     @property
     def differences(self) -> list[Difference]:
@@ -134,9 +139,13 @@ def _replayed(
     figures, changed = figure_differences(folder, result, changed)
     figures += _argument_differences(manifest, setup)
     proofs: list[Proof] = []
+    simulated: list[dict[str, Any]] = []
     replays: list[tuple[str, list[Difference]]] = []
     if manifest["command"] == "live":
-        proofs, facts = proofs_of_live(folder, manifest, config, setup, legs, output)
+        proofs, facts, orders = proofs_of_live(folder, manifest, config, setup, legs, output)
+        figures += simulated_differences(folder, output.simulated, orders)
+        if not isinstance(orders, Exception):
+            simulated = as_json(group_of(SIMULATED_FIGURES, replace(result, simulated=orders)))
         proofs = [one._replace(differences=_caused(one.differences, cause)) for one in proofs]
     elif "session" in manifest:
         replays, facts = replay_of_session(folder, manifest, config, setup, legs, output)
@@ -149,6 +158,7 @@ def _replayed(
         [Replay(engine, len(output.trades), _caused(differences, cause)) for engine, differences in replays],
         facts,
         proofs,
+        simulated,
     )
 
 

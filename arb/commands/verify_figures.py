@@ -7,7 +7,7 @@ other files now.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from arb.commands.report import derived_files
 from arb.errors import InputError
 from arb.results.evidence import Changed
 from arb.results.result import RunResult
+from arb.results.simulated_orders import SIMULATED, SimulatedOrder, simulated_csv
 from arb.verify.reconcile import Difference
 
 SUMMARY, ATTEMPTS, PAGE, CHARTS = "summary.json", "attempts.csv", "report.html", "charts/"
@@ -27,7 +28,7 @@ def figure_differences(
     is_page_changed = any(one.name == PAGE or one.name.startswith(CHARTS) for one in changed)
     computed = dict(derived_files(result, has_page=is_page_changed))
     found = _summary_differences(folder / SUMMARY, result.summary)
-    found += _attempt_differences(folder / ATTEMPTS, computed[ATTEMPTS].decode())
+    found += _line_difference("attempts", folder / ATTEMPTS, computed[ATTEMPTS].decode())
     return found, [one for one in changed if not _is_computed(folder / one.name, computed.get(one.name))]
 
 
@@ -50,17 +51,28 @@ def _summary_differences(path: Path, summary: Mapping[str, Any]) -> list[Differe
     ]
 
 
-def _attempt_differences(path: Path, attempts: str) -> list[Difference]:
+def simulated_differences(
+    folder: Path, recorded: Sequence[SimulatedOrder] | None, orders: Sequence[SimulatedOrder] | Exception
+) -> list[Difference]:
+    """The first line of `simulated.csv` that differs; nothing if the session wrote none. orders: as derived now."""
+    if isinstance(orders, Exception):
+        return [Difference("simulated", SIMULATED, 0, "orders", f"{type(orders).__name__}: {orders}")]
+    if recorded is None:
+        return []
+    return _line_difference("simulated", folder / SIMULATED, simulated_csv(orders))
+
+
+def _line_difference(what: str, path: Path, derived: str) -> list[Difference]:
     """The first line that differs."""
     try:
         written = path.read_bytes().decode()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    if written == attempts:
+    if written == derived:
         return []
-    then, now = written.split("\n"), attempts.split("\n")
+    then, now = written.split("\n"), derived.split("\n")
     line = next(
         (n for n, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), min(len(then), len(now))
     )
     left, right = (lines[line] if line < len(lines) else "none" for lines in (then, now))
-    return [Difference("attempts", f"{path.name}, line {line + 1}", 0, left, right)]
+    return [Difference(what, f"{path.name}, line {line + 1}", 0, left, right)]

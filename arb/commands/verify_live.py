@@ -19,7 +19,7 @@ from arb.commands.measured_edges import edges_of_rows
 from arb.commands.order_setup import derived_orders, written_lines
 from arb.commands.run_files import limits_of, output_of
 from arb.commands.run_setup import Setup, outcome_of, with_end
-from arb.commands.session_folder import KILLED
+from arb.commands.session_folder import KILLED, scratch_folder
 from arb.commands.verify_session import (
     Replayed,
     SessionArrays,
@@ -32,7 +32,6 @@ from arb.commands.verify_session import (
     ranges_of,
     read_session,
     row_differences,
-    scratch_folder,
 )
 from arb.config import Config
 from arb.engine.live import LiveBot, LiveWorld
@@ -40,6 +39,7 @@ from arb.engine.price_range import RangeFinder
 from arb.errors import InputError
 from arb.leg import Leg
 from arb.results.result import RunOutput
+from arb.results.simulated_orders import SimulatedOrder
 from arb.runtime.live_files import ORDERS, OrderRecords, read_order_files
 from arb.runtime.order_records import line_counts, number_fills
 from arb.runtime.private_log import Mark, PrivateLine
@@ -51,6 +51,7 @@ from arb.verify.once import once_differences
 from arb.verify.private_lines import line_differences
 from arb.verify.reconcile import Difference, differences_of
 from arb.verify.session_rows import LegRows
+from arb.verify.simulated_orders import simulated_orders
 
 _NOT_ASKED = "the venues were not asked for their executions: the session was killed"
 #: Most requests and answers that are listed as different: later ones follow from the first.
@@ -73,8 +74,11 @@ def proofs_of_live(
     setup: Setup,
     legs: Sequence[Leg],
     recorded: RunOutput,
-) -> tuple[list[Proof], list[str]]:
-    """The proofs of a session, and what is to be said beside them. Raises InputError for unreadable files."""
+) -> tuple[list[Proof], list[str], list[SimulatedOrder] | Exception]:
+    """The proofs of a session, what is to be said beside them, and its orders beside the simulated exchange.
+
+    Instead of the last what was raised, where changed files have no such orders. Raises InputError if unreadable.
+    """
     session, orders = read_session(folder, len(legs)), read_order_files(folder)
     _refuse_other_legs(folder / SESSION, len(legs), session.answers["asset_no"])
     rows = (orders.requests, orders.responses, orders.executions, orders.states)
@@ -91,9 +95,24 @@ def proofs_of_live(
             _once(orders, lines),
             Proof("e", _NOT_ASKED, 0, []) if is_killed else _executions(orders, legs),
         ]
+        simulated = _beside_simulation(manifest, legs, session, orders, derived)
     losses, error = losses_of(session, legs), manifest["session"]["recording_error"]
     proofs = [one._replace(differences=with_causes(one.differences, losses, error)) for one in proofs]
-    return proofs, killed_facts(manifest, session)
+    return proofs, killed_facts(manifest, session), simulated
+
+
+def _beside_simulation(
+    manifest: Mapping[str, Any],
+    legs: Sequence[Leg],
+    session: SessionArrays,
+    orders: OrderRecords,
+    derived: Sequence[LegRows],
+) -> list[SimulatedOrder] | Exception:
+    rows = [[one.exch] for one in derived]
+    try:
+        return simulated_orders(legs, int(manifest["session_ms"]), orders, rows, session.end_ts)
+    except Exception as error:  # of requests or answers that no session writes; the caller reports it
+        return error
 
 
 def _refuse_other_legs(path: Path, legs: int, *columns: Any) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-import shutil
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +16,7 @@ from arb.commands.dryrun import refuse_lost
 from arb.commands.measured_edges import edges_of_rows
 from arb.commands.run_files import limits_of, output_of
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
-from arb.commands.session_folder import KILLED, leg_sources
+from arb.commands.session_folder import KILLED, leg_sources, scratch_folder
 from arb.config import Config
 from arb.engine.live import LiveBot
 from arb.engine.price_range import PriceRange, RangeFinder
@@ -122,17 +118,6 @@ def killed_facts(manifest: Mapping[str, Any], session: SessionArrays) -> list[st
         return []
     until = iso_time(session.end_ts) if session.end_ts > 0 else "its beginning"
     return [f"the session was killed; what it had written up to {until} is verified"]
-
-
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A temporary folder for rows, removed on exit. The path is set before mkdir: a signal may arrive right after."""
-    path = Path(tempfile.gettempdir()) / f"arb-verify-{secrets.token_hex(8)}"
-    try:
-        path.mkdir(mode=0o700)
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def read_session(folder: Path, legs: int) -> SessionArrays:

@@ -31,6 +31,7 @@ from arb.report.no_trades import no_trades_section
 from arb.report.page_style import STYLE
 from arb.report.setup_lines import payers_of
 from arb.report.signs import sign_class, state_class
+from arb.report.simulated import simulated_section
 from arb.report.svg import draw_svg
 from arb.report.wording import UNKNOWN, escape, shown
 from arb.results.attempts_table import COLUMNS, columns_of
@@ -60,6 +61,7 @@ def page(run: RunResult, charts: Sequence[Chart]) -> str:
         no_trades_section(summary, partial(_at, summary)),
         *(f'<section class="card wide">{table}</section>' for table in _legs(summary, LEGS)),
         *(f'<figure class="card">{draw_svg(chart)}</figure>' for chart in charts),
+        simulated_section(summary, run.simulated or (), _number),
         _quality(summary),
         f'<section class="columns">{"".join(_tables(summary))}</section>',
         _attempts(run.attempts),

@@ -49,6 +49,7 @@ def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
         config=manifest["config"],
         params=manifest["strategy"]["params"],
         edges=output.edges,
+        simulated=output.simulated,
     )
 
 

@@ -17,6 +17,7 @@ from arb.errors import InputError
 from arb.results.evidence import MANIFEST
 from arb.results.manifest import FORMAT, legs_of, result_of
 from arb.results.result import ResultLeg, RunOutput, RunResult
+from arb.results.simulated_orders import SIMULATED, read_simulated
 from arb.results.trades import FILL, FLATTENED, FUNDING, HEADER, Payment, Trade
 
 #: With the manifest the files that a report is built from; the others of a run folder are derived from them.
@@ -41,7 +42,8 @@ def read_run(folder: Path) -> tuple[RunOutput, RunResult]:
         legs = legs_of(manifest)
         records, final, decisions, edges = _read_arrays(folder / RECORDS, len(legs))
         trades, payments = _read_trades(folder / TRADES, legs)
-        output = RunOutput(records, final, decisions, trades, payments, edges)
+        simulated = read_simulated(folder / SIMULATED, [leg.name for leg in legs])
+        output = RunOutput(records, final, decisions, trades, payments, edges, simulated=simulated)
         return output, result_of(manifest, output)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, EOFError, OSError) as error:
         raise InputError(f"{folder}: cannot be read: {_text_of(error)}; run it again") from None

@@ -20,6 +20,7 @@ from arb.results.metrics.round_trips import RoundTrips, round_trips_of
 from arb.results.no_trades.edges import Edges
 from arb.results.no_trades.explanation import Explanation, explanation_of
 from arb.results.setup import LegTerms, RunSetup
+from arb.results.simulated_orders import SimulatedOrder
 from arb.results.trades import Payment, Trade
 
 
@@ -38,6 +39,8 @@ class RunOutput(NamedTuple):
     dropped: Mapping[str, int] = MappingProxyType({})
     #: Funding times of each leg that could not be paid for lack of data.
     unpaid: Sequence[int] = ()
+    #: The orders of a live session beside the simulated exchange; None: not compared.
+    simulated: Sequence[SimulatedOrder] | None = None
 
 
 class ResultLeg(NamedTuple):
@@ -96,6 +99,7 @@ class RunResult:
     params: Mapping[str, Any] = field(default_factory=dict)
     #: As in `RunOutput`.
     edges: Any = None
+    simulated: Sequence[SimulatedOrder] | None = None
 
     @cached_property
     def equity(self) -> Equity:

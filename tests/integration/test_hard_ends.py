@@ -225,7 +225,7 @@ def test_sigterm_to_verify_leaves_nothing(run: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and not list((tmp_path / "aside").glob("arb-verify-*")):
+    while process.poll() is None and not list((tmp_path / "aside").glob("arb-rows-*")):
         time.sleep(0.001)
     process.send_signal(signal.SIGTERM)
     reported, errors = process.communicate(timeout=60)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hftbacktest.order import NEW
 from support.command_line import arb
 from support.live_sandbox import LiveSandbox, await_fills, demo_settings, free_ports
 from support.paths import GUARD, ROOT
@@ -22,11 +23,13 @@ from support.paths import GUARD, ROOT
 from arb import files
 from arb.commands.legs import known_venues
 from arb.commands.live import run_live_orders, slow_strategy_notes
+from arb.commands.report import report_run
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.serve import keys_of, sandbox_of
 from arb.commands.verify import verify
 from arb.config import Config, load, write_templates
 from arb.errors import ExitCode, InputError
+from arb.results.simulated_orders import read_simulated
 from arb.runtime import live_orders
 from arb.runtime.live_files import read_order_files
 from arb.runtime.private_log import read_private
@@ -92,6 +95,41 @@ def test_a_session_is_proven_and_its_account_agrees(tmp_path: Path, venues: tupl
             position = float(facts[venue]["positions"]["end"]["BTCUSDT"])
             assert position == pytest.approx(leg["position_base"], abs=1e-8)
         assert facts[venue]["open_orders"]["end"] == []
+
+
+def test_its_orders_are_compared_with_the_simulated_exchange(tmp_path: Path) -> None:
+    config = config_of(tmp_path)
+    run = run_live_orders(config, tmp_path / "run", SandboxChoice(7), duration_s=4.0).folder
+    written = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    orders = read_simulated(run / "simulated.csv", [leg.name for leg in config.legs])
+    assert orders is not None
+    requests = read_order_files(run).requests
+    assert len(orders) == (requests["row"]["req"][requests["taken_ns"] > 0] == NEW).sum()
+    assert sum(one.filled_by == "both" for one in orders) > 10
+    lots = sum(int(row["lots"]) for row in read_order_files(run).executions)
+    assert sum(one.live_lots for one in orders) == lots
+    page = (run / "report.html").read_text()
+    assert "Orders beside the simulated exchange" in page
+    assert all(f'data-order="{one.client_id}"' in page for one in orders[:20])
+
+    shown = arb("verify", "--trust", run).output
+    proven = shown.splitlines()
+    table = proven[proven.index("Orders beside the simulated exchange:") : -1]
+    assert max(map(len, table)) <= 80
+    assert proven[-1] == "proven"
+    assert arb("verify", "--trust", run).output == shown
+    report_run(run)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == written
+
+    (run / "simulated.csv").write_text((run / "simulated.csv").read_text().replace(",both,", ",live,", 1))
+    differences = verify(run).differences
+    assert [(one.what, one.where) for one in differences if one.what == "simulated"] == [
+        (
+            "simulated",
+            next(f"simulated.csv, line {n}" for n, one in enumerate(orders, 2) if one.filled_by == "both"),
+        )
+    ]
+    assert "simulated.csv" in [one.where for one in differences if one.what == "file"]
 
 
 def test_no_file_has_a_key_or_a_signature_and_requests_carry_the_window(tmp_path: Path) -> None:

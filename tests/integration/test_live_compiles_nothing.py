@@ -13,10 +13,11 @@ from support.dry_market import MS, dry_legs
 from support.hand_session import LEGS, HandSession
 
 from arb.bot.compilation import compile_strategy
-from arb.runtime.live_files import RESPONSE
+from arb.runtime.live_files import EXECUTION, REQUEST, RESPONSE, STATE, OrderRecords
 from arb.runtime.replay import replay
 from arb.runtime.warm import warm_session
 from arb.simulation.bot import DryRunBot
+from arb.verify.simulated_orders import simulated_orders
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,16 @@ def test_nothing_is_compiled_after_a_dry_run() -> None:
     with Compilations() as compilations:
         session = HandSession(1, quote_touches, (0.004, 37 * MS))
         found = session.replayed(np.array(session.responses, RESPONSE))
+        records = OrderRecords(
+            np.array(session.requests, REQUEST),
+            np.array(session.responses, RESPONSE),
+            np.zeros(0, EXECUTION),
+            np.zeros(0, STATE),
+            {},
+            {},
+        )
+        compared = simulated_orders(LEGS, 1, records, [one.arrays for one in legs], session.end_ts)
+    assert len(compared) > 20
     assert len(session.ended.fills) > 20
     assert found.parts == session.ended.parts
     assert (compilations.compiled, compilations.loaded) == (0, 1)

@@ -5,8 +5,9 @@
 The sandbox matches with the simulated exchange (`whole`), and delays are constant: the recording, replayed by
 `arb backtest` in both engines and by `arb dry-run --start`, with the configured latencies, gives the same requests at
 the same times and the same fills. hftbacktest's engine fills resting orders of one moment in a random order, so it
-does not replay runs with such a tie. Every session is also derived again from its own files, and nothing may be
-compiled for it that a dry-run has not compiled. Exit code 1: something differs, or there were too few orders.
+does not replay runs with such a tie. Every session is also derived again from its own files, each order alone is put to
+the simulated exchange as `arb verify` does, and nothing may be compiled for it that a dry-run has not compiled. Exit
+code 1: something differs, or there were too few orders.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ from arb.simulation.bot import DryRunBot
 from arb.verify.execution_lists import execution_differences
 from arb.verify.once import once_differences
 from connectors.units import MILLISECOND, SECOND
+from parity.live_orders import beside_simulation
 
 PAIRS = {
     "spot-spot": ("binance_spot", "bybit_spot"),
@@ -202,7 +204,9 @@ def check(pair: str, kind: str, seed: int, seconds: float) -> Outcome:
         trades = trades_of(live.bot.fills, recorder.decisions, live.legs, live.bot.charges)
         ties = sum(moments for moments, _ in ties_of(trades).values())
         differing = _faults(live, compilations)
-        differing += _at_the_port(live, config, sent)
+        rows = _rows_of(live, config)
+        differing += _at_the_port(live, config, sent, rows)
+        differing += beside_simulation(live, orders, [data.arrays for data in rows])
         differing += _by_commands(live, config, recorder, trades, has_tie=ties > 0)
         differing += _over_answers(live, config, recorder, orders)
         differing += _over_frames(live, orders)
@@ -271,8 +275,8 @@ def _faults(live: LiveSession, compilations: Compilations) -> list[str]:
     return [f"{count} {what}" for what, count in counts.items() if count]
 
 
-def _at_the_port(live: LiveSession, config: Config, sent: Any) -> list[str]:
-    """The recording with the simulated exchange, with every request at its port."""
+def _rows_of(live: LiveSession, config: Config) -> list[LegData]:
+    """The rows of each leg's recording."""
     days = {one.venue: one for one in find_recordings(live.folder / RECORDING)}
     rows = []
     for leg in live.legs:
@@ -285,6 +289,11 @@ def _at_the_port(live: LiveSession, config: Config, sent: Any) -> list[str]:
             instrument=instrument_of(leg),
         )
         rows.append(LegData(leg, [own]))
+    return rows
+
+
+def _at_the_port(live: LiveSession, config: Config, sent: Any, rows: Sequence[LegData]) -> list[str]:
+    """The recording with the simulated exchange, with every request at its port."""
     made = made_of(config, Recorder(len(live.legs)))
     bot = DryRunBot(live.legs, made.limits)
     tap = RequestTap(bot)

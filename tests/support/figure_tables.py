@@ -9,6 +9,7 @@ from pathlib import Path
 from arb.results.attempts_table import COLUMNS
 from arb.results.figures.declared import UNITS, Figure, Group
 from arb.results.figures.summary import GROUPS
+from arb.results.simulated_orders import SIMULATED, SimulatedOrder
 from arb.results.trades import HEADER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "run-folder.md"
@@ -39,7 +40,11 @@ def _line(figure: Figure) -> str:
 
 def csv_columns() -> dict[str, set[str]]:
     """The columns of the CSV files."""
-    return {"trades.csv": set(HEADER), "attempts.csv": {column.name for column in COLUMNS}}
+    return {
+        "trades.csv": set(HEADER),
+        "attempts.csv": {column.name for column in COLUMNS},
+        SIMULATED: set(SimulatedOrder._fields),
+    }
 
 
 if __name__ == "__main__":

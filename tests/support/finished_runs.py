@@ -12,6 +12,8 @@ from arb.bot.recorder import DECISION, RECORD
 from arb.results.metrics.fills import FILL_ROW, PAYMENT_ROW
 from arb.results.result import ResultLeg, RunResult
 from arb.results.setup import LegTerms, RunSetup
+from arb.results.simulated_orders import SimulatedOrder
+from arb.results.trades import iso_time
 from arb.strategies.spread.decisions import Decision
 
 S = 1_000_000_000
@@ -114,3 +116,39 @@ def small_run(**changes: Any) -> RunResult:
         num_trades=[[0, 0], [0, 0], [1, 1], [1, 1], [2, 2], [2, 2]],
     )
     return run_of(rows, log, filled, **changes)
+
+
+def simulated_order(number: int, leg: int = 0, **changes: Any) -> SimulatedOrder:
+    """An order a second that both filled at 100; 2 ms live each way, 10 ms as configured."""
+    request_ts = NOON + number * S
+    usual: dict[str, Any] = {
+        "time": iso_time(request_ts), "leg": LEGS[leg].name, "order_id": number, "client_id": f"arb-1-{leg}-{number:x}",
+        "side": "buy", "force": "IOC", "price_ticks": 1_001, "lots": 5, "changes": 0, "request_ts": request_ts,
+        "filled_by": "both", "live_worse_bps": 0.0, "live_lots": 5, "live_price": 100.0, "live_end": "filled",
+        "live_end_ts": request_ts + 2_000_000, "live_entry_ns": 2_000_000, "live_response_ns": 2_500_000,
+        "simulated_lots": 5, "simulated_price": 100.0, "simulated_end": "filled",
+        "simulated_end_ts": request_ts + 2_000_000, "simulated_entry_ns": 10_000_000,
+        "simulated_response_ns": 12_000_000,
+    }  # fmt: skip
+    return SimulatedOrder(**{**usual, **changes})
+
+
+def simulated_run(count: int = 9) -> RunResult:
+    """The small run with orders of its first leg beside the simulated exchange: every kind, then equal ones."""
+    none: dict[str, Any] = {"live_worse_bps": None, "live_lots": 0, "live_price": None}
+    missed: dict[str, Any] = {"live_worse_bps": None, "simulated_lots": 0, "simulated_price": None}
+    refused: dict[str, Any] = {"live_end": "refused", "live_entry_ns": None, "live_response_ns": None}
+    orders = [
+        simulated_order(1, live_worse_bps=12.5, live_price=100.125),
+        simulated_order(2, live_worse_bps=-1_234.5, live_lots=3, live_price=87.655, live_end="expired"),
+        simulated_order(3, filled_by="simulated", live_end_ts=None, **none, **refused),
+        simulated_order(4, filled_by="live", simulated_end="canceled", **missed),
+        simulated_order(
+            5, filled_by="neither", **{**none, **missed}, live_end="expired", simulated_end="expired"
+        ),
+        simulated_order(
+            6, filled_by="unknown", simulated_end="unknown", **{**missed, "simulated_end_ts": None}
+        ),
+        *(simulated_order(number) for number in range(7, count + 1)),
+    ]
+    return small_run(command="live", simulated=orders)

@@ -11,12 +11,25 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
+from arb.report.screen import Fitted
+from arb.report.simulated import simulated_view
 from arb.report.terminal import summary_view
 from arb.results.result import ResultLeg, RunResult
 from arb.results.setup import RunSetup
 from arb.strategies.spread.decisions import Decision
 from support.cli_tables import TABLES
-from support.finished_runs import LEGS, TERMS, decision, decisions, fill, fills, records, run_of, small_run
+from support.finished_runs import (
+    LEGS,
+    TERMS,
+    decision,
+    decisions,
+    fill,
+    fills,
+    records,
+    run_of,
+    simulated_run,
+    small_run,
+)
 from support.paths import GOLDEN
 from support.untraded import untraded_run
 
@@ -68,6 +81,9 @@ SCREENS: Mapping[str, Callable[[], RenderableType]] = {
     "run-large": lambda: summary_view(large_run().summary),
     "run-legs": lambda: summary_view(run_with_legs(5).summary),
     "run-untraded": lambda: summary_view(untraded_run().summary),
+    "verify-orders": lambda: Fitted(
+        lambda width: simulated_view(simulated_run().summary["simulated"], width)
+    ),
     **TABLES,
 }
 

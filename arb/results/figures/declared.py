@@ -42,6 +42,8 @@ RESULT, RISK, TRIPS = "Result (quote)", "Risk", "Round trips"
 ATTEMPTS, EDGE, OPPORTUNITIES = "Attempts", "Edge", "Opportunities"
 #: The tables with a column for each leg.
 LEGS, QUALITY = "Legs", "Quality of the data"
+#: Of a live session, with a column for each leg.
+SIMULATED = "Orders beside the simulated exchange"
 #: The end of a run without a fill.
 WHY = "Why nothing was traded"
 

@@ -10,6 +10,7 @@ from arb.results.figures.legs import LEG_FIGURES, PAIR_FIGURES
 from arb.results.figures.money import EQUITY
 from arb.results.figures.no_trades import NET_EDGES, NO_TRADES
 from arb.results.figures.run import LOG, RUN, SETUP_FIGURES, TOTALS
+from arb.results.figures.simulated import SIMULATED_FIGURES
 from arb.results.figures.trading import (
     ATTEMPT_FIGURES,
     EDGE_FIGURES,
@@ -38,6 +39,7 @@ GROUPS = (
     EDGE_FIGURES,
     OPPORTUNITY_FIGURES,
     RISK_HALT,
+    SIMULATED_FIGURES,
     NO_TRADES,
     NET_EDGES,
     LOG,
@@ -48,16 +50,21 @@ def summary_of(run: RunResult) -> dict[str, Any]:
     """The content of `summary.json`; unknown values are None."""
     summary: dict[str, Any] = {}
     for group in GROUPS:
-        source = group.source(run)
-        if not group.key:
-            summary |= _values(group, source)
-        elif source is None:
-            summary[group.key] = None
-        elif isinstance(source, list):
-            summary[group.key] = [_values(group, one) for one in source]
+        if group.key:
+            summary[group.key] = group_of(group, run)
         else:
-            summary[group.key] = _values(group, source)
+            summary |= group_of(group, run)
     return dict(as_json(summary))
+
+
+def group_of(group: Group, run: RunResult) -> Any:
+    """The figures of a group by name, for each of a list; None if the run has none of them."""
+    source = group.source(run)
+    if source is None:
+        return None
+    if group.key and isinstance(source, list):
+        return [_values(group, one) for one in source]
+    return _values(group, source)
 
 
 def _values(group: Group, source: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from support.finished_runs import (
     fills,
     records,
     run_of,
+    simulated_run,
     small_run,
 )
 from support.screens import run_with_legs
@@ -37,14 +38,16 @@ from arb.report.html import ATTEMPTS_MAX, OUTAGES_MAX, page
 from arb.report.layout import TABLES, headlines_of, leg_lines, lines_of, tables_of, value_at
 from arb.report.page_style import STYLE
 from arb.report.png import draw_png
+from arb.report.simulated import ORDERS_MAX
 from arb.report.terminal import summary_view
 from arb.report.wording import KINDS, shown
 from arb.results.attempts_table import COLUMNS, attempts_csv
-from arb.results.figures.declared import SETUP, TERMS, UNITS
+from arb.results.figures.declared import SETUP, SIMULATED, TERMS, UNITS
 from arb.results.figures.summary import GROUPS
 from arb.results.metrics.coverage import LegOutages
 from arb.results.notes import capital_note
 from arb.results.result import RunResult
+from arb.results.simulated_orders import simulated_csv
 from arb.results.trades import iso_time
 from arb.strategies.spread.decisions import Decision
 
@@ -93,7 +96,7 @@ class Page(HTMLParser):
         given = dict(attrs)
         self.addresses += [str(given[name]) for name in ("src", "href") if name in given]
         if tag == "tr":
-            self._attempt = given.get("data-attempt")
+            self._attempt = given.get("data-attempt") or given.get("data-order")
         if tag not in ("meta", "path"):
             self._open.append((tag, given))
 
@@ -124,9 +127,11 @@ def many_attempts(count: int) -> RunResult:
 
 
 def check_numbers(made: RunResult) -> int:
-    """Every number of the page is that of the summary or of `attempts.csv`; how many there are."""
+    """Every number of the page is that of the summary, `attempts.csv` or `simulated.csv`; how many there are."""
     summary = made.summary
     lines = {line["attempt"]: line for line in csv.DictReader(io.StringIO(attempts_csv(made.attempts)))}
+    orders = csv.DictReader(io.StringIO(simulated_csv(made.simulated or ())))
+    lines |= {line["client_id"]: line for line in orders}
     shown_page = Page(page(made, charts_of(made)))
     for attempt, key, value, kind, text in shown_page.numbers:
         known = value_at(summary, key) if attempt is None else lines[attempt][key] or None
@@ -149,6 +154,17 @@ def test_every_number_of_the_page_is_the_summarys() -> None:
     assert check_numbers(replace(small_run(), decisions=decisions())) > 60
     assert check_numbers(run_of(records([[math.nan, math.nan]]))) > 50
     assert check_numbers(many_attempts(ATTEMPTS_MAX + 50)) > 200
+    assert check_numbers(simulated_run()) > check_numbers(small_run()) + 9 * 10
+
+
+def test_the_orders_of_the_largest_difference_are_on_the_page() -> None:
+    made = simulated_run(ORDERS_MAX + 30)
+    text = page(made, [])
+    listed = list(dict.fromkeys(one[0] for one in Page(text).numbers if str(one[0]).startswith("arb-")))
+    assert len(listed) == ORDERS_MAX
+    assert {f"arb-1-0-{number}" for number in range(1, 5)} < set(listed)
+    assert "the 200 of the largest difference; 30 left out" in text
+    assert SIMULATED not in page(small_run(), [])
 
 
 def test_the_page_shows_every_line_of_the_layout() -> None:

@@ -24,7 +24,8 @@ def test_the_figures_of_the_summary() -> None:
 def test_the_columns_of_the_csv_files() -> None:
     for name, columns in csv_columns().items():
         assert columns == documented(name) - {
-            "flatten", "buy", "sell", "maker", "taker", "fill", "funding", "quote", "base"
+            "flatten", "buy", "sell", "maker", "taker", "fill", "funding", "quote", "base", "both", "live",
+            "simulated", "neither", "unknown",
         }  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def test_the_report_on_a_recording() -> None:
 def test_the_result_of_a_verification() -> None:
     difference = Difference("file", "trades.csv", 0, "a", "b")
     proof = Proof("d", "each once", 3, [])
-    line = json_of(Verification(Path("run"), [difference], [Replay("dry-run", 1, [])], [], [proof]))
+    line = json_of(Verification(Path("run"), [difference], [Replay("dry-run", 1, [])], [], [proof], []))
     (replay,), (proven,) = line["replays"], line["proofs"]
     (found,) = line["differences"]
     assert documented("arb verify --json") == {*line, *replay, *proven, *found}
