@@ -6,10 +6,10 @@ encoding, signature, trade sockets. A bare client of the same websocket library,
 an order to the same receivers in the same event loop, in turn with it. Between them rows without orders arrive, one a
 millisecond. The receivers refuse all orders.
 
-callback       from the row until the gateway has the requests: rows, strategy, `submit`, requests taken
-desk, encode   until the bytes of both legs are made: order states, texts, signatures
+callback       from the row until the gateway is called: rows, strategy, `submit`
+encode         until the bytes of both legs are made: requests taken and read, texts, signatures
 encode, sign   of it, for one order; and of many in a row, whose code and data stay in the processor's caches
-send           one order: private log, websocket frame, write to the socket
+send           one order: websocket frame, write to the socket
 wire           from the beginning of that until the receiver has the bytes
 to the wire    from the row until both orders have arrived
 """
@@ -75,7 +75,7 @@ def order_both_legs(bot: Any, counts: Any) -> None:
 class TimedOrders(LiveOrders):
     """Notes when requests are taken and when each is sent."""
 
-    taken_ns = 0
+    taken_ns = _clock_ns = 0
 
     def __init__(self, *arguments: Any) -> None:
         #: By venue, (begin, end) of each call.
@@ -89,8 +89,12 @@ class TimedOrders(LiveOrders):
             self.sends.setdefault(venue, []).append((begin, time.time_ns()))
         return sent
 
+    def _now(self) -> int:
+        self._clock_ns = time.time_ns()
+        return super()._now()
+
     def _on_step(self, taken: Sequence[TakenRequest]) -> None:
-        self.taken_ns = time.time_ns()
+        self.taken_ns = self._clock_ns  # the gateway reads the clock first, and sends before this
         super()._on_step(taken)
 
 
@@ -248,7 +252,7 @@ def show_session(
     bytes_ns = {v: np.array(arrived[v, "ours"], np.int64)[skipped - count :] for v in venues}
     show("callback", steps[:, 1] - steps[:, 0])
     first = np.minimum(*(sends[v][:, 0] for v in venues))
-    show("desk, encode: both legs", first - steps[:, 1])
+    show("encode: both legs", first - steps[:, 1])
     is_met = True
     for venue in venues:
         show(f"encode, sign: {venue}", times.encodings[venue][skipped - count :])

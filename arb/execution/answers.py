@@ -36,6 +36,24 @@ _ROW = struct.Struct("=" + "".join(_CODES[kind.str[-2:]] for kind, *_ in (ORDER.
     )
 )  # fmt: skip
 _ACTS = {NEW: Act.PLACE, CANCELED: Act.CANCEL, REPLACED: Act.AMEND}
+_FORCES = {int(force): force for force in Force}
+_CODES = {"<f8": "d", "<i8": "q", "<u8": "Q", "|b1": "?", "|u1": "B", "|i1": "b", "<u2": "H"}
+_unpacked = struct.Struct("<" + "".join(_CODES[ORDER[name].str] for name in ORDER.names or ())).unpack
+#: Places of a request's fields in a row of ORDER.
+_QTY, _ORDER_ID, _REQUEST_NO, _REQ, _SIDE, _TIME_IN_FORCE, _ORDER_TYPE, _PRICE_TICK, _REQUEST_TS = (
+    (ORDER.names or ()).index(name)
+    for name in (
+        "qty",
+        "order_id",
+        "request_no",
+        "req",
+        "side",
+        "time_in_force",
+        "order_type",
+        "price_tick",
+        "request_ts",
+    )
+)
 
 
 class RequestRow(NamedTuple):
@@ -104,20 +122,22 @@ class FundingAnswer(NamedTuple):
     received_ns: int
 
 
-def request_of(row: Any, lot_size: float) -> RequestRow:
-    """The request in a row of ORDER."""
-    lots = float(row["qty"]) / lot_size
+def request_of(row: bytes, lot_size: float) -> RequestRow:
+    """The request in the bytes of a row of ORDER."""
+    # All fields at once: NumPy reads them one by one, in ten times as long.
+    values = _unpacked(row)
+    lots = values[_QTY] / lot_size
     whole = round(lots)
     return RequestRow(
-        order_id=int(row["order_id"]),
-        request_no=int(row["request_no"]),
-        act=_ACTS[int(row["req"])],
-        side=int(row["side"]),
-        force=Force(int(row["time_in_force"])),
-        is_market=int(row["order_type"]) == MARKET,
-        tick=int(row["price_tick"]),
-        lots=whole if abs(lots - whole) <= _LOTS_OFF_MAX else -1,
-        made_ns=int(row["request_ts"]),
+        values[_ORDER_ID],
+        values[_REQUEST_NO],
+        _ACTS[values[_REQ]],
+        values[_SIDE],
+        _FORCES[values[_TIME_IN_FORCE]],
+        values[_ORDER_TYPE] == MARKET,
+        values[_PRICE_TICK],
+        whole if abs(lots - whole) <= _LOTS_OFF_MAX else -1,
+        values[_REQUEST_TS],
     )
 
 

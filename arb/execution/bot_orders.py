@@ -22,14 +22,17 @@ class BotOrders:
     """All orders of a bot that may still be answered. One writer."""
 
     def __init__(self, legs: Sequence[Leg]) -> None:
-        self._legs = tuple(legs)
+        self._lot_sizes = [leg.lot_size for leg in legs]
         self._open: list[dict[int, BotOrder]] = [{} for _ in legs]
         self._ended: OrderedDict[tuple[int, int], BotOrder] = OrderedDict()
 
-    def request(self, leg: int, row: Any) -> RequestRow:
-        """Takes a request of the bot. row: of ORDER."""
-        lot_size = self._legs[leg].lot_size
-        request = request_of(row, lot_size)
+    def read(self, leg: int, row: bytes) -> RequestRow:
+        """The request in the bytes of a row of ORDER."""
+        return request_of(row, self._lot_sizes[leg])
+
+    def note(self, leg: int, request: RequestRow, row: Any) -> None:
+        """Notes a request of the bot. row: of ORDER, as `read` was given it."""
+        lot_size = self._lot_sizes[leg]
         if request.act is Act.PLACE:
             self._ended.pop((leg, request.order_id), None)
             self._open[leg][request.order_id] = BotOrder(row, lot_size, max(request.lots, 0))
@@ -38,7 +41,6 @@ class BotOrders:
             if known is None:  # it ended long ago: the request is refused
                 known = self._ended[leg, request.order_id] = BotOrder(row, lot_size, max(request.lots, 0))
             known.request(row)
-        return request
 
     def row_of(self, answer: BotAnswer, instrument: Instrument, fee_price: float) -> Any:
         """The row of ORDER for an answer, an array of one. fee_price: price of a third fee asset, NaN if not known.

@@ -143,11 +143,12 @@ class DeskWires:
         state: OrderState | None,
         now: int,
         encode: Callable[[OrderRequest, str, int], WireRequest],
+        made: WireRequest | None = None,
     ) -> None:
-        """Encodes a request to be sent; one that cannot be encoded was not sent."""
+        """Encodes a request to be sent, unless it is made already; one that cannot be encoded was not sent."""
         changes = state.changes if state is not None else -1
         try:
-            made = encode(request, wire, now // MILLISECOND)
+            made = made or encode(request, wire, now // MILLISECOND)
         except ValueError as error:
             self._note("not encoded", f"{wire}: {error}")
             if state is not None and request.act in CHANGES:

@@ -1,8 +1,8 @@
 """The answering side of a live session: takes the bot's requests at the port, and puts the venues' answers.
 
-Inside `serve` the bytes of all requests of a step leave before the strategy's wait begins; everything else follows
-when it waits. No code is compiled for it (`arb.engine.mailbox`), so a live session runs the machine code of a dry-run.
-It knows no socket: an `Outlet` sends. The host's thread.
+Inside `serve` the bytes of all requests of a step leave before anything is noted; what can wait longer follows when
+the strategy waits. No code is compiled for it (`arb.engine.mailbox`), so a live session runs the machine code of a
+dry-run. It knows no socket: an `Outlet` sends. The host's thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from arb.engine.live import LiveWorld
-from arb.engine.mailbox import Mailbox
+from arb.engine.mailbox import Mailbox, order_of
 from arb.errors import InvariantError
 from arb.execution.answers import (
     BotAnswer,
@@ -39,18 +39,26 @@ class Outlet(Protocol):
     def send(self, venue: str, request: WireRequest) -> Sent:
         """Writes a request to the trade socket that is up, or queues it for REST; at most once."""
 
+    def log_sent(self, venue: str, request: WireRequest, sent: Sent) -> None:
+        """Logs what became of a request."""
+
 
 @dataclass(slots=True)
 class TakenRequest:
-    """A request of the bot: a row of ORDER."""
+    """A request of the bot. copied: the bytes of its row of ORDER."""
 
     leg: int
-    row: Any
+    copied: bytes
     #: Number of the step, from 1, and the session's clock when it was taken.
     step: int
     taken_ns: int
     #: Whether a line took its bytes.
     is_sent: bool = False
+
+    @property
+    def row(self) -> Any:
+        """The row of ORDER."""
+        return order_of(self.copied)
 
 
 class DeliveredAnswer(NamedTuple):
@@ -83,6 +91,7 @@ class Gateway:
         It attaches itself to the world's port and must live as long as the bot.
         """
         self._legs = tuple(legs)
+        self._venues = [leg.venue for leg in legs]
         self.desks = dict(desks)
         self._instruments = [desks[leg.venue].instruments[no] for no, leg in enumerate(legs)]
         self._outlet = outlet
@@ -102,7 +111,7 @@ class Gateway:
         #: The time reached; no row takes effect on answers.
         self.settled_ts = -1
         self.on_late: Callable[[int, int, int], object] = _nothing
-        #: Set by the session. The requests of a step, before any is handed to a desk; answers that were put; there are
+        #: Set by the session. The requests of a step, once their bytes have left; answers that were put; there are
         #: some, so the strategy may run; `due_ns` of a venue changed; something for the log: (venue, event, text);
         #: lines to be replaced: (venue, where).
         self.on_step: Callable[[Sequence[TakenRequest]], None] = _nothing
@@ -136,24 +145,45 @@ class Gateway:
         taken: list[TakenRequest] = []
         try:
             now = self._clock()
-            self._steps += 1
-            taken = [TakenRequest(leg, row, self._steps, now) for leg, row in self._mailbox.take()]
-            self.on_step(taken)
+            taken = self._taken(now)
             self._request(taken, now)
         except BaseException as error:
             self.fault = self.fault or error
         self._later(self._after_step)
         return 0
 
+    def _taken(self, now: int) -> list[TakenRequest]:
+        """The requests that wait, as those of a step."""
+        self._steps += 1
+        return [TakenRequest(leg, row, self._steps, now) for leg, row in self._mailbox.take_bytes()]
+
     def _request(self, taken: Sequence[TakenRequest], now: int) -> None:
-        """Encodes everything, then sends everything: the legs of a step leave together."""
-        outputs: list[tuple[TakenRequest, str, Outputs]] = []
-        for one in taken:
-            venue = self._legs[one.leg].venue
-            request = self._orders.request(one.leg, one.row)
-            outputs.append((one, venue, self.desks[venue].on_request(one.leg, request, now)))
-        for one, venue, output in outputs:
-            one.is_sent = self._follow(venue, output, now)
+        """Encodes everything, sends everything, then notes it: the legs of a step leave together, and first.
+
+        That is possible since a step has one request about an order at most: the bot refuses a second one.
+        """
+        venues = [self._venues[one.leg] for one in taken]
+        try:
+            rows = [self._orders.read(one.leg, one.copied) for one in taken]
+            wires = [
+                self.desks[venue].wire_of(one.leg, row, now)
+                for one, venue, row in zip(taken, venues, rows, strict=True)
+            ]
+            sent = {
+                wire.wire_id: self._outlet.send(venue, wire)
+                for venue, wire in zip(venues, wires, strict=True)
+                if wire is not None
+            }
+        finally:
+            self.on_step(taken)
+        outputs: list[Outputs] = []
+        for one, venue, row, wire in zip(taken, venues, rows, wires, strict=True):
+            self._orders.note(one.leg, row, one.row)
+            outputs.append(self.desks[venue].on_request(one.leg, row, now, wire))
+        for one, venue, output in zip(taken, venues, outputs, strict=True):
+            one.is_sent = self._follow(venue, output, now, sent)
+        if sent:
+            raise InvariantError(f"sent without a request of its desk: {', '.join(sent)}")
 
     def _after_step(self) -> None:
         """What can wait until the strategy does."""
@@ -173,8 +203,11 @@ class Gateway:
             self._hand_over(received_ns)
             self.on_due(venue, self.due_ns[venue])
 
-    def _follow(self, venue: str, outputs: Outputs, now: int) -> bool:
-        """Sends wires and puts answers; returns whether a line took the bytes of a wire."""
+    def _follow(self, venue: str, outputs: Outputs, now: int, already: dict[str, Sent] | None = None) -> bool:
+        """Sends wires and puts answers; returns whether a line took the bytes of a wire.
+
+        already: what became of wires that are sent, by id; those of the outputs are removed from it.
+        """
         is_sent = False
         desk = self.desks[venue]
         for event, text in outputs.events:
@@ -187,7 +220,9 @@ class Gateway:
             self.on_retire(venue, where)
         self.due_ns[venue] = outputs.due_ns
         for wire in outputs.wires:
-            sent = self._outlet.send(venue, wire)
+            sent = already.pop(wire.wire_id, None) if already else None
+            sent = sent or self._outlet.send(venue, wire)
+            self._outlet.log_sent(venue, wire, sent)
             is_sent |= sent.is_sent
             is_sent |= self._follow(venue, desk.on_sent(wire.wire_id, sent, now), now)
         return is_sent
@@ -218,10 +253,10 @@ class Gateway:
     # -- the end
 
     def drain(self) -> list[TakenRequest]:
-        """Takes the requests that a stopped strategy left behind, as those of a step; they are not sent, at no time."""
-        taken = self._mailbox.take()
-        self._steps += bool(taken)
-        return [TakenRequest(leg, row, self._steps, 0) for leg, row in taken]
+        """Takes the requests that a stopped strategy left behind, as those of a step; they are not sent, taken at 0."""
+        taken = self._taken(0)
+        self._steps -= not taken
+        return taken
 
     @property
     def open_orders(self) -> list[OrderState]:

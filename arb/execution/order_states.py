@@ -114,14 +114,50 @@ class OrderStates:
 
     # -- requests of the bot
 
-    def place(self, leg: int, row: RequestRow, now: int) -> tuple[OrderState, OrderRequest]:
-        """A new order."""
-        instrument = self._legs[leg]
-        link = Link(client_id(self._session_ms, leg, row.request_no), row.tick, row.lots)
+    def request_of(self, leg: int, row: RequestRow, state: OrderState | None) -> OrderRequest:
+        """A request of the bot as the venue is to get it; nothing is noted. state: the order that it changes."""
+        if state is None or row.act is Act.PLACE:
+            return OrderRequest(
+                Act.PLACE,
+                leg,
+                self._legs[leg].symbol,
+                row.request_no,
+                client_id(self._session_ms, leg, row.request_no),
+                side=row.side,
+                force=row.force,
+                is_market=row.is_market,
+                tick=row.tick,
+                lots=row.lots,
+            )
+        if row.act is Act.CANCEL:
+            return self.cancellation(state, row.request_no)
+        present = state.present
+        keeps_place = row.tick == present.tick and row.lots < state.total_lots - state.executed_lots
+        replaces = self._venue in _REPLACING and not keeps_place
+        new_id = client_id(self._session_ms, leg, row.request_no) if self._venue in _REPLACING else ""
+        return self._change(
+            state,
+            Act.AMEND,
+            row.request_no,
+            tick=row.tick,
+            lots=row.lots,
+            total_lots=row.lots if replaces else present.executed + row.lots,
+            new_client_id=new_id,
+            keeps_place=keeps_place,
+        )
+
+    def cancellation(self, state: OrderState, request_no: int) -> OrderRequest:
+        """The request to cancel an order. request_no 0: the desk's own."""
+        return self._change(state, Act.CANCEL, request_no)
+
+    def place(self, request: OrderRequest, row: RequestRow, now: int) -> OrderState:
+        """Notes a new order."""
+        leg = request.leg
+        link = Link(request.client_id, row.tick, row.lots)
         pending = Pending(Act.PLACE, row.request_no, now)
         state = OrderState(
             leg,
-            instrument.symbol,
+            request.symbol,
             row.order_id,
             row.request_no,
             row.side,
@@ -135,40 +171,25 @@ class OrderStates:
         self._by_order[leg, row.order_id] = state
         self._by_client[link.client_id] = (state, link)
         self.open[link.client_id] = state
-        return state, self._request(state, Act.PLACE, row.request_no, tick=row.tick, lots=row.lots)
+        return state
 
-    def cancel(self, state: OrderState, request_no: int, now: int) -> OrderRequest:
-        """A cancellation; request_no 0: the desk's own."""
+    def cancel(self, state: OrderState, request_no: int, now: int) -> None:
+        """Notes a cancellation; request_no 0: the desk's own."""
         state.pending = Pending(Act.CANCEL, request_no, now)
-        return self._request(state, Act.CANCEL, request_no)
 
-    def amend(self, state: OrderState, row: RequestRow, now: int) -> OrderRequest:
-        """Another price or quantity; `row.lots` is what may still trade."""
-        present = state.present
-        keeps_place = row.tick == present.tick and row.lots < state.total_lots - state.executed_lots
-        replaces = self._venue in _REPLACING and not keeps_place
-        total = row.lots if replaces else present.executed + row.lots
-        new_id = client_id(self._session_ms, state.leg, row.request_no) if self._venue in _REPLACING else ""
-        link = Link(new_id, row.tick, total) if replaces else None
+    def amend(self, state: OrderState, request: OrderRequest, now: int) -> None:
+        """Notes another price or quantity; `request.lots` is what may still trade."""
+        new_id, tick, total = request.new_client_id, request.tick, request.total_lots
+        link = Link(new_id, tick, total) if new_id and not request.keeps_place else None
         state.pending = Pending(
-            Act.AMEND, row.request_no, now, tick=row.tick, total=total, link=link, client_id=new_id
+            Act.AMEND, request.request_no, now, tick=tick, total=total, link=link, client_id=new_id
         )
         state.changes += 1
         if new_id:
-            self._by_client[new_id] = (state, link or present)
+            self._by_client[new_id] = (state, link or state.present)
             state.client_ids.append(new_id)
-        return self._request(
-            state,
-            Act.AMEND,
-            row.request_no,
-            tick=row.tick,
-            lots=row.lots,
-            total_lots=total,
-            new_client_id=new_id,
-            keeps_place=keeps_place,
-        )
 
-    def _request(
+    def _change(
         self,
         state: OrderState,
         act: Act,

@@ -35,9 +35,10 @@ from connectors.orders.model import (
     OrderUpdate,
     VenueAnswer,
     Verdict,
+    WireRequest,
 )
 from connectors.trade.interfaces import LineEvent, Sent
-from connectors.units import SECOND
+from connectors.units import MILLISECOND, SECOND
 
 _CANCEL_APART_NS = SECOND
 #: After these a line is to be replaced.
@@ -84,26 +85,40 @@ class VenueDesk(DeskQueries):
         missing = self._end_questions() if questions is None else questions.missing
         return sorted({one.act.name.lower().replace("_", " ") for one in missing})
 
-    def on_request(self, leg: int, row: RequestRow, now: int) -> Outputs:
-        """A request of the bot."""
+    def wire_of(self, leg: int, row: RequestRow, now: int) -> WireRequest | None:
+        """The bytes of a request of the bot, which `on_request` makes too; None for one that is not to be sent.
+
+        Nothing is noted: the bytes can leave before that is done.
+        """
         state = self.orders.of(leg, row.order_id)
-        if row.act is Act.PLACE:
-            if state is not None and not state.is_over:
-                self._reject(leg, row, None, now, "the id belongs to an open order")
-                return self._outputs(now)
-            state, request = self.orders.place(leg, row, now)
-        elif state is None or state.pending is not None:
-            self._reject(leg, row, state, now, "no such order" if state is None else "a request is in flight")
+        if _conflict(row, state) or self._refusal(row, now):
+            return None
+        wire = wire_id(leg, row.request_no, row.act)
+        request = self._named(self.orders.request_of(leg, row, state), state, wire)
+        try:
+            return self._protocol.encode(request, wire, now // MILLISECOND)
+        except ValueError:
+            return None
+
+    def on_request(self, leg: int, row: RequestRow, now: int, made: WireRequest | None = None) -> Outputs:
+        """A request of the bot. made: what `wire_of` gave for it at this time, if it was asked."""
+        state = self.orders.of(leg, row.order_id)
+        conflict = _conflict(row, state)
+        if conflict:
+            self._reject(leg, row, None if row.act is Act.PLACE else state, now, conflict)
             return self._outputs(now)
+        request = self.orders.request_of(leg, row, state)
+        if state is None or row.act is Act.PLACE:
+            state = self.orders.place(request, row, now)
         elif row.act is Act.CANCEL:
-            request = self.orders.cancel(state, row.request_no, now)
+            self.orders.cancel(state, row.request_no, now)
         else:
-            request = self.orders.amend(state, row, now)
+            self.orders.amend(state, request, now)
         reason = self._refusal(row, now)
         if reason:
             self._apply(state, self.orders.refuse(state, now, reason), now)
         else:
-            self._send_change(state, request, wire_id(leg, row.request_no, row.act), now)
+            self._send_change(state, request, wire_id(leg, row.request_no, row.act), now, made)
         return self._outputs(now)
 
     def on_sent(self, wire_id: str, sent: Sent, now: int) -> Outputs:
@@ -216,10 +231,21 @@ class VenueDesk(DeskQueries):
             )
         )  # fmt: skip
 
-    def _send_change(self, state: OrderState, request: OrderRequest, wire: str, now: int) -> None:
-        if request.act is Act.CANCEL and self.venue_has_cancel_ids:
-            request = request._replace(new_client_id=f"{state.client_ids[0]}-{wire.rpartition('-')[2]}")
-        self._encode(request, wire, state, now, self._protocol.encode)
+    def _named(self, request: OrderRequest, state: OrderState | None, wire: str) -> OrderRequest:
+        """The request with the client id that a cancellation has at some venues."""
+        if state is None or request.act is not Act.CANCEL or not self.venue_has_cancel_ids:
+            return request
+        return request._replace(new_client_id=f"{state.client_ids[0]}-{wire.rpartition('-')[2]}")
+
+    def _send_change(
+        self,
+        state: OrderState,
+        request: OrderRequest,
+        wire: str,
+        now: int,
+        made: WireRequest | None = None,
+    ) -> None:
+        self._encode(self._named(request, state, wire), wire, state, now, self._protocol.encode, made)
 
     def _unknown(self, asked: Asked, wire: str, cause: DoubtCause, now: int) -> None:
         """The outcome of a request is not known."""
@@ -313,7 +339,8 @@ class VenueDesk(DeskQueries):
             due, count = self._cancels.get(state.client_ids[0], (now, 0))
             if due <= now and count < CANCELS_MAX:
                 self._cancels[state.client_ids[0]] = (now + _CANCEL_APART_NS, count + 1)
-                request = self.orders.cancel(state, 0, now)
+                self.orders.cancel(state, 0, now)
+                request = self.orders.cancellation(state, 0)
                 self._send_change(state, request, f"{state.leg}-{state.request_no}-e{count + 1}", now)
         if self.is_settled and self._last_questions is None:
             self._last_questions = Questions(self._end_questions(), now, self._times.lookup_first_ns)
@@ -324,6 +351,15 @@ class VenueDesk(DeskQueries):
         asks = [self._query(Act.EXECUTIONS, leg, since_ms=since_ms) for leg in self.instruments]
         asks += [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
         return asks + self._account_queries()
+
+
+def _conflict(row: RequestRow, state: OrderState | None) -> str:
+    """Why a request has no effect on any order; "": it has. state: the order with its id."""
+    if row.act is Act.PLACE:
+        return "the id belongs to an open order" if state is not None and not state.is_over else ""
+    if state is None:
+        return "no such order"
+    return "a request is in flight" if state.pending is not None else ""
 
 
 def _executions_first(decoded: tuple[Decoded, ...]) -> Sequence[Decoded]:

@@ -115,6 +115,10 @@ class LiveOrders:
         """See `Outlet`."""
         return self._lines[venue].send(request)
 
+    def log_sent(self, venue: str, request: WireRequest, sent: Sent) -> None:
+        """See `Outlet`."""
+        self._lines[venue].log_sent(request, sent)
+
     # -- SessionOrders
 
     async def open(self, host: Host, session: Session) -> None:

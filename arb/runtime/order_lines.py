@@ -129,17 +129,19 @@ class OrderLines:
         self._log.add(self.now, Mark.EVENT, "-", text)
 
     def send(self, request: WireRequest) -> Sent:
-        """Sends a request of the desk, and logs it, and whether it was sent, at the time of the input it follows."""
+        """Sends a request of the desk; `log_sent` follows."""
         if request.channel is Channel.SOCKET:
-            sent, text = self._trade.send(request), request.text
-        else:
-            sent, text = self._rest.send(request), rest_text(request)
+            return self._trade.send(request)
+        return self._rest.send(request)
+
+    def log_sent(self, request: WireRequest, sent: Sent) -> None:
+        """Logs a request of the desk, and whether it was sent, at the time of the input that it follows."""
         if sent.is_sent:
+            text = request.text if request.channel is Channel.SOCKET else rest_text(request)
             self._log.add(self.now, Mark.SENT, sent.where, text)
             self._log.add(self.now, Mark.EVENT, sent.where, f"sent {request.wire_id}")
         else:
             self._log.add(self.now, Mark.EVENT, "-", f"unsent {request.wire_id}")
-        return sent
 
     def plan(self, due_ns: int) -> None:
         """Sets the desk's alarm, on the session's clock."""

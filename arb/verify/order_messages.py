@@ -48,19 +48,18 @@ class CheckedStates(OrderStates):
         self._unknown: list[tuple[OrderUpdate | Execution, int]] = []
         self._found: list[Contrary] = []
 
-    def place(self, leg: int, row: RequestRow, now: int) -> tuple[OrderState, OrderRequest]:
+    def place(self, request: OrderRequest, row: RequestRow, now: int) -> OrderState:
         """See `OrderStates`."""
-        state, request = super().place(leg, row, now)
+        state = super().place(request, row, now)
         self._asked[id(state)] = _Asked({row.tick}, {row.lots}, [], [])
-        return state, request
+        return state
 
-    def amend(self, state: OrderState, row: RequestRow, now: int) -> OrderRequest:
+    def amend(self, state: OrderState, request: OrderRequest, now: int) -> None:
         """See `OrderStates`."""
-        request = super().amend(state, row, now)
+        super().amend(state, request, now)
         asked = self._asked[id(state)]
         asked.ticks.add(request.tick)
         asked.totals.add(request.total_lots)
-        return request
 
     def update(self, u: OrderUpdate, at: int, asked: int = -1) -> list[Effect]:
         """See `OrderStates`."""

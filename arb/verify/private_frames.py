@@ -167,7 +167,8 @@ class _Replay:
         if int(row["taken_ns"]) != ts:
             self._differ("request", f"{text} time", ts, str(int(row["taken_ns"])), str(ts))
         try:
-            asked = self._orders.request(leg, row["row"])
+            asked = self._orders.read(leg, row["row"].tobytes())
+            self._orders.note(leg, asked, row["row"])
         except (KeyError, ValueError, OverflowError) as error:
             raise InputError(f"orders.npz: {text} is none of a strategy: {error!r}") from None
         self._follow(self._desk.on_request(leg, asked, ts), ts)

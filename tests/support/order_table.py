@@ -53,7 +53,8 @@ class OneOrder:
             Act.PLACE, 100, lots, force=Force.GTC if is_market else Force[force], is_market=is_market
         )
         self.state: OrderState
-        self.state, self._requests[1] = self.states.place(0, row, 0)
+        self._requests[1] = self.states.request_of(0, row, None)
+        self.state = self.states.place(self._requests[1], row, 0)
         self.said: list[str] = []
 
     @property
@@ -66,12 +67,14 @@ class OneOrder:
 
     def cancel(self) -> OneOrder:
         row = self._row(Act.CANCEL, 0, 0)
-        self._requests[row.request_no] = self.states.cancel(self.state, row.request_no, 0)
+        self._requests[row.request_no] = self.states.request_of(0, row, self.state)
+        self.states.cancel(self.state, row.request_no, 0)
         return self
 
     def amend(self, tick: int, lots: int) -> OneOrder:
         row = self._row(Act.AMEND, tick, lots)
-        self._requests[row.request_no] = self.states.amend(self.state, row, 0)
+        request = self._requests[row.request_no] = self.states.request_of(0, row, self.state)
+        self.states.amend(self.state, request, 0)
         return self
 
     def _row(

@@ -50,12 +50,12 @@ def answer(
 
 
 def test_a_request_is_ticks_and_whole_lots() -> None:
-    request = request_of(row(), LOT)
+    request = request_of(row().tobytes(), LOT)
     assert (request.order_id, request.act, request.tick, request.lots) == (9, Act.PLACE, 100, 300)
     assert (request.side, request.force, request.is_market) == (1, Force.GTC, False)
-    assert request_of(row(CANCELED), LOT).act is Act.CANCEL
-    assert request_of(row(REPLACED), LOT).act is Act.AMEND
-    assert request_of(row(qty=0.30001), LOT).lots == -1
+    assert request_of(row(CANCELED).tobytes(), LOT).act is Act.CANCEL
+    assert request_of(row(REPLACED).tobytes(), LOT).act is Act.AMEND
+    assert request_of(row(qty=0.30001).tobytes(), LOT).lots == -1
 
 
 def test_an_order_that_is_filled_whole_has_the_quantity_that_the_bot_asked_for() -> None:

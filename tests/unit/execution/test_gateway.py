@@ -46,6 +46,8 @@ class Session:
         self.now = START_NS
         self.legs = [leg(number) for number in range(legs)]
         self.wires: list[WireRequest] = []
+        self.known: list[tuple[int, int]] = []
+        self.noted: list[tuple[str, bool]] = []
         self.is_up = True
         self.taken: list[TakenRequest] = []
         self.delivered: list[DeliveredAnswer] = []
@@ -89,7 +91,12 @@ class Session:
 
     def send(self, venue: str, request: WireRequest) -> Sent:
         self.wires.append(request)
+        #: How many requests of the strategy the desks knew, and the session had logged, when these bytes left.
+        self.known.append((len(self.gateway.open_orders), len(self.taken)))
         return Sent(self.is_up, "t1")
+
+    def log_sent(self, venue: str, request: WireRequest, sent: Sent) -> None:
+        self.noted.append((request.wire_id, sent.is_sent))
 
     def _come_up(self, venue: str) -> None:
         """The stream of the account is up, and the queries of the catch-up are answered: there is nothing."""
@@ -99,7 +106,8 @@ class Session:
         for wire in self.wires:
             answer = frame(VenueAnswer(wire.wire_id, Verdict.FOUND))
             self.gateway.apply(venue, desk.on_rest(wire.wire_id, 200, answer, 0, True, self.now), self.now)
-        self.wires.clear()
+        for one in (self.wires, self.known, self.noted):
+            one.clear()
         assert desk.is_up
 
     def rows(self, leg_no: int = 0) -> None:
@@ -180,6 +188,8 @@ def test_the_requests_of_a_step_leave_together_and_their_answers_reach_the_strat
         (1, Act.PLACE, "1-1-p"),
     ]
     assert [(one.leg, one.is_sent, one.step) for one in session.taken] == [(0, True, 1), (1, True, 1)]
+    assert session.known == [(0, 0), (0, 0)]  # bytes leave first
+    assert session.noted == [("0-1-p", True), ("1-1-p", True)]
     lots = round(0.5 / session.legs[0].lot_size)
     first, second = session.wires
     session.answer(
