@@ -83,7 +83,7 @@ FAULTS: tuple[Fault, ...] = (
 
 
 class Found(NamedTuple):
-    """What came of a session."""
+    """The result of a session."""
 
     requests: int
     orders: int

@@ -145,9 +145,10 @@ class NetConnection:
         self.venue.to_client(partial(self._closed, f"{code} {reason}"), Turn.ANSWER)
 
     def _open(self) -> None:
+        if self._listener is None:
+            return
         if self.venue.net.is_refusing(self.venue.exchange.venue):
             self.venue.to_client(partial(self._closed, "refused"), Turn.ANSWER)
-        if self._listener is None or self.venue.net.is_refusing(self.venue.exchange.venue):
             return
         self.session = self.venue.opened(self, self._path)
         for name in self.session.names:
@@ -224,10 +225,10 @@ class NetVenue:
                 waiting.pop()(RestAnswer(status, body.encode(), sent, timers.now, retry_ns, error))
 
         def replied(response: Response | None) -> None:
-            told = (
-                (0, "", {}, "cut") if response is None else (response.status, response.body, response.headers)
-            )
-            self.to_client(partial(end, *told), turn)
+            if response is None:
+                self.to_client(partial(end, 0, "", {}, "cut"), turn)
+            else:
+                self.to_client(partial(end, response.status, response.body, response.headers), turn)
 
         def arrived() -> None:
             now = timers.now
