@@ -18,7 +18,8 @@ from arb.sandbox.serve.rest import Response
 from arb.sandbox.serve.venue_server import _concerns
 from connectors.units import MILLISECOND, SECOND
 from support.dry_market import START_NS
-from support.live_net import LiveNet, NetConnection, Turn
+from support.live_net import LiveNet, NetConnection
+from support.net_timers import Turn
 
 _INTERVAL_NS = 20 * MILLISECOND
 #: After this time the client's pings find out that a connection lets nothing pass.

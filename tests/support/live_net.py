@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from numpy.random import default_rng
 
@@ -36,7 +36,7 @@ from connectors.net.interfaces import ConnectionListener, RestAnswer
 from connectors.orders.model import WireRequest
 from connectors.units import MILLISECOND, SECOND
 from support.dry_market import START_NS
-from support.net_timers import NetTimers, Turn
+from support.net_timers import Delays, NetTimers, Turn
 
 if TYPE_CHECKING:
     from support.live_faults import NetFaults
@@ -54,14 +54,6 @@ OWN = "private"
 _REST_NS = 10 * SECOND
 #: Longest step of the sandbox without a frame.
 _STEP_NS = 50 * MILLISECOND
-
-
-class Delays(NamedTuple):
-    """Of one venue, in ns: requests to it, its answers and events, frames of its market."""
-
-    entry_ns: int
-    response_ns: int
-    frame_ns: int
 
 
 class MsTape:
@@ -341,6 +333,7 @@ class LiveNet:
         self._by_no = [self.venues[listing.venue] for listing in listings]
         self._done_ns = START_NS
         self._planned_ns = -1
+        self._cleared_ns = START_NS
         #: Times of the last deliveries; by how much a frame gave way at most.
         self._answered_ns = self._framed_ns = -1
         #: Frames that have arrived, with the times at which they were due.
@@ -424,10 +417,19 @@ class LiveNet:
         if self._frames:
             self.timers.at(now + 1, Turn.FRAME, self._deliver_frame)
 
+    def _clear_derived(self) -> None:
+        """Drops derived frames, such as klines, which are not sent here, and would wait for ever."""
+        self._cleared_ns = self.timers.now
+        for venue in self.venues.values():
+            for instrument in venue.exchange.instruments.values():
+                instrument.due(self._cleared_ns // MILLISECOND)
+
     def _step(self) -> None:
         """The market goes on: at every frame."""
         self.advance()
         self.plan()
+        if self.timers.now >= self._cleared_ns + SECOND:
+            self._clear_derived()
         lines = self._tape._lines  # what is known ahead, so that nothing is sent late
         following = lines[0].send_ns if lines else self.timers.now + _STEP_NS
         self.timers.at(

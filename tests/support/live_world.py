@@ -40,8 +40,8 @@ from connectors.orders.blanking import blanked
 from connectors.orders.signing import Signer
 from connectors.units import MILLISECOND, SECOND
 from support.dry_market import START_NS
-from support.live_net import Delays, LiveNet
-from support.net_timers import NetTimers, Turn
+from support.live_net import LiveNet
+from support.net_timers import Delays, NetTimers, Turn
 from support.paths import ROOT
 
 PRICES = {"BTCUSDT": 42_280.0}

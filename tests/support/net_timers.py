@@ -1,11 +1,11 @@
-"""Simulated time of a client and its server, and the order of calls inside one nanosecond. One thread."""
+"""Simulated time of a client and its server, delays, and the order of calls inside one nanosecond. One thread."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.units import SECOND
 from support.dry_market import START_NS
@@ -71,3 +71,11 @@ class NetTimers:
                 callback, timer.callback = timer.callback, None
                 callback()
         self.now = until_ns
+
+
+class Delays(NamedTuple):
+    """Of one venue, in ns: requests to it, its answers and events, frames of its market."""
+
+    entry_ns: int
+    response_ns: int
+    frame_ns: int
