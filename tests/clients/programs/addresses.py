@@ -7,6 +7,8 @@ from typing import Any
 
 import ccxt
 
+#: How long a client waits for an answer on a busy machine; faults that keep one away set less.
+PATIENCE_MS = 60_000
 #: Nothing listens here: a request that has no address of the sandbox fails.
 _CLOSED = "http://127.0.0.1:9"
 
@@ -50,6 +52,7 @@ def _options(arguments: dict, kind: Any, urls: dict[str, Any], options: dict[str
         "apiKey": arguments["key"],
         "secret": arguments["secret"],
         "enableRateLimit": False,
+        "timeout": PATIENCE_MS,
         "options": options,
         "urls": {"api": {**dict.fromkeys(known, _CLOSED), **urls}},
     }

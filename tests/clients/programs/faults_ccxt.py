@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import ccxt
-from addresses import options_of_bybit, options_of_spot, options_of_usdm, usdt_of_usdm
+from addresses import PATIENCE_MS, options_of_bybit, options_of_spot, options_of_usdm, usdt_of_usdm
 from reporting import arguments, ask_test, begin, error_of, report, until
 
 ARGUMENTS = arguments()
@@ -84,7 +84,7 @@ def requests() -> None:
         order = partial(place, price=low(), clientOrderId=f"unsure-{kind}")
         CLIENT.timeout = 1500
         error = error_of(order)
-        CLIENT.timeout = 10_000
+        CLIENT.timeout = PATIENCE_MS
         report(kind, [error, f"unsure-{kind}" in client_ids()])
 
 

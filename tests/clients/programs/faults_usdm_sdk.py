@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from addresses import PATIENCE_MS
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
     DerivativesTradingUsdsFutures,
@@ -33,7 +34,9 @@ async def seen(count: int) -> list[tuple[str, dict]]:
 
 async def main() -> None:
     client = DerivativesTradingUsdsFutures(
-        ConfigurationRestAPI(base_path=USDM, api_key=ARGUMENTS["key"], api_secret=ARGUMENTS["secret"]),
+        ConfigurationRestAPI(
+            base_path=USDM, api_key=ARGUMENTS["key"], api_secret=ARGUMENTS["secret"], timeout=PATIENCE_MS
+        ),
         config_ws_streams=ConfigurationWebSocketStreams(stream_url=f"{USDM.replace('http', 'ws')}/stream"),
     )
     rest = client.rest_api

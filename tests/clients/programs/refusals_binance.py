@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 import binance_common.utils as utils
+from addresses import PATIENCE_MS
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketAPI
 from binance_common.errors import Error
 from reporting import arguments, report, until_refused
@@ -35,7 +36,9 @@ ORDER: dict[str, Any] = {
 
 
 def client_of(key: str = ARGUMENTS["key"], secret: str = ARGUMENTS["secret"]) -> Any:
-    configuration = ConfigurationRestAPI(api_key=key, api_secret=secret, base_path=ADDRESS, retries=0)
+    configuration = ConfigurationRestAPI(
+        api_key=key, api_secret=secret, base_path=ADDRESS, retries=0, timeout=PATIENCE_MS
+    )
     return SDK(config_rest_api=configuration).rest_api
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from addresses import signing_of_binance
+from addresses import PATIENCE_MS, signing_of_binance
 from binance_common.configuration import ConfigurationRestAPI
 from binance_sdk_spot.spot import Spot
 from reporting import arguments, report, report_absence
@@ -18,7 +18,9 @@ SYMBOL = "BTCUSDT"
 
 
 def main() -> None:
-    configuration = ConfigurationRestAPI(base_path=ARGUMENTS["spot"], **signing_of_binance(ARGUMENTS))
+    configuration = ConfigurationRestAPI(
+        base_path=ARGUMENTS["spot"], timeout=PATIENCE_MS, **signing_of_binance(ARGUMENTS)
+    )
     client = Spot(config_rest_api=configuration).rest_api
 
     def ask(method: str, **parameters: Any) -> Any:

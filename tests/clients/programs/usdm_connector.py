@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from addresses import signing_of_binance
+from addresses import PATIENCE_MS, signing_of_binance
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
 from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
     DerivativesTradingUsdsFutures,
@@ -88,7 +88,7 @@ def trade(rest: Any) -> tuple[list[dict], list[dict]]:
 
 async def main() -> None:
     client = DerivativesTradingUsdsFutures(
-        ConfigurationRestAPI(base_path=USDM, **SIGNING),
+        ConfigurationRestAPI(base_path=USDM, timeout=PATIENCE_MS, **SIGNING),
         config_ws_streams=ConfigurationWebSocketStreams(stream_url=f"{USDM.replace('http', 'ws')}/stream"),
     )
     rest = client.rest_api
