@@ -41,11 +41,11 @@ from arb.leg import Leg
 from arb.results.result import RunOutput
 from arb.results.simulated_orders import SimulatedOrder
 from arb.runtime.live_files import ORDERS, OrderRecords, read_order_files
-from arb.runtime.order_records import line_counts, number_fills
+from arb.runtime.order_records import line_counts
 from arb.runtime.private_log import Mark, PrivateLine
 from arb.runtime.replay_live import RecordedAnswers, replay_live
 from arb.runtime.session_files import SESSION, latencies_of
-from arb.verify.execution_lists import execution_differences
+from arb.verify.execution_lists import execution_differences, place_differences
 from arb.verify.losses import with_causes
 from arb.verify.once import once_differences
 from arb.verify.private_lines import line_differences
@@ -189,7 +189,7 @@ def _strategy(
     if manifest["outcome"] == KILLED:  # the replay's strategy was stopped, and received what was on its way
         requests, answers = requests[: len(orders.requests)], answers[: len(session.answers)]
     differences = _request_differences(orders.requests, requests, legs)
-    differences += _fill_differences(orders, found.fills[: len(recorded.trades)], legs)
+    differences += place_differences(orders, found.fills[: len(recorded.trades)], legs)
     differences += _answer_differences(session.answers, answers, legs)
     for (name, latencies), leg in zip(
         latencies_of(legs, answers, [one.lags for one in derived]),
@@ -283,27 +283,6 @@ def _answer_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Differ
     ]  # fmt: skip
     if len(then) != len(now):
         found.append(Difference("answer", "how many", 0, str(len(then)), str(len(now))))
-    return found
-
-
-def _fill_differences(orders: OrderRecords, fills: Any, legs: Sequence[Leg]) -> list[Difference]:
-    """Of the places of answers and executions in the log of fills."""
-    found = []
-    responses, executions = orders.responses.copy(), orders.executions.copy()
-    number_fills(responses, executions, fills)
-    for what, then, now in (
-        ("answer", orders.responses, responses),
-        ("execution", orders.executions, executions),
-    ):
-        # Executions are listed as the answers that report them.
-        found += [
-            Difference(what, f"number {place} of {legs[int(then[place]['leg'])].name} fill_no", 0,
-                       str(then[place]["fill_no"]), str(now[place]["fill_no"]))
-            for place in map(int, np.flatnonzero(then["fill_no"] != now["fill_no"])[:_SHOWN])
-        ]  # fmt: skip
-    reported = responses["leg"][responses["row"]["fill_qty"] > 0.0]
-    if not np.array_equal(reported, executions["leg"]):
-        found.append(Difference("execution", "order of the rows", 0, "other", "as answers report them"))
     return found
 
 

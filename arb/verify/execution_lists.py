@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import numpy as np
+
 from arb.leg import Leg
 from arb.runtime.live_files import OrderRecords
+from arb.runtime.order_records import number_fills
 from arb.verify.reconcile import Difference
 
+#: Most places that are listed as different: later ones follow from the first.
+_SHOWN = 3
 #: What is compared of an execution.
 _FIELDS = ("side", "tick", "lots", "is_maker", "fee", "fee_asset", "venue_ms")
 _NOT_LISTED = "the venue did not answer the query of its executions at the end"
@@ -37,6 +42,30 @@ def execution_differences(orders: OrderRecords, legs: Sequence[Leg]) -> tuple[li
             if _value(name, then[name]) != _value(name, now[name])
         ]
     return found, len(listed), foreign
+
+
+def place_differences(orders: OrderRecords, fills: Any, legs: Sequence[Leg]) -> list[Difference]:
+    """Of the places of answers and executions in the log of fills, and of the executions' order.
+
+    fills: the log of the replay, which has the fills that the session's had.
+    """
+    found = []
+    responses, executions = orders.responses.copy(), orders.executions.copy()
+    responses["fill_no"] = executions["fill_no"] = -1
+    number_fills(responses, executions, fills)
+    for what, then, now in (
+        ("answer", orders.responses, responses),
+        ("execution", orders.executions, executions),
+    ):
+        found += [
+            Difference(what, f"number {place} of {legs[int(then[place]['leg'])].name} fill_no", 0,
+                       str(then[place]["fill_no"]), str(now[place]["fill_no"]))
+            for place in map(int, np.flatnonzero(then["fill_no"] != now["fill_no"])[:_SHOWN])
+        ]  # fmt: skip
+    # Executions are listed as the answers that report them.
+    if not np.array_equal(responses["leg"][responses["row"]["fill_qty"] > 0.0], executions["leg"]):
+        found.append(Difference("execution", "order of the rows", 0, "other", "as answers report them"))
+    return found
 
 
 def _listed(facts: Mapping[str, Any]) -> tuple[dict[_Key, dict[str, Any]], int]:

@@ -5,6 +5,7 @@ Fields of private frames are those from which something follows; docs/live.md li
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import re
@@ -20,6 +21,8 @@ from support.mutations import FILLS, SESSION, mutate
 Chance = np.random.Generator
 Lines = list["Line"]
 
+#: `live.answer_timeout_ms` of the sessions.
+ANSWER_MS = 1_000
 _ARRAYS = ("requests", "responses", "executions", "states")
 _ROW_CHANGES = ("a field", "a row less", "a row twice", "two rows swapped", "a row more")
 _MARKS = "><!@t{}"
@@ -76,7 +79,14 @@ def change(run: Path, kind: str, chance: Chance) -> str | None:
         return _change_lines(paths[int(chance.integers(len(paths)))], group, what, chance)
     if group in ("fact", "count"):
         return _change_facts(run, group, what, chance)
+    if kind in FILLS and not _has_fills_at_both_legs(run / "trades.csv"):
+        return None
     return mutate(run, kind, chance)
+
+
+def _has_fills_at_both_legs(path: Path) -> bool:
+    with path.open() as lines:
+        return len({line["leg"] for line in csv.DictReader(lines)}) > 1
 
 
 # Rows.
@@ -197,7 +207,10 @@ def _change_text(lines: Lines, what: str, chance: Chance) -> str | None:
 
 def _change_frame(lines: Lines, chance: Chance) -> str | None:
     """A field of a frame that was received."""
-    places = [no for no, one in enumerate(lines) if one.mark == "<" and "{" in one.text]
+    sent = {one.text.removeprefix("sent "): one.ts for one in lines if one.text.startswith("sent ")}
+    places = [
+        no for no, one in enumerate(lines) if one.mark == "<" and "{" in one.text and not _is_late(one, sent)
+    ]
     for place in map(int, chance.permutation(places)):
         line = lines[place]
         head = line.text.index("{") if line.where[0] != "r" else len(" ".join(line.text.split(" ")[:4])) + 1
@@ -209,6 +222,12 @@ def _change_frame(lines: Lines, chance: Chance) -> str | None:
             lines[place] = line._replace(text=line.text[:head] + json.dumps(body, separators=(",", ":")))
             return f"line {line.number}, {key} {before!r} is {parent[key]!r}: {line.text[:300]}"
     return None
+
+
+def _is_late(line: Line, sent: dict[str, int]) -> bool:
+    """Whether it answers a query that was given up before: nothing of it is used. sent: times of requests by id."""
+    found = re.match(r'\{"id":"((?:lookup|time)-\d+)"', line.text)
+    return found is not None and line.ts - sent.get(found[1], 0) > ANSWER_MS * 1_000_000
 
 
 def _read(part: Any) -> Iterator[tuple[Any, str]]:

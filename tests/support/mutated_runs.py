@@ -16,6 +16,7 @@ from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.serve import sandbox_of
 from arb.config import load, write_templates
 from support.command_line import arb
+from support.live_mutations import ANSWER_MS
 from support.live_sandbox import (
     LiveSandbox,
     await_first_row,
@@ -95,7 +96,7 @@ def a_live_session(
             f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in venues])}",
             "risk.position_limit=1000000.0",
             "risk.max_orders_per_second=0",
-            "live.answer_timeout_ms=300",
+            f"live.answer_timeout_ms={ANSWER_MS}",
             *capital,
         ],
     )

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arb.runtime.live_files import EXECUTION, OrderRecords
-from arb.verify.execution_lists import execution_differences
+from arb.runtime.live_files import EXECUTION, RESPONSE, OrderRecords
+from arb.verify.execution_lists import execution_differences, place_differences
 
 LEGS: Any = [SimpleNamespace(venue="binance_spot", symbol="BTCUSDT")]
 FIRST = {"id": "7", "venue_order_id": "1", "side": 1, "tick": 100, "lots": 5, "is_maker": True, "fee": "0.0010",
@@ -65,3 +65,25 @@ def test_an_execution_that_one_side_lacks_is_a_difference() -> None:
     assert texts([FIRST, SECOND], [SECOND]) == [where]
     # Twice in the session is once too often.
     assert texts([FIRST, FIRST], [FIRST]) == [f"{where} lots"]
+
+
+def placed(*responses: tuple[float, int], executions: tuple[int, ...]) -> OrderRecords:
+    """Responses with what they execute and their places in the log of fills; places of the executions."""
+    rows, own = np.zeros(len(responses), RESPONSE), np.zeros(len(executions), EXECUTION)
+    rows["row"]["fill_qty"], rows["fill_no"] = zip(*responses, strict=True)
+    own["fill_no"] = executions
+    return OrderRecords(None, rows, own, None, {}, {})
+
+
+def test_places_in_the_log_of_fills_are_those_of_the_replay() -> None:
+    fills = np.zeros(2, [("asset_no", "i8")])
+    legs: Any = [SimpleNamespace(name="one")]
+
+    def differing(*responses: tuple[float, int], executions: tuple[int, ...] = (0, 1)) -> list[str]:
+        return [one.what for one in place_differences(placed(*responses, executions=executions), fills, legs)]
+
+    assert differing((1.0, 0), (0.0, -1), (1.0, 1)) == []
+    assert differing((1.0, 0), (0.0, 5), (1.0, 1)) == ["answer"]
+    assert differing((1.0, 1), (0.0, -1), (1.0, 0)) == ["answer", "answer"]
+    assert differing((1.0, 0), (1.0, 1), executions=(0, 0)) == ["execution"]
+    assert differing((1.0, 0), (1.0, 1), executions=(0,)) == ["execution"]
