@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -26,9 +27,9 @@ from arb.commands.live import run_live_orders, slow_strategy_notes
 from arb.commands.report import report_run
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.serve import keys_of, sandbox_of
-from arb.commands.verify import verify
+from arb.commands.verify import Verdict, verify
 from arb.config import Config, load, write_templates
-from arb.errors import ExitCode, InputError
+from arb.errors import ExitCode, InputError, InvariantError
 from arb.results.simulated_orders import read_simulated
 from arb.runtime import live_orders
 from arb.runtime.live_files import read_order_files
@@ -67,6 +68,28 @@ def facts_of(run: Path) -> dict[str, Any]:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a sandbox beside the session shakes hands late."""
     monkeypatch.setattr(live_orders, "_OPEN_S", 240.0)
+
+
+def live_process(
+    folder: Path, function: str, *settings: str, stderr: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    """A session in a process of its own, with the sandbox inside."""
+    main = config_of(folder).file
+    legs = json.dumps([f"{venue}:SYMBOL" for venue in SPOT])
+    own = [
+        f"strategy.legs={legs}",
+        *(f"capital.{venue}={{base=10.0, quote=1000000.0}}" for venue in SPOT),
+        *settings,
+    ]
+    words = [word for one in demo_settings(folder, function, *own) for word in ("--set", one)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "arb", "live", "--sandbox", "-c", main, "--out", str(folder / "run"), "--no-report",
+         *words],
+        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        text=True,
+    )  # fmt: skip
 
 
 def test_without_a_sandbox_it_is_one_line() -> None:
@@ -165,20 +188,8 @@ def test_an_interrupted_session_cancels_its_orders_and_is_written(tmp_path: Path
 
 
 def test_a_killed_session_is_finished_and_proven_up_to_its_last_second(tmp_path: Path) -> None:
-    main = config_of(tmp_path).file
-    legs = json.dumps([f"{venue}:SYMBOL" for venue in SPOT])
-    settings = [
-        f"strategy.legs={legs}",
-        *(f"capital.{venue}={{base=10.0, quote=1000000.0}}" for venue in SPOT),
-    ]
-    words = [word for one in demo_settings(tmp_path, "busy", *settings) for word in ("--set", one)]
     run = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "arb", "live", "--sandbox", "-c", main, "--out", str(run), "--no-report", *words],
-        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = live_process(tmp_path, "busy")
     try:
         await_fills(run, 20)
     finally:
@@ -203,19 +214,20 @@ class Served(LiveSandbox):
         }  # fmt: skip
         super().__init__(sandbox_of(known_venues(folder / "none.toml"), **{**usual, **options}))
 
+    def begin(self, **fault: Any) -> None:
+        """Begins a fault."""
+        post = urllib.request.Request(
+            f"{next(iter(self.urls.values())).rest}/sandbox/faults", json.dumps(fault).encode(), method="POST"
+        )
+        urllib.request.urlopen(post).close()
+
 
 def test_on_a_running_sandbox_with_faults_doubts_end_and_the_session_is_proven(tmp_path: Path) -> None:
     config = config_of(tmp_path, SPOT, "live.answer_timeout_ms=300", "live.recv_window_ms=100")
     with Served(tmp_path) as served:
         for kind in ("lost_request", "accepted_no_answer", "user_lost"):
             request = {} if kind == "user_lost" else {"request": "place"}
-            fault = {"kind": kind, "venue": "binance_spot", "at_s": 2.0, **request}
-            post = urllib.request.Request(
-                f"{served.urls['binance_spot'].rest}/sandbox/faults",
-                json.dumps(fault).encode(),
-                method="POST",
-            )
-            urllib.request.urlopen(post).close()
+            served.begin(kind=kind, venue="binance_spot", at_s=2.0, **request)
         result = run_live_orders(
             config, tmp_path / "run", SandboxChoice(7, served.port_base), duration_s=4.0, has_report=False
         )
@@ -266,3 +278,82 @@ def test_a_full_disk_under_the_private_frames_ends_the_session_which_is_proven_u
     found = verify(tmp_path / "run")
     assert found.differences == []
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["outcome"] == "killed"
+
+
+def test_an_account_in_hedge_mode_is_refused(tmp_path: Path) -> None:
+    with Served(tmp_path, venues=PERPETUAL) as served:
+        served.begin(kind="mode_switched", venue="binance_usdm", field="position_mode", value="hedge")
+        with pytest.raises(InputError, match=r"^binance_usdm: the account is in hedge mode") as refused:
+            run_live_orders(
+                config_of(tmp_path, PERPETUAL),
+                tmp_path / "run",
+                SandboxChoice(7, served.port_base),
+                duration_s=4.0,
+            )
+    assert refused.value.exit_code == ExitCode.USER_INPUT
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_orders_of_a_strategy_that_never_returns_stay_open_and_are_named(tmp_path: Path) -> None:
+    process = live_process(tmp_path, "rests_and_hangs", "dry_run.hang_s=0.5", stderr=subprocess.PIPE)
+    try:
+        errors = process.communicate(timeout=120)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert (
+        "; 1 open order may stay at the venues, where nothing cancels them: look there, the session is in "
+        in errors
+    )
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_orders_and_names_them(tmp_path: Path) -> None:
+    def press(line: str) -> None:
+        if "received its first row" in line:
+            signal.setitimer(signal.ITIMER_REAL, 2.0)
+        if "cancelling" in line:
+            assert "a second Ctrl+C ends the wait" in line
+            cancelled.append(time.monotonic())
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+
+    cancelled: list[float] = []
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        with Served(tmp_path) as served:
+            served.begin(kind="lost_request", request="cancel", count=100)
+            with pytest.raises(
+                InvariantError, match=r"^\d+ orders? may be open \(Ctrl.C ended the wait\): look at "
+            ):
+                run_live_orders(
+                    config_of(tmp_path), tmp_path / "run", SandboxChoice(7, served.port_base), has_report=False,
+                    echo=press,
+                )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - cancelled[0] < 10, "a doubt about a cancellation lasts longer"
+    assert verify(tmp_path / "run").verdict == Verdict.NOT_PROVEN, "every difference has its cause"
+
+
+def test_queries_that_nobody_answers_do_not_delay_the_end_for_long(tmp_path: Path) -> None:
+    lines: list[tuple[float, str]] = []
+
+    def on_line(line: str) -> None:
+        lines.append((time.monotonic(), line))
+        if "received its first row" in line:
+            for venue in SPOT:
+                served.begin(kind="lost_request", request="query", venue=venue, count=1000)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with Served(tmp_path) as served:
+        config = config_of(tmp_path, SPOT, "live.answer_timeout_ms=500", function="idle")
+        result = run_live_orders(
+            config, tmp_path / "run", SandboxChoice(7, served.port_base), has_report=False, echo=on_line
+        )
+    assert result.exit_code == ExitCode.INTERRUPTED
+    stopped = next(at for at, line in lines if "stopping the strategy" in line)
+    said = [(at, line) for at, line in lines if "not known at the end" in line]
+    assert [line.partition(" end ")[2].partition(":")[0] for _, line in said] == list(SPOT)
+    assert all("executions, open orders" in line for _, line in said)
+    assert said[0][0] - stopped < 20, "three answers long, not a minute"
+    assert {"executions", "open orders"} <= set(facts_of(tmp_path / "run")["bybit_spot"]["missing"])
+    assert verify(tmp_path / "run").is_proven, "the session has no execution"

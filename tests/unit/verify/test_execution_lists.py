@@ -87,3 +87,13 @@ def test_places_in_the_log_of_fills_are_those_of_the_replay() -> None:
     assert differing((1.0, 1), (0.0, -1), (1.0, 0)) == ["answer", "answer"]
     assert differing((1.0, 0), (1.0, 1), executions=(0, 0)) == ["execution"]
     assert differing((1.0, 0), (1.0, 1), executions=(0,)) == ["execution"]
+
+
+def test_an_execution_that_is_not_listed_has_a_cause_if_the_list_was_not_answered() -> None:
+    orders = records([FIRST, SECOND], [SECOND | {"lots": 6}])
+    orders.facts["binance_spot"]["missing"] = ["executions"]
+    lacking, other = execution_differences(orders, LEGS)[0]
+    assert lacking.cause == "the venue did not answer the query of its executions at the end"
+    assert not other.cause
+    orders.facts["binance_spot"]["missing"] = ["balances"]
+    assert not any(one.cause for one in execution_differences(orders, LEGS)[0])
