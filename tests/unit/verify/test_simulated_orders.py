@@ -33,8 +33,10 @@ from hftbacktest.types import (
 )
 from support.dry_market import MS, START_NS, leg
 
+from arb.commands.verify_figures import simulated_differences
 from arb.engine.account import EXECUTED, REPLACED
 from arb.engine.order_table import ORDER
+from arb.errors import InvariantError
 from arb.results.simulated_orders import SimulatedOrder, read_simulated, simulated_csv
 from arb.runtime.live_files import EXECUTION, REQUEST, RESPONSE, STATE, OrderRecords
 from arb.verify.simulated_orders import simulated_orders
@@ -278,3 +280,13 @@ def test_the_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text(simulated_csv(orders))
     with pytest.raises(ValueError, match="line 2 is no order of this run"):
         read_simulated(path, ["another:LEG"])
+
+
+def test_requests_that_no_session_writes_are_a_difference() -> None:
+    log = Log()
+    placed(log, 0, order_type=9)
+    with pytest.raises(InvariantError, match="the simulated exchange failed with code") as raised:
+        log.compared()
+    (found,) = simulated_differences(Path("run"), None, raised.value)
+    assert (found.what, found.where) == ("simulated", "simulated.csv")
+    assert found.replayed.startswith("InvariantError: the simulated exchange failed")
