@@ -196,7 +196,7 @@ class LiveSandbox:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.result(20)
+        self._ready.result(120)  # a busy machine may have yet to compile
         return self
 
     def __exit__(
