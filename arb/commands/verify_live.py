@@ -80,9 +80,9 @@ def proofs_of_live(
     Instead of the last what was raised, where changed files have no such orders. Raises InputError if unreadable.
     """
     session, orders = read_session(folder, len(legs)), read_order_files(folder)
-    _refuse_other_legs(folder / SESSION, len(legs), session.answers["asset_no"])
+    refuse_other_legs(folder / SESSION, len(legs), session.answers["asset_no"])
     rows = (orders.requests, orders.responses, orders.executions, orders.states)
-    _refuse_other_legs(folder / ORDERS, len(legs), *(one["leg"] for one in rows))
+    refuse_other_legs(folder / ORDERS, len(legs), *(one["leg"] for one in rows))
     # Of a killed session, what its journal does not have is not compared.
     is_killed = manifest["outcome"] == KILLED
     lines = written_lines(folder, legs, manifest["session"]["orders"].get("kept") if is_killed else None)
@@ -115,7 +115,7 @@ def _beside_simulation(
         return error
 
 
-def _refuse_other_legs(path: Path, legs: int, *columns: Any) -> None:
+def refuse_other_legs(path: Path, legs: int, *columns: Any) -> None:
     """Raises InputError for a file with rows of a leg that the session has not."""
     if any(((one < 0) | (one >= legs)).any() for one in columns):
         raise InputError(f"{path}: cannot be read: it has rows of other legs than the session")

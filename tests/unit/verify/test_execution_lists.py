@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from arb.commands.verify_live import refuse_other_legs
+from arb.errors import InputError
 from arb.runtime.live_files import EXECUTION, RESPONSE, OrderRecords
 from arb.verify.execution_lists import execution_differences, place_differences
 
@@ -97,3 +100,10 @@ def test_an_execution_that_is_not_listed_has_a_cause_if_the_list_was_not_answere
     assert not other.cause
     orders.facts["binance_spot"]["missing"] = ["balances"]
     assert not any(one.cause for one in execution_differences(orders, LEGS)[0])
+
+
+@pytest.mark.parametrize("leg", [-1, 2])
+def test_rows_of_a_leg_that_the_session_has_not_are_one_line(leg: int) -> None:
+    refuse_other_legs(Path("orders.npz"), 2, np.array([0, 1]), np.array([], int))
+    with pytest.raises(InputError, match=r"^orders\.npz: cannot be read: it has rows of other legs"):
+        refuse_other_legs(Path("orders.npz"), 2, np.array([0, 1]), np.array([1, leg]))
