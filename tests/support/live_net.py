@@ -428,7 +428,8 @@ class LiveNet:
         """The market goes on: at every frame."""
         self.advance()
         self.plan()
-        if self.timers.now >= self._cleared_ns + SECOND:
+        # Not without faults: Bybit's first ticker would then have funding rates, which hftbacktest's engine cannot pay.
+        if self.faults is not None and self.timers.now >= self._cleared_ns + SECOND:
             self._clear_derived()
         lines = self._tape._lines  # what is known ahead, so that nothing is sent late
         following = lines[0].send_ns if lines else self.timers.now + _STEP_NS
