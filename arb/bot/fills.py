@@ -53,7 +53,8 @@ def log_fills(bot, control, asset_no):
     address = orders.c_orders_values_next(iterator)
     while address != 0:
         order = order_at(address)
-        if order.status == FILLED:
+        # An order of quantity 0 is filled without an execution.
+        if order.status == FILLED and order.exec_qty > 0.0:
             _log_fill(control, asset_no, order)
         address = orders.c_orders_values_next(iterator)
 

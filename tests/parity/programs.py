@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
 from hftbacktest.order import BUY, GTC, GTX, LIMIT, MARKET  # noqa: E402
-from hypothesis import HealthCheck, given, seed, settings  # noqa: E402
+from hypothesis import HealthCheck, example, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from numba import float64, int64, njit  # noqa: E402
 from support.dry_market import dry_legs  # noqa: E402
@@ -327,6 +327,7 @@ def check(examples: int, number: int) -> int:
     worlds, ties = Worlds(interpret_with_arrays if number // BATCH % 2 else interpret), 0
 
     @seed(number)
+    @example([(0, 0, 0, 0, 0, 0), (0, 0, 1, 0, 854, 0)])  # an order of quantity 0, which no engine executes
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(PROGRAMS)
     def compare(steps: list[tuple[int, ...]]) -> None:
