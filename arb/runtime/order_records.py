@@ -50,10 +50,13 @@ class OrderLog:
         )
 
     def records(self, fills: Any, desks: Mapping[str, VenueDesk]) -> OrderRecords:
-        """The records of the session, answers in order of their receipt. fills: the bot's log of fills."""
+        """The records of the session, answers in order of their receipt, those of one moment by their legs.
+
+        fills: the bot's log of fills.
+        """
         self._make_rows()
         requests, responses = _joined(self._requests, REQUEST), _joined(self._responses, RESPONSE)
-        order = np.argsort(responses["received_ns"], kind="stable")
+        order = np.lexsort((responses["leg"], responses["received_ns"]))
         place_of = np.argsort(order)
         responses = responses[order]
         by_answer = sorted(self._executions, key=lambda one: int(place_of[one[0]]))

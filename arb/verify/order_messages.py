@@ -110,22 +110,27 @@ class CheckedStates(OrderStates):
         for x in state.executions.values():
             known = sums.setdefault(x.venue_order_id, {0})
             known |= {one + x.lots for one in known}
+        refused: dict[str, str] = {}
         for u, at in asked.updates:
-            if why := self._ids(state, u) or _contradiction(state, asked, sums.get(u.venue_order_id, {0}), u):
+            if u.status is OrderStatus.REJECTED and all(u.client_id != one.client_id for one in state.links):
+                refused.setdefault(u.client_id, u.venue_order_id)  # an order that was to replace this one
+            if why := self._ids(state, u, refused) or _contradiction(
+                state, asked, sums.get(u.venue_order_id, {0}), u
+            ):
                 yield Contrary(state.client_ids[0], at, str(u), why)
         for x, at in asked.executions:
             known_one = state.executions.get(x.execution_id)
-            why = self._ids(state, x)
+            why = self._ids(state, x, {})
             if known_one is None or known_one.venue_ms != x.venue_ms:
                 why = "none" if known_one is None else f"at {known_one.venue_ms}"
             if why:
                 yield Contrary(state.client_ids[0], at, str(x), why)
 
-    def _ids(self, state: OrderState, message: OrderUpdate | Execution) -> str:
-        """Both ids of a message are of its order."""
+    def _ids(self, state: OrderState, message: OrderUpdate | Execution, refused: Mapping[str, str]) -> str:
+        """Both ids of a message are of its order. refused: the venue's ids of refused orders, by client id."""
         if message.client_id and message.client_id not in state.client_ids:
             return f"an order of {', '.join(state.client_ids)}"
-        known = [link.venue_id for link in state.links]
+        known = [*(link.venue_id for link in state.links), refused.get(message.client_id, "")]
         is_known = not message.venue_order_id or message.venue_order_id in known
         return "" if is_known else f"an order with the venue's id {', '.join(known)}"
 

@@ -24,6 +24,11 @@ def over() -> OneOrder:
     return order().update("NEW").execute("a", 4).execute("b", 6).update("FILLED", 10)
 
 
+def refused_replacement() -> OneOrder:
+    one = order(venue="binance_spot").update("NEW").amend(101, 8)
+    return one.update("REJECTED", of=2, tick=101, total=8)
+
+
 @pytest.mark.parametrize(
     "one",
     [
@@ -35,6 +40,8 @@ def over() -> OneOrder:
         .update("NEW", tick=101, total=8)
         .update("CANCELED", total=8, tick=101),
         order(venue="binance_spot").update("NEW").amend(101, 8).update("NEW", of=2, tick=101, total=8),
+        # An order that was to replace it was refused: the venue gave it an id.
+        refused_replacement().answer("REFUSED").update("CANCELED"),
         # The venue cut it, and a look-up confirmed that.
         order().update("NEW").update("NEW", total=8).update("NEW", total=8, asked=True),
         order("MARKET").execute("a", 9).update("FILLED", 9, total=9),
@@ -66,6 +73,13 @@ def test_an_update_without_an_effect_that_says_something_else(
     assert (one.state.phase, one.said) == (before, [])
     (found,) = contrary(one)
     assert found.client_id == one.id()
+
+
+def test_a_refused_order_has_one_id() -> None:
+    one = refused_replacement()
+    update = one.an_update("REJECTED", of=2, tick=101, total=8)
+    one.states.update(update._replace(venue_order_id="v77"), 9)
+    assert [found.at for found in contrary(one)] == [9]
 
 
 def test_ids_of_a_message_are_those_of_one_order() -> None:
