@@ -11,24 +11,20 @@ from support.live_world import LiveSession
 from arb.results.simulated_orders import BOTH, NEITHER, NOT_SENT, REFUSED, UNKNOWN
 from arb.runtime.live_files import OrderRecords
 from arb.verify.simulated_orders import simulated_orders
-from connectors.units import MILLISECOND
-
-#: The recorded market of a session ends earlier than the session, by less than this.
-_RECORDED_NS = 50 * MILLISECOND
 
 
 def beside_simulation(live: LiveSession, orders: OrderRecords, rows: Sequence[Sequence[Any]]) -> list[str]:
     """Each order alone, put to the simulated exchange: the same fills, prices, ends and times."""
     found = simulated_orders(live.legs, live.orders.head["session_ms"], orders, rows, live.end_ts)
     legs = {leg.name: leg for leg in live.legs}
+    # The recorded market ends earlier than the session, by a row's largest delay.
+    delays = {leg.name: _largest_delay(own) for leg, own in zip(live.legs, rows, strict=True)}
     differing = []
     for one in found:
-        if (
-            one.filled_by == UNKNOWN
-            and max(one.request_ts, one.live_end_ts or 0) > live.end_ts - _RECORDED_NS
-        ):
-            continue
         leg = legs[one.leg]
+        arrived_ts = max(one.request_ts + leg.entry_latency_ns, one.live_end_ts or 0)
+        if one.filled_by == UNKNOWN and arrived_ts > live.end_ts - delays[one.leg]:
+            continue
         end = "expired" if one.live_end in (REFUSED, NOT_SENT) else one.live_end
         is_equal = (
             one.filled_by in (BOTH, NEITHER)
@@ -45,3 +41,7 @@ def beside_simulation(live: LiveSession, orders: OrderRecords, rows: Sequence[Se
     if len(found) != placed:
         differing.append(f"beside the simulated exchange: {len(found)} of {placed} orders")
     return differing[:3]
+
+
+def _largest_delay(arrays: Sequence[Any]) -> int:
+    return max((int((rows["local_ts"] - rows["exch_ts"]).max()) for rows in arrays if len(rows)), default=0)
