@@ -40,13 +40,14 @@ class Mailbox:
         self._world = world  # owns the records
         assets = world.assets[: len(world.legs)]
         self._cells = _cells_at(world.address, len(WORLD.names or ()))
+        self._is_live = bool(self._cells[_IS_LIVE])
         self._requests = [_Queue(int(address)) for address in assets["requests"]]
         self._responses = [_Queue(int(address)) for address in assets["responses"]]
 
-    @property
     def earliest_ts(self) -> int:
         """The earliest time of receipt of an answer: on live data later than all that the bot has reached."""
-        return int(self._cells[_LATEST]) + 1 if self._cells[_IS_LIVE] else 0
+        latest: int = self._cells[_LATEST]
+        return latest + 1 if self._is_live else 0
 
     def take(self) -> list[tuple[int, Any]]:
         """Removes all requests; returns (leg, copy of the row of ORDER), by leg, then in the order of the requests."""
@@ -65,7 +66,7 @@ class Mailbox:
 
         It is not before `earliest_ts`, nor before the leg's answer before.
         """
-        return self._responses[leg].append(row, max(received_ts, self.earliest_ts))
+        return self._responses[leg].append(row, max(received_ts, self.earliest_ts()))
 
     def put_request(self, leg: int, row: Any, made_ts: int) -> int:
         """Queues a request as the bot does, for an exchange that is driven without one; returns its time."""
@@ -115,9 +116,11 @@ class _Queue:
         self._look()
         count = cells[_COUNT]
         end = cells[_HEAD] + count
-        timestamp = max(timestamp, self._times[end - 1] if count else 0)
+        if count:
+            timestamp = max(timestamp, self._times[end - 1])
         self._times[end] = timestamp
-        self._rows[end * _BYTES : (end + 1) * _BYTES] = row.tobytes()
+        begin = end * _BYTES
+        self._rows[begin : begin + _BYTES] = row.tobytes()
         cells[_COUNT] = count + 1
         return timestamp
 

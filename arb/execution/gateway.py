@@ -98,6 +98,8 @@ class Gateway:
         self._clock = clock
         self._later = later
         self._mailbox = Mailbox(world)
+        #: See `Mailbox`.
+        self.earliest_ts = self._mailbox.earliest_ts
         self._marks = Marks(world, legs)
         self._orders = BotOrders(legs)
         self._delivered: list[DeliveredAnswer] = []
@@ -132,11 +134,6 @@ class Gateway:
     def on_time(self, now_ns: int) -> None:
         """See `AnsweringSide`: its events are those of the venues."""
         self.settled_ts = max(self.settled_ts, now_ns)
-
-    @property
-    def earliest_ts(self) -> int:
-        """See `Mailbox`."""
-        return self._mailbox.earliest_ts
 
     # -- requests
 

@@ -183,17 +183,18 @@ class OrderState:
         pending = self.pending
         if pending is not None and link is pending.link and u.status is OrderStatus.REJECTED:
             return []  # the replacing order was refused; the answer says what happened to the old one
-        effects = self._proven(link, u.venue_ms, at)
+        effects = self._proven(link, u.venue_ms, at) if pending is not None and pending.link is link else []
         link.said = max(link.said, u.executed_lots)
         if link is self.links[-1]:
             effects += self._compared(link, u, at, asked)
-        if not u.status.is_open and link.end is None:
+        if u.status > OrderStatus.PARTIAL and link.end is None:
             if u.executed_lots < 0:
                 return [*effects, LookUp(link.client_id)]
             link.end, link.cause, link.end_ms = u.status, u.cause, u.venue_ms
             if u.status is OrderStatus.FILLED:
                 link.total = u.executed_lots
-        if self.rests and (u.status.is_open or link.executed):
+        is_new = pending is not None and pending.act is Act.PLACE
+        if is_new and self.rests and (u.status.is_open or link.executed):
             effects += self._accepted(self._row(AnswerKind.ACCEPTED, at, NEW, u.venue_ms))
         self.phase = max(self.phase, Phase.OPEN)
         return effects + self._settled(at)
@@ -301,7 +302,7 @@ class OrderState:
                 if is_fresh or u.venue_ms > self.changed_ms:
                     return self._modified(tick, total, u.venue_ms, at)
                 return [LookUp(one) for one in self.asked_ids]
-        if (tick, total) == (link.tick, link.total) or not u.status.is_open or not self.rests:
+        if u.status > OrderStatus.PARTIAL or (tick, total) == (link.tick, link.total) or not self.rests:
             self.changed_ms = (
                 max(self.changed_ms, u.venue_ms) if self.phase is Phase.SENT else self.changed_ms
             )

@@ -145,7 +145,7 @@ class LiveOrders:
                 log,
                 self._setup.times,
                 now_of=lambda local_ts: local_ts + session.offset_ns,
-                earliest=lambda: self.gateway.earliest_ts,
+                earliest=self.gateway.earliest_ts,
                 failed=self._fail,
                 apply=self._apply,
             )
@@ -329,5 +329,5 @@ class LiveOrders:
         if self._session is None:
             return 0
         return max(
-            self._session.now, self.gateway.earliest_ts, *(lines.now for lines in self._lines.values())
+            self._session.now, self.gateway.earliest_ts(), *(lines.now for lines in self._lines.values())
         )

@@ -71,10 +71,7 @@ def kind_of(client_id: str) -> ExecutionKind:
 
 def tick_of(instrument: Instrument, price: str) -> int:
     """A price in ticks; -1 for the zero of an order without one. Raises OffGridError."""
-    tick = instrument.tick.count_of(price)
-    if tick < 0:
-        raise OffGridError(f"the price {price} is negative")
-    return tick or -1
+    return instrument.tick.size_of(price) or -1
 
 
 def traded_tick_of(instrument: Instrument, price: str) -> int:
@@ -87,7 +84,4 @@ def traded_tick_of(instrument: Instrument, price: str) -> int:
 
 def lots_of(instrument: Instrument, quantity: str) -> int:
     """A quantity in lots. Raises OffGridError."""
-    lots = instrument.lot.count_of(quantity)
-    if lots < 0:
-        raise OffGridError(f"the quantity {quantity} is negative")
-    return lots
+    return instrument.lot.size_of(quantity)

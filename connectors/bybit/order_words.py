@@ -5,7 +5,6 @@ Source: bybit-exchange/docs v5 `enum.mdx` (read 2026-07-24).
 
 from __future__ import annotations
 
-from connectors.errors import OffGridError
 from connectors.orders.model import EndCause, ExecutionKind, Force, Instrument, OrderStatus
 
 SIDES = {"Buy": 1, "Sell": -1}
@@ -64,7 +63,7 @@ def end_of(
     found = _STATUSES.get(status)
     if found is None:
         raise UnreadableError(f"unknown status {status[:40]!r} of an order")
-    if found.is_open or found is OrderStatus.FILLED:
+    if found <= OrderStatus.FILLED:
         return found, EndCause.NONE
     if cancel_type == _SELF_TRADE:
         return OrderStatus.EXPIRED, EndCause.SELF_TRADE
@@ -83,10 +82,7 @@ def end_of(
 
 def lots_of(instrument: Instrument, quantity: str) -> int:
     """A quantity in lots; "" is none. Raises OffGridError."""
-    lots = instrument.lot.count_of(quantity or "0")
-    if lots < 0:
-        raise OffGridError(f"the quantity {quantity} is negative")
-    return lots
+    return instrument.lot.size_of(quantity or "0")
 
 
 def ms_of(time: str | int) -> int:

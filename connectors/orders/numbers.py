@@ -46,6 +46,8 @@ class DecimalStep:
         #: How many steps a decimal text is. Raises OffGridError if they are not whole, or it is no such text. Texts are
         #: kept: a venue repeats an order's prices and quantities in each message about it.
         self.count_of: Callable[[str], int] = _Counts(self._counted).__getitem__
+        #: The same for a text that may not be negative.
+        self.size_of: Callable[[str], int] = _Counts(self._counted_size).__getitem__
 
     def text_of(self, count: int) -> str:
         """`count` steps: 1003 steps of "0.10" are "100.3". Raises ValueError for a negative count."""
@@ -55,6 +57,12 @@ class DecimalStep:
                 self._texts.clear()
             text = self._texts[count] = self._written(count)
         return text
+
+    def _counted_size(self, text: str) -> int:
+        count = self._counted(text)
+        if count < 0:
+            raise OffGridError(f"{text} is negative")
+        return count
 
     def _counted(self, text: str) -> int:
         if len(text) > _CHARS_MAX:

@@ -99,7 +99,7 @@ class NetOrders(LiveOrders):
             self._lines[leg.venue] = OrderLines(
                 leg.venue, Sockets(url, url, net, net, timers, lambda: 0.5), protocols,
                 self.gateway.desks[leg.venue], log, setup.times,
-                now_of=lambda local_ts: local_ts, earliest=lambda: self.gateway.earliest_ts, failed=session.fail,
+                now_of=lambda local_ts: local_ts, earliest=self.gateway.earliest_ts, failed=session.fail,
                 apply=self._apply,
             )  # fmt: skip
         for lines in self._lines.values():
