@@ -325,7 +325,11 @@ async def run(
     await host.open(urls)
     listeners = {venue: BareListener() for venue in venues}
     clients = [
-        (await picows.ws_connect(functools.partial(listeners.__getitem__, venue), bare[venue]))[0]
+        (
+            await picows.ws_connect(
+                functools.partial(listeners.__getitem__, venue), bare[venue], websocket_handshake_timeout=30
+            )
+        )[0]
         for venue in venues
     ]
     host.taps[1].on_rows(0, touch_row(0, is_bid=False))
