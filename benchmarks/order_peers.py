@@ -35,6 +35,7 @@ from hftbacktest.types import BUY_EVENT, DEPTH_EVENT, SELL_EVENT, event_dtype
 from arb.bot.compilation import compile_strategy
 from arb.data.recordings.recorder import Recorder
 from arb.engine.live import LiveBot, LiveWorld
+from arb.execution.ids import SessionIds
 from arb.leg import Leg
 from arb.runtime.live_orders import LiveOrders, OrderSetup
 from arb.runtime.live_rows import LiveDriver
@@ -249,7 +250,7 @@ class LiveHost:
             self.legs,
             [instrument_of(leg) for leg in self.legs],
             signers,
-            time.time_ns() // _MS,
+            SessionIds("bench1", 1, time.time_ns() // _MS),
             2_000,
             5_000,
         )

@@ -22,6 +22,7 @@ from arb.config.adapters import load_adapter
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import InputError
+from arb.execution.ids import SessionIds, new_tag
 from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.sandbox_venues import sandbox_urls
@@ -29,6 +30,7 @@ from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.trade_protocols import signer_of
 from arb.runtime.warm import warm_session
 from connectors.orders.signing import Signer
+from connectors.units import MILLISECOND
 
 
 def run_live_orders(
@@ -64,7 +66,8 @@ class _Rehearsal:
         strategy = compile_ahead(*setup, recorder)
         world = LiveWorld(legs, keep_trades=strategy.uses.trades, is_live=True)
         signers = {leg.venue: self._signer(leg.venue) for leg in legs}
-        orders = LiveOrders(world, order_setup(config, legs, signers, time.time_ns() // 1_000_000), folder)
+        ids = SessionIds(new_tag("sandbox"), 1, time.time_ns() // MILLISECOND)
+        orders = LiveOrders(world, order_setup(config, legs, signers, ids), folder)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

@@ -10,6 +10,7 @@ import numpy as np
 from arb.config import Config
 from arb.config.assets import assets_of
 from arb.errors import InputError
+from arb.execution.ids import SessionIds, ids_of
 from arb.leg import Leg
 from arb.runtime.journal import JournalContent
 from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
@@ -25,14 +26,14 @@ from connectors.orders.signing import Signer
 
 
 def order_setup(
-    config: Config, legs: Sequence[Leg], signers: Mapping[str, Signer], session_ms: int
+    config: Config, legs: Sequence[Leg], signers: Mapping[str, Signer], ids: SessionIds
 ) -> OrderSetup:
     """What the orders of a session need. Raises InputError for a leg whose assets are not known by its name."""
     return OrderSetup(
         legs,
         [_instrument(leg) for leg in legs],
         signers,
-        session_ms,
+        ids,
         config.live.answer_timeout_ms,
         config.live.recv_window_ms,
     )
@@ -65,14 +66,14 @@ def written_lines(folder: Path, legs: Sequence[Leg], kept: int | None = None) ->
 def derived_orders(
     config: Config,
     legs: Sequence[Leg],
-    session_ms: int,
+    ids: SessionIds,
     lines: Mapping[str, Iterable[PrivateLine]],
     recorded: OrderRecords,
     error: str = "",
 ) -> DerivedOrders:
     """What follows from the private lines of a session. error: that ended it."""
     signers: dict[str, Signer] = {leg.venue: BlankSigner(logs_on=True) for leg in legs}
-    setup = order_setup(config, legs, signers, session_ms)
+    setup = order_setup(config, legs, signers, ids)
     return derive_orders(lines, setup.desks(CheckedStates), legs, setup.instruments, recorded, error)
 
 
@@ -80,7 +81,7 @@ def orders_of_killed(
     folder: Path, config: Config, legs: Sequence[Leg], content: JournalContent
 ) -> OrderRecords:
     """The records of a killed session: those of its journal, and what follows from its private lines."""
-    session_ms = int(content.head["session_ms"])
+    ids = ids_of(content.head)
     lines = written_lines(folder, legs, content.entries)
     own = OrderRecords(
         content.requests.copy(),
@@ -90,6 +91,6 @@ def orders_of_killed(
         {},
         {},
     )
-    derived = derived_orders(config, legs, session_ms, lines, own)
+    derived = derived_orders(config, legs, ids, lines, own)
     counts = line_counts({venue: len(of_venue) for venue, of_venue in lines.items()})
     return kept_records(own, derived.records, content.fills, content.entries, counts)

@@ -20,6 +20,7 @@ from arb.config import Config, config_of
 from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder
 from arb.errors import ArbError, InputError
+from arb.execution.ids import ids_of
 from arb.leg import Leg
 from arb.results.evidence import MANIFEST
 from arb.results.folder import RunFolder
@@ -137,7 +138,7 @@ def _simulated_of(
     # A dry-run does not load what order entry needs.
     from arb.verify.simulated_orders import simulated_orders
 
-    config, session_ms = config_of(record.head["config"], str(folder)), int(record.head["session_ms"])
+    config, ids = config_of(record.head["config"], str(folder)), ids_of(record.head)
     marks = np.frombuffer(snapshot.marks, MARK)
     try:
         with scratch_folder() as scratch:
@@ -147,7 +148,7 @@ def _simulated_of(
                     zip(leg_sources(folder, config, legs), snapshot.legs, strict=True)
                 )
             ]
-            return simulated_orders(legs, session_ms, orders, rows, snapshot.end_ts)
+            return simulated_orders(legs, ids, orders, rows, snapshot.end_ts)
     except (
         Exception
     ):  # no comparison is worth a session; `arb verify` derives it again, and reports the error

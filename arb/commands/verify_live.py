@@ -37,6 +37,7 @@ from arb.config import Config
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import InputError
+from arb.execution.ids import ids_of
 from arb.leg import Leg
 from arb.results.result import RunOutput
 from arb.results.simulated_orders import SimulatedOrder
@@ -110,7 +111,7 @@ def _beside_simulation(
 ) -> list[SimulatedOrder] | Exception:
     rows = [[one.exch] for one in derived]
     try:
-        return simulated_orders(legs, int(manifest["session_ms"]), orders, rows, session.end_ts)
+        return simulated_orders(legs, ids_of(manifest), orders, rows, session.end_ts)
     except Exception as error:  # of requests or answers that no session writes; the caller reports it
         return error
 
@@ -135,7 +136,7 @@ def _frames(
     lines: Mapping[str, Sequence[PrivateLine]],
 ) -> Proof:
     counts = manifest["session"]["orders"]
-    found = derived_orders(config, legs, int(manifest["session_ms"]), lines, orders, manifest["error"] or "")
+    found = derived_orders(config, legs, ids_of(manifest), lines, orders, manifest["error"] or "")
     differences = [
         one
         for venue, own in lines.items()

@@ -14,6 +14,7 @@ from arb.execution.answers import BotAnswer, FundingAnswer
 from arb.execution.catch_up import Questions
 from arb.execution.doubt import Inquiries
 from arb.execution.facts import DeskFacts
+from arb.execution.ids import SessionIds
 from arb.execution.order_records import Effect, Phase
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
@@ -89,12 +90,12 @@ class DeskWires:
         protocol: OrderProtocol,
         user: UserProtocol,
         legs: Mapping[int, Instrument],
-        session_ms: int,
+        ids: SessionIds,
         times: TradeTimes,
         recv_window_ms: int = 5_000,
         states: type[OrderStates] = OrderStates,
     ) -> None:
-        """protocol, user: of this desk alone, without legs. session_ms: the session's start, part of all client ids.
+        """protocol, user: of this desk alone, without legs. ids: of the session's orders.
 
         states: what keeps the orders.
         """
@@ -106,9 +107,9 @@ class DeskWires:
         for no, leg in legs.items():
             protocol.add_leg(no, leg)
             user.add_leg(no, leg)
-        self._session_ms = session_ms
+        self._session_ms = ids.session_ms
         self._times = times
-        self.orders = states(protocol.venue, legs, session_ms)
+        self.orders = states(protocol.venue, legs, ids)
         self.inquiries = Inquiries(times, recv_window_ms)
         self.facts = DeskFacts()
         self._stage = Stage.AWAY
@@ -120,7 +121,7 @@ class DeskWires:
         self._trade_lines: set[str] = set()
         self._user_lines: set[str] = set()
         self._clock_ms = -1
-        self._last_event_ms = session_ms
+        self._last_event_ms = ids.session_ms
         self._stopped_until = 0
         self._numbers = 0
         self._fundings: OrderedDict[tuple[str, str, int, Decimal], None] = OrderedDict()

@@ -1,34 +1,84 @@
 """Ids of orders and wire requests. They decode themselves: no table, unique for ever, the same in every replay.
 
-A client id is `arb-<ms>-<leg>-<request>`: the session's start, the leg and its request that created the venue's order,
-in hexadecimal digits. All venues accept its letters and length. A wire id is `<leg>-<request>-<letter><attempt>`; one
-of a request of the desk itself begins with a letter.
+A client id is `arb-<tag>-<run>-<leg>-<request>`: the tag of the journal whose session placed the order, the number of
+the session's run, the leg and its request that created the venue's order; numbers in hexadecimal digits. The journal
+reserves a run's number on the disk before the run's first order and gives it to no other, so that no id is used twice,
+whatever is lost. All venues accept its letters and length. A wire id is `<leg>-<request>-<letter><attempt>`; one of a
+request of the desk itself begins with a letter.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from connectors.orders.model import Act
 
-_CLIENT_ID = re.compile(r"arb-([0-9a-f]{1,12})-([0-9a-f]{1,3})-([0-9a-f]{1,10})")
+_TAG = re.compile(r"[a-z0-9]{6}")
+_CLIENT_ID = re.compile(r"arb-([a-z0-9]{6})-([0-9a-f]{1,7})-([0-9a-f]{1,2})-([0-9a-f]{1,10})")
+#: Characters of a tag.
+_LETTERS_OF_TAG = "abcdefghijklmnopqrstuvwxyz0123456789"
+#: The next run that does not fit into an id.
+RUNS_MAX = 1 << 28
 
 #: Of the acts that are about one order.
 _LETTERS = {Act.PLACE: "p", Act.CANCEL: "c", Act.AMEND: "a", Act.LOOK_UP: "q", Act.EXECUTIONS: "x"}
 
 
-def client_id(session_ms: int, leg: int, request_no: int) -> str:
-    """The client id of the order that a request creates; at most 30 characters."""
-    return f"arb-{session_ms:x}-{leg:x}-{request_no:x}"
+class OrderId(NamedTuple):
+    """A client id of ours, taken apart."""
+
+    tag: str
+    run: int
+    leg: int
+    request_no: int
 
 
-def parse_client_id(text: str) -> tuple[int, int, int] | None:
-    """(session's start in ms, leg, request) of a client id of ours; None for any other text."""
+class SessionIds(NamedTuple):
+    """What the ids of a session's orders begin with, and when it began (ms UTC). tag: 6 of a-z and 0-9."""
+
+    tag: str
+    run: int
+    session_ms: int
+
+    def client_id(self, leg: int, request_no: int) -> str:
+        """The client id of the order that a request creates; at most 32 characters."""
+        return f"arb-{self.tag}-{self.run:x}-{leg:x}-{request_no:x}"
+
+    def owns(self, client_id: str) -> bool:
+        """Whether a client id is one of this session."""
+        found = parse_client_id(client_id)
+        return found is not None and (found.tag, found.run) == (self.tag, self.run)
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """Fields of the manifest."""
+        return {"order_tag": self.tag, "order_run": self.run, "session_ms": self.session_ms}
+
+
+def new_tag(environment: str) -> str:
+    """A tag for a new journal: the environment's first letter, and five random characters."""
+    return environment[0] + "".join(secrets.choice(_LETTERS_OF_TAG) for _ in range(5))
+
+
+def ids_of(head: Mapping[str, Any]) -> SessionIds:
+    """The ids of a written session, from its manifest. Raises ValueError."""
+    tag, run, session_ms = head["order_tag"], head["order_run"], head["session_ms"]
+    if not (isinstance(tag, str) and _TAG.fullmatch(tag) and 0 <= int(run) < RUNS_MAX):
+        raise ValueError("order_tag and order_run of the manifest are no ids of a session")
+    return SessionIds(tag, int(run), int(session_ms))
+
+
+def parse_client_id(text: str) -> OrderId | None:
+    """A client id of ours, of any session; None for any other text."""
     found = _CLIENT_ID.fullmatch(text)
     if found is None:
         return None
-    session_ms, leg, request_no = (int(part, 16) for part in found.groups())
-    return session_ms, leg, request_no
+    tag, *numbers = found.groups()
+    run, leg, request_no = (int(part, 16) for part in numbers)
+    return OrderId(tag, run, leg, request_no)
 
 
 def wire_id(leg: int, request_no: int, act: Act, attempt: int = 0) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from arb.execution.answers import RequestRow
-from arb.execution.ids import client_id, parse_client_id
+from arb.execution.ids import SessionIds
 from arb.execution.order_records import Broken, Effect, Link, Noted, Pending, Phase
 from arb.execution.order_state import OrderState
 from connectors.orders.model import (
@@ -51,12 +51,12 @@ class Closed(NamedTuple):
 class OrderStates:
     """The orders of one venue. One writer: its desk."""
 
-    def __init__(self, venue: str, legs: Mapping[int, Instrument], session_ms: int) -> None:
-        """session_ms: the session's start, part of all client ids."""
+    def __init__(self, venue: str, legs: Mapping[int, Instrument], ids: SessionIds) -> None:
+        """ids: of the session's orders."""
         self._venue = venue
         self._legs = dict(legs)
         self._symbols = {leg.symbol for leg in legs.values()}
-        self._session_ms = session_ms
+        self._session_ids = ids
         #: Orders that may still trade, or whose executions or requests are not complete, by their first client id.
         self.open: dict[str, OrderState] = {}
         #: By the bot's id, the latest with it; by the client's and the venue's.
@@ -97,7 +97,7 @@ class OrderStates:
         return (
             self._find(client, venue_id) is not None
             or venue_id in self._closed_ids
-            or self._is_of_session(client)
+            or self._session_ids.owns(client)
         )
 
     def long_ago(self) -> list[Closed]:
@@ -122,7 +122,7 @@ class OrderStates:
                 leg,
                 self._legs[leg].symbol,
                 row.request_no,
-                client_id(self._session_ms, leg, row.request_no),
+                self._session_ids.client_id(leg, row.request_no),
                 side=row.side,
                 force=row.force,
                 is_market=row.is_market,
@@ -134,7 +134,7 @@ class OrderStates:
         present = state.present
         keeps_place = row.tick == present.tick and row.lots < state.total_lots - state.executed_lots
         replaces = self._venue in _REPLACING and not keeps_place
-        new_id = client_id(self._session_ms, leg, row.request_no) if self._venue in _REPLACING else ""
+        new_id = self._session_ids.client_id(leg, row.request_no) if self._venue in _REPLACING else ""
         return self._change(
             state,
             Act.AMEND,
@@ -319,7 +319,7 @@ class OrderStates:
             if x is not None and x.execution_id not in closed.execution_ids:
                 return [Broken(f"{client} ended long ago, and has another execution {x.execution_id}")]
             return []
-        if self._is_of_session(client):
+        if self._session_ids.owns(client):
             return [Noted("old", f"{client}: {text}")]
         for waiting in [one for one in self._orphans.values() if one.venue_order_id == venue_id]:
             del self._orphans[waiting.symbol, venue_id, waiting.execution_id]
@@ -330,10 +330,6 @@ class OrderStates:
         if len(self._foreign) > ORPHANS_MAX:
             self._foreign.popitem(last=False)
         return [Noted("foreign", f"{client or venue_id}: {text}")]
-
-    def _is_of_session(self, client: str) -> bool:
-        ours = parse_client_id(client)
-        return ours is not None and ours[0] == self._session_ms
 
     # -- bounds
 

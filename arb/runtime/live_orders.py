@@ -18,6 +18,7 @@ from arb.errors import ArbError, InputError, InvariantError
 from arb.execution.answers import BotAnswer
 from arb.execution.desk_wires import Outputs
 from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
+from arb.execution.ids import SessionIds
 from arb.execution.order_states import OrderStates
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
@@ -52,12 +53,12 @@ _LOOK_S = 0.02
 
 
 class OrderSetup(NamedTuple):
-    """What the orders of a session need. signers: by venue. session_ms: the session's start, in all ids of orders."""
+    """What the orders of a session need. signers: by venue. ids: of its orders."""
 
     legs: Sequence[Leg]
     instruments: Sequence[Instrument]
     signers: Mapping[str, Signer]
-    session_ms: int
+    ids: SessionIds
     answer_timeout_ms: int
     recv_window_ms: int
 
@@ -77,7 +78,7 @@ class OrderSetup(NamedTuple):
             protocols = protocols_of(venue, self.signers[venue], self.recv_window_ms)
             legs = {no: self.instruments[no] for no, leg in enumerate(self.legs) if leg.venue == venue}
             desks[venue] = VenueDesk(
-                venue, *protocols, legs, self.session_ms, self.times, self.recv_window_ms, states
+                venue, *protocols, legs, self.ids, self.times, self.recv_window_ms, states
             )
         return desks
 
@@ -248,7 +249,7 @@ class LiveOrders:
     @property
     def head(self) -> dict[str, Any]:
         """See `SessionOrders`."""
-        return {"session_ms": self._setup.session_ms}
+        return self._setup.ids.head
 
     def records(self) -> OrderRecords:
         """See `SessionOrders`."""

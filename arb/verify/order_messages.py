@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hftbacktest.order import FILLED
 
 from arb.execution.answers import RequestRow
+from arb.execution.ids import SessionIds
 from arb.execution.order_records import Effect
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
@@ -42,8 +43,8 @@ class _Asked(NamedTuple):
 class CheckedStates(OrderStates):
     """Orders that keep the messages about them until they are forgotten."""
 
-    def __init__(self, venue: str, legs: Mapping[int, Instrument], session_ms: int) -> None:
-        super().__init__(venue, legs, session_ms)
+    def __init__(self, venue: str, legs: Mapping[int, Instrument], ids: SessionIds) -> None:
+        super().__init__(venue, legs, ids)
         self._asked: dict[int, _Asked] = {}
         self._unknown: list[tuple[OrderUpdate | Execution, int]] = []
         self._found: list[Contrary] = []

@@ -20,7 +20,7 @@ from hftbacktest.types import event_dtype
 
 from arb.engine.account import FUNDING, REPLACED
 from arb.engine.book import NO_ASK, NO_BID
-from arb.execution.ids import client_id
+from arb.execution.ids import SessionIds
 from arb.leg import Leg
 from arb.results.simulated_orders import (
     BOTH,
@@ -91,7 +91,7 @@ class _Order:
 
 def simulated_orders(
     legs: Sequence[Leg],
-    session_ms: int,
+    ids: SessionIds,
     records: OrderRecords,
     rows: Sequence[Sequence[Rows]],
     end_ts: int,
@@ -113,7 +113,7 @@ def simulated_orders(
     for one in orders:
         if max(one.arrived_ts, one.live.end_ts if one.live.lots else 0) > known_until[one.leg]:
             one.simulated.lots, one.simulated.end, one.simulated.end_ts = 0, UNKNOWN, 0
-    return [_compared(one, legs[one.leg], session_ms) for one in orders]
+    return [_compared(one, legs[one.leg], ids) for one in orders]
 
 
 def _known_until(arrays: Sequence[Rows], end_ts: int) -> int:
@@ -246,7 +246,7 @@ def _take_fills(legs: Sequence[Leg], orders: Sequence[_Order], answers: Iterable
             found.execute(lots, tick, found.end_ts)
 
 
-def _compared(one: _Order, leg: Leg, session_ms: int) -> SimulatedOrder:
+def _compared(one: _Order, leg: Leg, ids: SessionIds) -> SimulatedOrder:
     row, live, simulated = one.row, one.live, one.simulated
     is_market = int(row["order_type"]) == MARKET
     made_ts = one.made_ts
@@ -255,7 +255,7 @@ def _compared(one: _Order, leg: Leg, session_ms: int) -> SimulatedOrder:
         time=iso_time(made_ts),
         leg=leg.name,
         order_id=int(row["order_id"]),
-        client_id=client_id(session_ms, one.leg, int(row["request_no"])),
+        client_id=ids.client_id(one.leg, int(row["request_no"])),
         side="buy" if row["side"] > 0 else "sell",
         force="MARKET" if is_market else Force(int(row["time_in_force"])).name,
         price_ticks=None if is_market else int(row["price_tick"]),

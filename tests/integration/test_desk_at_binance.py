@@ -11,6 +11,7 @@ from support.binance_lines import WINDOW_MS, BinanceLines
 
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.desk_wires import Outputs
+from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import VenueDesk
 from arb.sandbox.faults import FaultKind
 from connectors.orders.model import Act, Channel, Force, WireRequest
@@ -41,7 +42,8 @@ class Bot:
         self._has_faults = has_faults
         orders, user = self.lines.orders(), self.lines.user()
         legs = {0: self.lines.leg}
-        self.desk = VenueDesk(venue, orders, user, legs, self.lines.now_ms, TradeTimes(), WINDOW_MS)
+        ids = SessionIds("tests1", 1, self.lines.now_ms)
+        self.desk = VenueDesk(venue, orders, user, legs, ids, TradeTimes(), WINDOW_MS)
         self.requests = 0
         #: Requests that are not ended yet.
         self.open: set[int] = set()

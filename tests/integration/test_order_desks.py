@@ -13,7 +13,7 @@ from support.order_client import CASES, Sandboxed, on_venue, until
 
 from arb.execution.answers import BotAnswer, RequestRow
 from arb.execution.desk_wires import NEVER, Outputs
-from arb.execution.ids import parse_client_id
+from arb.execution.ids import SessionIds, parse_client_id
 from arb.execution.venue_desk import VenueDesk
 from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.trading.order_state import ExecutionKind
@@ -47,8 +47,15 @@ class DeskClient(Sandboxed):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.start_ms = self.now_ns // MILLISECOND
+        ids = SessionIds("tests1", 1, self.start_ms)
         self.desk = VenueDesk(
-            self.venue, self.orders, self.user, {0: self.instrument}, self.start_ms, self.times, 2000
+            self.venue,
+            self.orders,
+            self.user,
+            {0: self.instrument},
+            ids,
+            self.times,
+            2000,
         )
         self.answers: list[BotAnswer] = []
         self.noted: list[tuple[str, str]] = []
@@ -150,7 +157,7 @@ class DeskClient(Sandboxed):
         """The order id of a client id: that of the request which made it."""
         parts = parse_client_id(client_id)
         assert parts is not None
-        return self.order_ids[parts[2]]
+        return self.order_ids[parts.request_no]
 
     def executed_here(self) -> list[tuple[int, int, int]]:
         """The same as the bot was answered."""

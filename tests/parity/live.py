@@ -50,6 +50,7 @@ from arb.data.rows.memory import rows_of_day
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.mailbox import Mailbox
 from arb.engine.row_stream import flagged
+from arb.execution.ids import ids_of
 from arb.leg import Leg
 from arb.results.trades import Trade, ties_of, trades_of
 from arb.runtime.live_files import OrderRecords
@@ -363,7 +364,7 @@ def _over_frames(live: LiveSession, orders: OrderRecords) -> list[str]:
     """The desks over the private frames; every request at most once; the venues' own lists of executions."""
     finish_private(live.folder)
     lines = written_lines(live.folder, live.legs)
-    found = derived_orders(live.config, live.legs, live.orders.head["session_ms"], lines, orders)
+    found = derived_orders(live.config, live.legs, ids_of(live.orders.head), lines, orders)
     differences = list(found.differences)
     differences += once_differences(lines, orders.requests)[0]
     differences += execution_differences(orders, live.legs)[0]

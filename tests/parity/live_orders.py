@@ -8,6 +8,7 @@ from typing import Any
 from hftbacktest.order import NEW
 from support.live_world import LiveSession
 
+from arb.execution.ids import ids_of
 from arb.results.simulated_orders import BOTH, NEITHER, NOT_SENT, REFUSED, UNKNOWN
 from arb.runtime.live_files import OrderRecords
 from arb.verify.simulated_orders import simulated_orders
@@ -15,7 +16,7 @@ from arb.verify.simulated_orders import simulated_orders
 
 def beside_simulation(live: LiveSession, orders: OrderRecords, rows: Sequence[Sequence[Any]]) -> list[str]:
     """Each order alone, put to the simulated exchange: the same fills, prices, ends and times."""
-    found = simulated_orders(live.legs, live.orders.head["session_ms"], orders, rows, live.end_ts)
+    found = simulated_orders(live.legs, ids_of(live.orders.head), orders, rows, live.end_ts)
     legs = {leg.name: leg for leg in live.legs}
     # The recorded market ends earlier than the session, by a row's largest delay.
     delays = {leg.name: _largest_delay(own) for leg, own in zip(live.legs, rows, strict=True)}

@@ -37,6 +37,7 @@ from support.live_world import LiveSession, config_of
 
 from arb.bot.recorder import Recorder
 from arb.commands.order_setup import derived_orders, written_lines
+from arb.execution.ids import ids_of
 from arb.execution.order_records import Phase
 from arb.runtime.private_log import finish_private
 from arb.sandbox.faults import Fault, FaultKind
@@ -225,7 +226,7 @@ def differences(live: LiveSession, ledger_path: Path) -> list[str]:
         wrong.append(f"{len(orders.executions) - len(ours)} executions twice in the session")
     finish_private(live.folder)
     lines = written_lines(live.folder, legs)
-    derived = derived_orders(live.config, legs, live.orders.head["session_ms"], lines, orders)
+    derived = derived_orders(live.config, legs, ids_of(live.orders.head), lines, orders)
     wrong += [f"(b) {one}" for one in derived.differences]
     wrong += [f"(d) {one}" for one in once_differences(lines, orders.requests)[0]]
     wrong += [f"(e) {one}" for one in execution_differences(orders, legs)[0]]

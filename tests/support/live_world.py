@@ -16,6 +16,7 @@ from arb.config.adapters import feed_latency_ns, load_adapter
 from arb.config.load import load
 from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.engine.live import LiveBot, LiveWorld
+from arb.execution.ids import SessionIds
 from arb.leg import Leg
 from arb.risk.limits import Limits
 from arb.runtime.feeds import session_streams
@@ -245,7 +246,7 @@ class LiveSession(NetSession):
         if self._start_ts:
             self.world.start_at(self._start_ts)
         signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
-        setup = order_setup(self.config, self.legs, signers, START_NS // MILLISECOND)
+        setup = order_setup(self.config, self.legs, signers, SessionIds("tests1", 1, START_NS // MILLISECOND))
         self.orders = NetOrders(self.world, setup, self.folder, self.net)
         self.gateway = self.orders.gateway
         self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)

@@ -7,6 +7,7 @@ from typing import Any
 
 from arb.execution.answers import AnswerKind, BotAnswer, FundingAnswer, RequestRow
 from arb.execution.desk_wires import NEVER, Outputs
+from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import VenueDesk
 from connectors.orders.model import (
     AccountView,
@@ -40,8 +41,15 @@ class Desk:
         self.now = START_NS
         self.orders = FakeOrders(venue)
         legs = {0: instrument(is_spot="spot" in venue)}
+        ids = SessionIds("tests1", 1, START_NS // MILLISECOND)
         self.desk = VenueDesk(
-            venue, self.orders, FakeUser(venue), legs, START_NS // MILLISECOND, TradeTimes(), RECV_MS
+            venue,
+            self.orders,
+            FakeUser(venue),
+            legs,
+            ids,
+            TradeTimes(),
+            RECV_MS,
         )
         self.is_socket_up = True
         self.is_rest_up = True

@@ -12,7 +12,7 @@ from typing import Any
 from hftbacktest.order import CANCELED, EXPIRED, FILLED
 
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
-from arb.execution.ids import client_id
+from arb.execution.ids import SessionIds
 from arb.execution.order_records import Broken, LookUp, Noted, Owed, Phase
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
@@ -31,6 +31,7 @@ from support.fake_protocol import instrument
 
 _ENDS = {FILLED: "FILLED", CANCELED: "CANCELED", EXPIRED: "EXPIRED"}
 _MS = 1_000
+_IDS = SessionIds("tests1", 1, 0)
 
 
 class OneOrder:
@@ -44,7 +45,7 @@ class OneOrder:
         lots: int = 10,
         states: type[OrderStates] = OrderStates,
     ) -> None:
-        self.states = states(venue, {0: instrument(is_spot="spot" in venue)}, 0)
+        self.states = states(venue, {0: instrument(is_spot="spot" in venue)}, _IDS)
         self.at = 0
         self._no = 0
         self._requests: dict[int, OrderRequest] = {}
@@ -63,7 +64,7 @@ class OneOrder:
 
     def id(self, no: int = 1) -> str:
         """The client id that request `no` created."""
-        return client_id(0, 0, no)
+        return _IDS.client_id(0, no)
 
     def cancel(self) -> OneOrder:
         row = self._row(Act.CANCEL, 0, 0)

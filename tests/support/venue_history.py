@@ -16,6 +16,7 @@ from hftbacktest.order import CANCELED, EXPIRED, FILLED
 
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.desk_wires import NEVER, Outputs
+from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import VenueDesk
 from connectors.orders.model import (
     Act,
@@ -56,7 +57,7 @@ class History:
             self.protocol,
             FakeUser(self.style),
             {0: instrument(is_spot="spot" in self.style)},
-            START_NS // MILLISECOND,
+            SessionIds("tests1", 1, START_NS // MILLISECOND),
             TradeTimes(),
             RECV_MS,
         )

@@ -25,7 +25,7 @@ from arb.engine.account import EXECUTED, REPLACED
 from arb.engine.order_table import ORDER
 from arb.engine.world import FEE_AS_RECEIVED, FEE_IN_OTHER, FEE_IN_QUOTE
 from arb.execution.answers import AnswerKind, BotAnswer, BotOrder, charged_in, request_of
-from arb.execution.ids import client_id, parse_client_id, wire_id
+from arb.execution.ids import RUNS_MAX, SessionIds, ids_of, parse_client_id, wire_id
 from connectors.orders.model import Act, Force
 
 LOT = 0.001
@@ -127,9 +127,15 @@ def test_a_fee_is_charged_in_its_asset(asset: str, is_spot: bool, code: int) -> 
 
 
 def test_ids_decode_themselves() -> None:
-    client = client_id(1_704_067_200_123, 3, 65_536)
-    assert parse_client_id(client) == (1_704_067_200_123, 3, 65_536)
-    assert len(client_id((1 << 44) - 1, 255, (1 << 40) - 1)) <= 30
+    ids = SessionIds("l4k9zp", 31, 1_704_067_200_123)
+    client = ids.client_id(3, 65_536)
+    assert client == "arb-l4k9zp-1f-3-10000"
+    assert parse_client_id(client) == ("l4k9zp", 31, 3, 65_536)
+    assert ids.owns(client)
+    assert not any(ids._replace(**other).owns(client) for other in ({"run": 32}, {"tag": "t4k9zp"}))
+    assert ids_of(ids.head) == ids
+    # A cancellation's id is three characters longer or four.
+    assert len(SessionIds("l4k9zp", RUNS_MAX - 1, 0).client_id(63, (1 << 40) - 1)) <= 32
     for text in ("", "web_1", "arb-1-2", client + "-e1", client.upper()):
         assert parse_client_id(text) is None
     assert (wire_id(0, 7, Act.PLACE), wire_id(2, 7, Act.CANCEL, 3)) == ("0-7-p", "2-7-c3")

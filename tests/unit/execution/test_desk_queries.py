@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from arb.execution.answers import RequestRow
+from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import Outputs, VenueDesk
 from connectors.binance.order_frames import UsdmOrders
 from connectors.binance.user_events import UsdmUser
@@ -30,7 +31,15 @@ class Bybit:
         signer = HmacSigner("key", "secret")
         leg = Instrument("BTCUSDT", DecimalStep("0.1"), DecimalStep("0.001"), "BTC", "USDT", False)
         protocols = BybitOrders("linear", signer, 2000), BybitUser("linear", signer, 2000)
-        self.desk = VenueDesk("bybit_linear", *protocols, {0: leg}, START // MILLISECOND, TradeTimes(), 2000)
+        ids = SessionIds("tests1", 1, START // MILLISECOND)
+        self.desk = VenueDesk(
+            "bybit_linear",
+            *protocols,
+            {0: leg},
+            ids,
+            TradeTimes(),
+            2000,
+        )
         self.now = START
         self.asked: list[WireRequest] = []
         self.bodies: dict[str, bytes] = {}
@@ -103,7 +112,7 @@ def test_a_stream_that_ends_while_its_connection_stays_is_replaced_and_caught_up
         UsdmOrders(signer, 2000),
         UsdmUser(signer),
         {0: leg},
-        START // MILLISECOND,
+        SessionIds("tests1", 1, START // MILLISECOND),
         TradeTimes(),
     )
     for where in ("t1", "u1"):

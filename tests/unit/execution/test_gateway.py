@@ -17,6 +17,7 @@ from arb.bot.compilation import compile_strategy
 from arb.engine.live import LiveBot, LiveWorld
 from arb.execution.desk_wires import Outputs
 from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
+from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import VenueDesk
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.strategy_task import StrategyTask
@@ -73,7 +74,7 @@ class Session:
                 self.protocols[venue],
                 FakeUser(venue),
                 instruments,
-                START_NS // MILLISECOND,
+                SessionIds("tests1", 1, START_NS // MILLISECOND),
                 TradeTimes(),
             )
         world = LiveWorld(self.legs, is_live=True)

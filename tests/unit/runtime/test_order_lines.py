@@ -9,6 +9,7 @@ from support.sim_time import SimTimers
 from support.trade_lines import FakeNet
 
 from arb.execution.desk_wires import Outputs
+from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import VenueDesk
 from arb.runtime.order_lines import OrderLines, Sockets
 from arb.runtime.private_log import PRIVATE, PrivateLog, finish_private, read_private
@@ -28,7 +29,9 @@ def test_of_the_frames_of_one_read_the_last_has_no_more_after_it(tmp_path: Path)
         applied.append((now, has_more))
 
     log = PrivateLog(tmp_path / PRIVATE / VENUE, lambda text: text)
-    desk = VenueDesk(VENUE, FakeOrders(VENUE), FakeUser(VENUE), {0: instrument()}, 0, times)
+    desk = VenueDesk(
+        VENUE, FakeOrders(VENUE), FakeUser(VENUE), {0: instrument()}, SessionIds("tests1", 1, 0), times
+    )
     lines = OrderLines(
         VENUE, Sockets("ws://trade", "ws://user", net, net, timers, lambda: 0.5),
         (FakeOrders(VENUE), FakeUser(VENUE)), desk, log, times, now_of=lambda ns: ns + 5, earliest=lambda: 0,
