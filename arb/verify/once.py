@@ -18,7 +18,7 @@ _PLACED = re.compile(
     r'"(?:method":"order\.(?:place|cancelReplace)"|op":"order\.create")'
     r"|^POST /(?:api/v3/order(?:/cancelReplace)?|fapi/v1/order|v5/order/create)[? ]"
 )
-_CLIENT_ID = re.compile(r"(?:newClientOrderId|orderLinkId)[\"=: ]+(arb-[0-9a-f-]+)")
+_CLIENT_ID = re.compile(r"(?:newClientOrderId|orderLinkId)[\"=: ]+(arb-[0-9a-z-]+)")
 
 
 def once_differences(

@@ -31,7 +31,7 @@ from support.fake_protocol import FakeOrders, FakeUser, frame, instrument
 from support.venue_history import START_NS
 
 RECV_MS = 2_000
-CLIENT = f"arb-{START_NS // MILLISECOND:x}-0-1"
+CLIENT = SessionIds("tests1", 1, 0).client_id(0, 1)
 
 
 class Desk:

@@ -37,6 +37,7 @@ from arb.commands.verify_figures import simulated_differences
 from arb.engine.account import EXECUTED, REPLACED
 from arb.engine.order_table import ORDER
 from arb.errors import InvariantError
+from arb.execution.ids import SessionIds
 from arb.results.simulated_orders import SimulatedOrder, read_simulated, simulated_csv
 from arb.runtime.live_files import EXECUTION, REQUEST, RESPONSE, STATE, OrderRecords
 from arb.verify.simulated_orders import simulated_orders
@@ -48,7 +49,7 @@ LEG = leg(0)
 END_MS = 1_000
 #: Of the rows.
 DELAY_MS = 15
-SESSION_MS = 0x1234
+IDS = SessionIds("tests1", 1, 0x1234)
 DOUBTS: dict[str, Any] = {"binance_usdm": {"doubts": [{"leg": 0, "request_no": 1}]}}
 
 
@@ -118,7 +119,7 @@ class Log:
             np.array(self.requests, REQUEST), np.array(self.responses, RESPONSE), np.zeros(0, EXECUTION),
             np.zeros(0, STATE), facts or {}, {},
         )  # fmt: skip
-        return simulated_orders([LEG], SESSION_MS, records, [[rows()]], START_NS + END_MS * MS)
+        return simulated_orders([LEG], IDS, records, [[rows()]], START_NS + END_MS * MS)
 
 
 def placed(log: Log, at_ms: int, **fields: Any) -> int:
@@ -138,7 +139,7 @@ def test_a_price_above_the_simulated_one_is_worse_for_a_buyer(
     assert one.live_worse_bps == pytest.approx(worse_bps, rel=3e-3)
     assert (one.live_price, one.simulated_price) == pytest.approx(((tick + 1) / 10, tick / 10))
     assert (one.filled_by, one.live_lots, one.simulated_lots) == ("both", 4, 4)
-    assert (one.live_end, one.simulated_end, one.client_id) == ("filled", "filled", "arb-1234-0-1")
+    assert (one.live_end, one.simulated_end, one.client_id) == ("filled", "filled", "arb-tests1-1-0-1")
     assert (one.live_entry_ns, one.live_response_ns) == (10 * MS, 7 * MS)
     assert (one.simulated_entry_ns, one.simulated_response_ns) == (10 * MS, 10 * MS)
 
@@ -252,7 +253,7 @@ def test_an_id_that_is_used_again_is_another_order() -> None:
         number = placed(log, at_ms, price_tick=1010)
         log.response(1, number, at_ms + 10.0, at_ms + 20.0, FILLED, 4, 1010)
     first, second = log.compared()
-    assert (first.client_id, second.client_id) == ("arb-1234-0-1", "arb-1234-0-2")
+    assert (first.client_id, second.client_id) == ("arb-tests1-1-0-1", "arb-tests1-1-0-2")
     assert (first.simulated_price, second.simulated_price) == pytest.approx((100.2, 100.4))
     assert first.live_lots == second.live_lots == 4
 
