@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from pathlib import Path
 from typing import Unpack
@@ -22,7 +23,7 @@ from arb.config.adapters import load_adapter
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import InputError
-from arb.execution.ids import SessionIds, new_tag
+from arb.execution.ids import SessionIds
 from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.sandbox_venues import sandbox_urls
@@ -66,7 +67,7 @@ class _Rehearsal:
         strategy = compile_ahead(*setup, recorder)
         world = LiveWorld(legs, keep_trades=strategy.uses.trades, is_live=True)
         signers = {leg.venue: self._signer(leg.venue) for leg in legs}
-        ids = SessionIds(new_tag("sandbox"), 1, time.time_ns() // MILLISECOND)
+        ids = SessionIds(f"s{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
         orders = LiveOrders(world, order_setup(config, legs, signers, ids), folder)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]

@@ -10,7 +10,6 @@ request of the desk itself begins with a letter.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,8 +17,6 @@ from connectors.orders.model import Act
 
 _TAG = re.compile(r"[a-z0-9]{6}")
 _CLIENT_ID = re.compile(r"arb-([a-z0-9]{6})-([0-9a-f]{1,7})-([0-9a-f]{1,2})-([0-9a-f]{1,10})")
-#: Characters of a tag.
-_LETTERS_OF_TAG = "abcdefghijklmnopqrstuvwxyz0123456789"
 #: The next run that does not fit into an id.
 RUNS_MAX = 1 << 28
 
@@ -56,11 +53,6 @@ class SessionIds(NamedTuple):
     def head(self) -> dict[str, Any]:
         """Fields of the manifest."""
         return {"order_tag": self.tag, "order_run": self.run, "session_ms": self.session_ms}
-
-
-def new_tag(environment: str) -> str:
-    """A tag for a new journal: the environment's first letter, and five random characters."""
-    return environment[0] + "".join(secrets.choice(_LETTERS_OF_TAG) for _ in range(5))
 
 
 def ids_of(head: Mapping[str, Any]) -> SessionIds:
