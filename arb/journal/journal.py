@@ -1,0 +1,278 @@
+"""Writes the journal of an environment: a run's number, the requests of a step before they are sent, then the rest.
+
+A commit is the kernel's when it returns: a process that is killed loses nothing of it. The disk has it a few
+milliseconds later (`flusher`), or with `sync = "full"` before `commit_step` returns. After a loss of power the journal
+ends with some commit: everything before that is there, and a run's number always is. One thread, the host's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import sqlite3
+import string
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar
+
+from arb.errors import InputError
+from arb.files import sync_folder
+from arb.journal.flusher import Flusher
+from arb.journal.locks import HeldLock
+from arb.journal.schema import (
+    APPLICATION_ID,
+    INTENTS,
+    LETTERS,
+    NOTES,
+    VERSION,
+    Intent,
+    Note,
+    RunRow,
+    definitions,
+)
+
+Sync: TypeAlias = Literal["background", "full"]
+#: Name of the journal's file in the folder of its environment, and of the file that its session locks.
+FILE, LOCK = "journal.db", "journal.lock"
+_INSERTS = {table.row: table.insert() for table in NOTES}
+_TAG_LENGTH = 5
+_SIGNS = string.ascii_lowercase + string.digits
+_T = TypeVar("_T")
+
+
+class JournalError(InputError):
+    """The journal cannot be written: nothing that it does not have may be sent."""
+
+
+class Journal:
+    """See the module."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, held: HeldLock, tag: str, sync: Sync
+    ) -> None:
+        """`open` makes one."""
+        self.path = path
+        #: Of client ids: the environment's letter and five characters, made once for each journal.
+        self.tag = tag
+        self._connection = connection
+        self._held = held
+        self._is_full = sync == "full"
+        self._writing = threading.Lock()
+        self._steps: dict[int, str] = {}
+        self._notes: dict[type, list[Note]] = {}
+        self._commits = 0
+        self._flusher: Flusher | None = None
+
+    @classmethod
+    def open(
+        cls, path: Path, environment: str, *, flush_ms: int = 20, sync: Sync = "background", holder: str = ""
+    ) -> Journal:
+        """Opens or makes the journal. holder: who has it, for others who try.
+
+        Raises InputError if another session has it, and for a file that is no journal of this environment.
+        """
+        held = HeldLock(path.with_name(LOCK), "the journal", holder)
+        try:
+            connection = _connected(path)
+            try:
+                tag = _prepared(connection, path, environment)
+                journal = cls(path, connection, held, tag, sync)
+                journal._flusher = Flusher(path, flush_ms, lambda: journal._commits, journal._writing)
+                sync_folder(path.parent)
+            except BaseException:
+                connection.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            held.close()
+            raise _unusable(path, error) from None
+        except BaseException:
+            held.close()
+            raise
+        journal._flusher.start()
+        return journal
+
+    def begin_run(self, run: RunRow) -> int:
+        """The number of a new run, which is on the disk and is never given again. Raises JournalError."""
+
+        def insert(connection: sqlite3.Connection) -> int:
+            number = int(connection.execute("SELECT ifnull(max(run), 0) + 1 FROM runs").fetchone()[0])
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    number, run.command, run.version, run.folder, json.dumps(list(run.accounts)), run.config_hash,
+                    run.started_ns,
+                ),
+            )  # fmt: skip
+            legs = [(number, no, *leg) for no, leg in enumerate(run.legs)]
+            connection.executemany("INSERT INTO legs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", legs)
+            return number
+
+        with self._errors():
+            with self._writing:
+                number = _in_transaction(self._connection, insert)
+                self._commits += 1
+            self._flush()
+        return number
+
+    def commit_step(self, intents: Sequence[Intent]) -> None:
+        """One commit of the requests of a step, before the first byte of any. Raises JournalError: send nothing.
+
+        What was noted before may be committed after it: a step does not wait for that.
+        """
+        flusher = self._flusher
+        if flusher is None or flusher.fault is not None:
+            raise self._failed(None if flusher is None else flusher.fault)
+        count = len(intents)
+        statement = self._steps.get(count)
+        if statement is None:
+            statement = self._steps[count] = INTENTS.insert(count)
+        values = [value for intent in intents for value in intent]
+        try:
+            # One statement is one transaction.
+            with self._writing:
+                self._connection.execute(statement, values)
+                self._commits += 1
+            if self._is_full:
+                flusher.flush()
+        except (OSError, OverflowError, sqlite3.Error) as error:
+            raise self._failed(error) from None
+
+    def note(self, row: Note) -> None:
+        """Adds a row to those that `write_notes` commits."""
+        rows = self._notes.get(type(row))
+        if rows is None:
+            rows = self._notes[type(row)] = []
+        rows.append(row)
+
+    def write_notes(self) -> None:
+        """One commit of what was noted. Raises JournalError; then the next call tries again."""
+        if not self._notes:
+            return
+        notes = self._notes
+
+        def insert(connection: sqlite3.Connection) -> None:
+            for kind, rows in notes.items():
+                connection.executemany(_INSERTS[kind], rows)
+
+        with self._errors(), self._writing:
+            _in_transaction(self._connection, insert)
+            self._notes = {}
+            self._commits += 1
+
+    def end_run(self, run: int, outcome: str, ended_ns: int) -> None:
+        """The run ended by itself; a killed one has no such row. Raises JournalError."""
+        self.write_notes()
+        with self._errors():
+            with self._writing:
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO run_ends VALUES (?, ?, ?)", (run, ended_ns, outcome)
+                )
+                self._commits += 1
+            self._flush()
+
+    def close(self) -> None:
+        """Writes what was noted, and lets the next session have the journal. May be called repeatedly.
+
+        Raises JournalError if something could not be written; it is closed all the same.
+        """
+        flusher, self._flusher = self._flusher, None
+        if flusher is None:
+            return
+        try:
+            self.write_notes()
+            with self._errors():
+                flusher.flush()
+        finally:
+            flusher.stop()
+            with contextlib.suppress(sqlite3.Error):  # the last one to close writes the log into the file
+                self._connection.close()
+            self._held.close()
+        if flusher.fault is not None:
+            raise self._failed(flusher.fault)
+
+    def _flush(self) -> None:
+        if self._flusher is None:
+            raise self._failed(None)
+        self._flusher.flush()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, OverflowError, sqlite3.Error) as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: Exception | None) -> JournalError:
+        why = "it is closed" if error is None else _why(error)
+        return JournalError(f"{self.path}: cannot be written: {why}; make room, or use another disk")
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # The log's head is synced when it begins anew, commits are not: those are the flusher's.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepared(connection: sqlite3.Connection, path: Path, environment: str) -> str:
+    """Makes an empty journal, or checks the one that is there; returns its tag. Raises InputError."""
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application_id == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        _in_transaction(connection, lambda empty: _make(empty, environment))
+    check_journal(connection, path, environment)
+    # What a killed session left in the log goes into the file, so that the log begins anew.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return str(connection.execute("SELECT value FROM meta WHERE name = 'tag'").fetchone()[0])
+
+
+def _make(connection: sqlite3.Connection, environment: str) -> None:
+    for statement in definitions():
+        connection.execute(statement)
+    tag = LETTERS[environment] + "".join(secrets.choice(_SIGNS) for _ in range(_TAG_LENGTH))
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", [("environment", environment), ("tag", tag)])
+
+
+def check_journal(connection: sqlite3.Connection, path: Path, environment: str) -> None:
+    """Raises InputError for another kind of file, another version, and the journal of another environment."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise InputError(f"{path}: is no journal of arb: choose another live.state_directory")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise InputError(
+            f"{path}: has version {version} of the journal, and this arb writes {VERSION}: use the arb that made it, "
+            "or another live.state_directory"
+        )
+    found = connection.execute("SELECT value FROM meta WHERE name = 'environment'").fetchone()
+    if found is None or found[0] != environment:
+        raise InputError(
+            f"{path}: is the journal of {found[0] if found else 'no environment'}, and not of {environment}: choose "
+            "another live.state_directory"
+        )
+
+
+def _in_transaction(connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], _T]) -> _T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = change(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _unusable(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: cannot be used: {_why(error)}; choose another live.state_directory")
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

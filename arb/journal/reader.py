@@ -1,0 +1,343 @@
+"""Reads a journal, also while its session writes it: orders, executions, positions, and what was known last.
+
+Read-only: nothing that it does holds the session up. Each method is one short transaction, so what two of them say may
+differ by what happened between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from arb.errors import InputError
+from arb.journal.journal import LOCK, check_journal
+from arb.journal.locks import is_held
+from arb.journal.schema import LegRow
+
+
+class Run(NamedTuple):
+    """A session. outcome: "" of one that runs, or was killed."""
+
+    run: int
+    command: str
+    version: str
+    folder: str
+    accounts: tuple[str, ...]
+    config_hash: str
+    started_ns: int
+    ended_ns: int
+    outcome: str
+
+
+class Order(NamedTuple):
+    """An order. requests: whose client ids it has had, the first one placed it; status "": it has not ended.
+
+    tick, lots: of its latest answer; filled: its executions, price: their average.
+    """
+
+    run: int
+    leg: int
+    placed: int
+    order_id: int
+    account: str
+    venue: str
+    symbol: str
+    made_ns: int
+    side: int
+    force: str
+    is_market: bool
+    is_reducing: bool
+    tick: int
+    lots: int
+    tick_size: Decimal
+    lot_size: Decimal
+    requests: tuple[int, ...]
+    filled_lots: int
+    filled_price: Decimal | None
+    status: str
+    ended_ns: int
+    text: str
+
+
+class Trade(NamedTuple):
+    """An execution."""
+
+    run: int
+    leg: int
+    placed: int
+    execution_id: str
+    account: str
+    venue: str
+    symbol: str
+    ts: int
+    venue_ms: int
+    side: int
+    price: Decimal
+    qty: Decimal
+    is_maker: bool
+    fee: Decimal
+    fee_asset: str
+
+
+class Position(NamedTuple):
+    """What openings and executions add up to. lots: of the last lot size; base_fees: paid in the base asset."""
+
+    account: str
+    venue: str
+    symbol: str
+    lots: int
+    lot_size: Decimal
+    qty: Decimal
+    base_fees: Decimal
+    ts: int
+
+
+class Reconciliation(NamedTuple):
+    """The last comparison of an account."""
+
+    run: int
+    ts: int
+    account: str
+    is_agreed: bool
+    text: str
+
+
+_ORDERS = """
+SELECT i.run, i.leg, i.placed, i.order_id, l.account, l.venue, l.symbol, i.ts, i.side, i.force, i.is_market,
+  i.is_reducing, i.tick, i.lots, l.tick, l.lot, e.status, e.ts, e.text
+FROM intents i JOIN legs l ON l.run = i.run AND l.leg = i.leg
+LEFT JOIN ends e ON e.run = i.run AND e.leg = i.leg AND e.placed = i.placed
+WHERE i.act = 'place' AND i.ts >= ? {open}
+ORDER BY i.ts, i.run, i.leg, i.placed
+"""
+_KEY = tuple[int, int, int]
+
+
+class JournalReader:
+    """See the module; a context manager. One thread."""
+
+    def __init__(self, path: Path, environment: str) -> None:
+        """Raises InputError unless there is a journal of this environment."""
+        self.path = path
+        if not path.is_file():
+            raise InputError(f"{path}: there is no journal: no session has traded in {environment} here")
+        try:
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        try:
+            with self._reading():
+                check_journal(self._connection, path, environment)
+                found = self._connection.execute("SELECT value FROM meta WHERE name = 'tag'").fetchone()
+        except BaseException:
+            self._connection.close()
+            raise
+        self.tag = str(found[0])
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes it. May be called repeatedly."""
+        self._connection.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a session has the journal."""
+        return is_held(self.path.with_name(LOCK))
+
+    def runs(self) -> list[Run]:
+        """All sessions, oldest first."""
+        rows = self._rows(
+            "SELECT r.run, command, version, folder, accounts, config_hash, started_ns, ifnull(ended_ns, 0), "
+            "ifnull(outcome, '') FROM runs r LEFT JOIN run_ends e ON e.run = r.run ORDER BY r.run"
+        )
+        return [Run._make((*row[:4], tuple(json.loads(row[4])), *row[5:])) for row in rows]
+
+    def legs(self, run: int) -> list[LegRow]:
+        """The legs of a run."""
+        rows = self._rows(
+            "SELECT venue, symbol, account, tick, lot, base, quote, is_spot FROM legs WHERE run = ? ORDER BY leg",
+            run,
+        )
+        return [LegRow._make((*row[:-1], bool(row[-1]))) for row in rows]
+
+    def orders(self, *, open_only: bool = False, since_ns: int = 0) -> list[Order]:
+        """Orders that were to be placed since then, oldest first; also those of which nothing more is known."""
+        with self._reading():
+            self._connection.execute("BEGIN")
+            try:
+                rows = self._rows(_ORDERS.format(open="AND e.placed IS NULL" if open_only else ""), since_ns)
+                keys = {(row[0], row[1], row[2]) for row in rows}
+                answers = self._latest_answers(keys)
+                requests = self._requests(keys)
+                fills = self._fills(keys)
+            finally:
+                self._connection.execute("COMMIT")
+        found = []
+        for row in rows:
+            key = row[0], row[1], row[2]
+            tick, lots = answers.get(key, (row[12], row[13]))
+            tick_size, filled = Decimal(row[14]), fills.get(key)
+            sizes = tick_size, Decimal(row[15])
+            price = filled[1] * tick_size / filled[0] if filled else None
+            own = tuple(requests.get(key, (row[2],))), filled[0] if filled else 0, price
+            end = row[16] or "", row[17] or 0, row[18] or ""
+            found.append(
+                Order._make((*row[:10], bool(row[10]), bool(row[11]), tick, lots, *sizes, *own, *end))
+            )
+        return found
+
+    def executions(self, since_ns: int = 0) -> list[Trade]:
+        """Executions that were noted since then, oldest first."""
+        rows = self._rows(
+            "SELECT x.run, x.leg, x.placed, x.execution_id, l.account, l.venue, l.symbol, x.ts, x.venue_ms, x.side, "
+            "x.tick, l.tick, x.lots, l.lot, x.is_maker, x.fee, x.fee_asset FROM executions x JOIN legs l "
+            "ON l.run = x.run AND l.leg = x.leg WHERE x.ts >= ? ORDER BY x.ts, x.venue_ms, x.execution_id",
+            since_ns,
+        )
+        found = []
+        for row in rows:
+            price, qty = row[10] * Decimal(row[11]), row[12] * Decimal(row[13])
+            found.append(Trade._make((*row[:10], price, qty, bool(row[14]), Decimal(row[15]), row[16])))
+        return found
+
+    def trade_count(self) -> int:
+        """Number of executions."""
+        return int(self._rows("SELECT count(*) FROM executions")[0][0])
+
+    def positions(self) -> list[Position]:
+        """By account, venue and symbol, also those that are zero. Raises InputError for a part of a lot."""
+        sums: dict[tuple[str, str, str], list[Any]] = {}
+        for account, venue, symbol, lots, lot, ts in self._rows(
+            "SELECT l.account, l.venue, l.symbol, sum(x.side * x.lots), l.lot, max(x.ts) FROM executions x JOIN legs l "
+            "ON l.run = x.run AND l.leg = x.leg GROUP BY 1, 2, 3, 5 UNION ALL "
+            "SELECT account, venue, symbol, sum(lots), lot, max(ts) FROM openings GROUP BY 1, 2, 3, 5"
+        ):
+            found = sums.setdefault((account, venue, symbol), [Decimal(0), "", -1])
+            found[0] += lots * Decimal(lot)
+            if ts > found[2]:
+                found[1:] = lot, ts
+        fees = self._base_fees()
+        positions = []
+        for key, (qty, lot, ts) in sorted(sums.items()):
+            size = Decimal(lot)
+            lots = int(qty / size)
+            if lots * size != qty:
+                raise InputError(
+                    f"{self.path}: {key[1]} {key[2]}: {qty} is not a whole number of lots of {lot}"
+                )
+            positions.append(Position(*key, lots, size, qty, fees.get(key, Decimal(0)), ts))
+        return positions
+
+    def latest_executions(self) -> dict[tuple[str, str], int]:
+        """The venue's time of the latest execution, ms, by venue and symbol."""
+        rows = self._rows(
+            "SELECT l.venue, l.symbol, max(x.venue_ms) FROM executions x JOIN legs l ON l.run = x.run AND "
+            "l.leg = x.leg GROUP BY 1, 2"
+        )
+        return {(venue, symbol): ms for venue, symbol, ms in rows}
+
+    def reconciliations(self) -> dict[str, Reconciliation]:
+        """The last comparison of each account."""
+        rows = self._rows(
+            "SELECT run, ts, account, is_agreed, text FROM reconciliations WHERE rowid IN "
+            "(SELECT max(rowid) FROM reconciliations GROUP BY account)"
+        )
+        return {row[2]: Reconciliation._make((*row[:3], bool(row[3]), row[4])) for row in rows}
+
+    def known_until_ns(self) -> int:
+        """The time of the last note: what was noted before is in the journal, also after a kill and a loss of power.
+
+        Notes are committed in their order, and what is lost is lost from the end. 0: there is none.
+        """
+        tables = ("sent", "answers", "queries", "refusals", "flags", "reconciliations", "openings")
+        last = " UNION ALL ".join(
+            f"SELECT ts FROM {name} WHERE rowid = (SELECT max(rowid) FROM {name})" for name in tables
+        )
+        runs = "SELECT max(started_ns) FROM runs UNION ALL SELECT max(ended_ns) FROM run_ends"
+        return max((row[0] or 0 for row in self._rows(f"{last} UNION ALL {runs}")), default=0)
+
+    def flags(self, since_ns: int = 0) -> list[tuple[int, int, str, str, str]]:
+        """Changes of state since then: (run, time, account, flag, text)."""
+        return self._rows(
+            "SELECT run, ts, account, flag, text FROM flags WHERE ts >= ? ORDER BY rowid", since_ns
+        )
+
+    # -- parts of orders
+
+    def _latest_answers(self, keys: set[_KEY]) -> dict[_KEY, tuple[int, int]]:
+        rows = self._of(
+            keys,
+            "SELECT run, leg, placed, tick, lots FROM answers {where} ORDER BY rowid",
+            "kind <> 'rejected'",
+        )
+        return {(run, leg, placed): (tick, lots) for run, leg, placed, tick, lots in rows}
+
+    def _requests(self, keys: set[_KEY]) -> dict[_KEY, list[int]]:
+        found: dict[_KEY, list[int]] = {}
+        for run, leg, placed, request in self._of(
+            keys,
+            "SELECT run, leg, placed, request FROM intents {where} ORDER BY run, leg, request",
+            "act <> 'cancel'",
+        ):
+            found.setdefault((run, leg, placed), []).append(request)
+        return found
+
+    def _fills(self, keys: set[_KEY]) -> dict[_KEY, tuple[int, int]]:
+        """(lots, sum of lots times ticks)."""
+        rows = self._of(
+            keys,
+            "SELECT run, leg, placed, sum(lots), sum(lots * tick) FROM executions {where} GROUP BY 1, 2, 3",
+            "1",
+        )
+        return {(run, leg, placed): (lots, sums) for run, leg, placed, lots, sums in rows}
+
+    def _of(self, keys: set[_KEY], statement: str, condition: str) -> Iterable[Sequence[Any]]:
+        """The rows of some orders: of a few by their runs and first request, of many all that are among them."""
+        runs = {run for run, _, _ in keys}
+        if not runs:
+            return
+        where = f"WHERE {condition} AND run BETWEEN {min(runs)} AND {max(runs)}"
+        for row in self._connection.execute(statement.format(where=where)):
+            if (row[0], row[1], row[2]) in keys:
+                yield row
+
+    def _base_fees(self) -> dict[tuple[str, str, str], Decimal]:
+        found: dict[tuple[str, str, str], Decimal] = {}
+        for account, venue, symbol, fee in self._rows(
+            "SELECT l.account, l.venue, l.symbol, x.fee FROM executions x JOIN legs l ON l.run = x.run AND "
+            "l.leg = x.leg WHERE x.fee_asset = l.base AND l.is_spot"
+        ):
+            key = account, venue, symbol
+            found[key] = found.get(key, Decimal(0)) + Decimal(fee)
+        return found
+
+    # -- reading
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        with self._reading():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: sqlite3.Error) -> InputError:
+        return InputError(f"{self.path}: cannot be read: {error}; is it a journal of arb?")

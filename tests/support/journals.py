@@ -1,0 +1,109 @@
+"""A journal with rows in it, as sessions write them; and journals after a loss of power."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from arb.journal.journal import FILE, Journal
+from arb.journal.reader import JournalReader
+from arb.journal.schema import Answered, Ended, ExecutionRow, Intent, LegRow, RunRow, Sent
+
+LEGS = (
+    LegRow("binance_usdm", "BTCUSDT", "binance-7", "0.10", "0.001", "BTC", "USDT", False),
+    LegRow("bybit_spot", "BTCUSDT", "bybit-8", "0.01", "0.000001", "BTC", "USDT", True),
+)
+RUN = RunRow("live", "0.1", "/runs/one", LEGS, ("binance-7", "bybit-8"), "abc", 1_000)
+#: Of a frame of SQLite's log, before its page; of the log itself, before its frames.
+_FRAME, _HEAD = 24, 32
+
+
+def journal_at(folder: Path, environment: str = "sandbox") -> Journal:
+    """The journal of an environment in a state directory."""
+    return Journal.open(folder / environment / FILE, environment)
+
+
+def reader_at(folder: Path, environment: str = "sandbox") -> JournalReader:
+    """A reader of it."""
+    return JournalReader(folder / environment / FILE, environment)
+
+
+def intent(run: int, leg: int, request: int, ts: int = 0, **changes: object) -> Intent:
+    """A placement of one lot."""
+    made = Intent(run, leg, request, ts, 1, "place", request, request, 1, "gtc", False, False, 1_000, 5)
+    return made._replace(**changes)  # type: ignore[arg-type]
+
+
+def execution(
+    run: int, leg: int, placed: int, execution_id: str, lots: int, **changes: object
+) -> ExecutionRow:
+    """An execution of a buy order."""
+    made = ExecutionRow(run, leg, placed, execution_id, 20, 3, 1, 1_000, lots, True, "0.01", "USDT")
+    return made._replace(**changes)  # type: ignore[arg-type]
+
+
+def write_orders(journal: Journal, run: int, numbers: Sequence[int], first_ts: int = 10_000) -> None:
+    """Steps of an order for each leg, which is sent, answered, executed twice and over."""
+    for no, number in enumerate(numbers):
+        ts = first_ts + no * 1_000
+        sides = (1, -1)
+        journal.commit_step([intent(run, leg, number, ts, side=side) for leg, side in enumerate(sides)])
+        for leg in range(2):
+            journal.note(Sent(run, ts, LEGS[leg].venue, leg, number, "place", "", "t1", True))
+        journal.write_notes()
+        for leg, side in enumerate(sides):
+            journal.note(Answered(run, ts + 1, leg, number, number, "accepted", "new", 1_000, 5, 5, ""))
+            for part, lots in (("a", 2), ("b", 3)):
+                name = f"{number:032x}-{part}"
+                journal.note(execution(run, leg, number, name, lots, ts=ts + 2, side=side))
+            journal.note(Ended(run, leg, number, ts + 3, "filled", 5, ""))
+        journal.write_notes()
+
+
+def log_commits(path: Path) -> list[int]:
+    """The sizes at which the write-ahead log of a journal ends with a commit."""
+    content = path.with_name(f"{path.name}-wal").read_bytes()
+    if len(content) < _HEAD:
+        return []
+    page, salts = struct.unpack(">I", content[8:12])[0], content[16:24]
+    sizes = []
+    for at in range(_HEAD, len(content) - _FRAME - page + 1, _FRAME + page):
+        if content[at + 8 : at + 16] != salts:
+            break  # of an earlier log
+        if struct.unpack(">I", content[at + 4 : at + 8])[0]:
+            sizes.append(at + _FRAME + page)
+    return sizes
+
+
+def copy_cut(path: Path, folder: Path, size: int) -> Path:
+    """A copy of a killed session's journal in another folder, with its log as a loss of power left it."""
+    folder.mkdir(parents=True)
+    target = folder / path.name
+    shutil.copy(path, target)
+    shutil.copy(path.with_name(f"{path.name}-wal"), folder / f"{path.name}-wal")
+    os.truncate(folder / f"{path.name}-wal", size)
+    return target
+
+
+def cut_back(path: Path, until_ns: int, environment: str = "sandbox") -> int:
+    """Takes from a killed session's journal the commits with rows after a time, as a loss of power would.
+
+    Returns how many commits were taken. Nothing of what is in the journal's file, and so on the disk, is taken.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    commits = log_commits(path)
+    for taken, size in enumerate(reversed(commits)):
+        copy = copy_cut(path, path.parent / f"cut-{taken}", size)
+        try:
+            with JournalReader(copy, environment) as reader:
+                if reader.known_until_ns() <= until_ns:
+                    os.truncate(log, size)
+                    return taken
+        finally:
+            shutil.rmtree(copy.parent)
+    if commits:
+        os.truncate(log, 0)
+    return len(commits)
