@@ -59,6 +59,10 @@ class Leg:
     fee_price_leg: int = -1
     #: What the venue holds of a named fee asset before the run; its legs share it.
     fee_units: float = 0.0
+    #: What earlier sessions have traded and still hold, in base, net of fees paid in it, and its average price. The run
+    #: begins with it: a bot's positions count from the first of these sessions.
+    opening_position: float = 0.0
+    opening_price: float = 0.0
 
     @property
     def has_named_fee_asset(self) -> bool:

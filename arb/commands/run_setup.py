@@ -18,6 +18,7 @@ from arb.results.notes import capital_note
 from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
 from arb.strategies.flatten import flattening
+from arb.strategies.hedge_first import hedging_first
 from arb.strategies.loader import LoadedStrategy, load_strategy
 from arb.strategies.spread.decisions import is_halted
 
@@ -57,22 +58,22 @@ def default_capital_note(config: Config) -> str:
 def with_end(
     config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: Bot, recorder: Recorder
 ) -> Callable[..., Any]:
-    """The compiled strategy, followed by `risk.on_halt`. Every world runs this.
+    """The compiled strategy, after the hedge of positions that it takes over, and before `risk.on_halt`. Every world
+    runs this.
 
     Only the host closes the bot: if a strategy could, the final state would be lost.
     """
     bot.host()
+    bounds = {
+        "band": config.execution.slippage_tolerance,
+        "qty_max": config.risk.max_order_qty or 0.0,
+        "notional_max": config.risk.max_order_notional or 0.0,
+    }
+    if any(leg.opening_position for leg in legs):
+        strategy = hedging_first(strategy, bot, recorder, legs, **bounds)
     if config.risk.on_halt == "leave":
         return strategy
-    return flattening(
-        strategy,
-        bot,
-        recorder,
-        legs,
-        band=config.execution.slippage_tolerance,
-        qty_max=config.risk.max_order_qty or 0.0,
-        notional_max=config.risk.max_order_notional or 0.0,
-    )
+    return flattening(strategy, bot, recorder, legs, **bounds)
 
 
 def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:

@@ -106,7 +106,13 @@ class LiveWorld:
             )
         nan = float("nan")
         unknown = dataclasses.replace(
-            legs[0], tick_size=nan, lot_size=nan, contract_size=1.0, maker_fee=0.0, taker_fee=0.0
+            legs[0],
+            tick_size=nan,
+            lot_size=nan,
+            contract_size=1.0,
+            maker_fee=0.0,
+            taker_fee=0.0,
+            opening_position=0.0,
         )
         self._fill(len(legs), unknown, 2)
         set_fields(self.record, assets=self.assets.ctypes.data, answers=self._answers.address)
@@ -114,6 +120,12 @@ class LiveWorld:
 
     def _fill(self, number: int, leg: Leg, book_width: int) -> None:
         blocks = self.blocks
+        opening = leg.opening_position * leg.contract_size * leg.opening_price
+        set_fields(
+            self._states[number : number + 1],
+            position=leg.opening_position,
+            balance=-opening if opening else 0.0,
+        )
         set_fields(
             self.assets[number : number + 1],
             number=number,

@@ -96,6 +96,19 @@ class Position(NamedTuple):
     qty: Decimal
     base_fees: Decimal
     ts: int
+    is_spot: bool
+
+
+class Opening(NamedTuple):
+    """A change of a position that is no execution of an order of ours. qty: signed."""
+
+    ts: int
+    account: str
+    venue: str
+    symbol: str
+    qty: Decimal
+    price: Decimal
+    text: str
 
 
 class Reconciliation(NamedTuple):
@@ -232,6 +245,9 @@ class JournalReader:
             if ts > found[2]:
                 found[1:] = lot, ts
         fees = self._base_fees()
+        spot = {
+            (venue, symbol) for venue, symbol in self._rows("SELECT venue, symbol FROM legs WHERE is_spot")
+        }
         positions = []
         for key, (qty, lot, ts) in sorted(sums.items()):
             size = Decimal(lot)
@@ -240,8 +256,19 @@ class JournalReader:
                 raise InputError(
                     f"{self.path}: {key[1]} {key[2]}: {qty} is not a whole number of lots of {lot}"
                 )
-            positions.append(Position(*key, lots, size, qty, fees.get(key, Decimal(0)), ts))
+            is_spot = key[1:] in spot
+            positions.append(Position(*key, lots, size, qty, fees.get(key, Decimal(0)), ts, is_spot))
         return positions
+
+    def openings(self) -> list[Opening]:
+        """Positions that came from elsewhere, oldest first."""
+        rows = self._rows(
+            "SELECT ts, account, venue, symbol, lots, lot, price, text FROM openings ORDER BY rowid"
+        )
+        return [
+            Opening(ts, account, venue, symbol, lots * Decimal(lot), Decimal(price), text)
+            for ts, account, venue, symbol, lots, lot, price, text in rows
+        ]
 
     def latest_executions(self) -> dict[tuple[str, str], int]:
         """The venue's time of the latest execution, ms, by venue and symbol."""

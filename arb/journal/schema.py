@@ -175,7 +175,8 @@ class Reconciled(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A position that came from elsewhere: taken over, or a liquidation. lots: the change, signed; lot: their size."""
+    """A position that came from elsewhere: taken over, or a liquidation. lots: the change, signed; lot: their size;
+    price: of the change, "0" if it is not known."""
 
     run: int
     ts: int
@@ -184,6 +185,7 @@ class Opened(NamedTuple):
     symbol: str
     lots: int
     lot: str
+    price: str
     text: str
 
 

@@ -18,7 +18,7 @@ from arb.results.evidence import MANIFEST
 from arb.results.manifest import FORMAT, legs_of, result_of
 from arb.results.result import ResultLeg, RunOutput, RunResult
 from arb.results.simulated_orders import SIMULATED, read_simulated
-from arb.results.trades import FILL, FLATTENED, FUNDING, HEADER, Payment, Trade
+from arb.results.trades import FILL, FLATTENED, FUNDING, HEADER, HEDGED_FIRST, Payment, Trade
 
 #: With the manifest the files that a report is built from; the others of a run folder are derived from them.
 TRADES, RECORDS = "trades.csv", "records.npz"
@@ -157,4 +157,4 @@ def _payment(line: Sequence[str], legs: set[str], place: str) -> Payment:
 
 
 def _attempt(text: str) -> int | str:
-    return text if text in ("", FLATTENED) else int(text)
+    return text if text in ("", FLATTENED, HEDGED_FIRST) else int(text)

@@ -23,6 +23,8 @@ HEADER = (
 _NO_ORDERS = (Decision.ATTEMPT, Decision.OPPORTUNITY, Decision.OPPORTUNITY_END, Decision.RISK_HALTED)
 #: The attempt of a fill by which the host traded back what a halted strategy held.
 FLATTENED = "flatten"
+#: That of a fill by which the host balanced a pair before the strategy started.
+HEDGED_FIRST = "hedge"
 #: Kinds of lines.
 FILL, FUNDING = "fill", "funding"
 #: Fee assets that have a name of their own; others are named as in the configuration.
@@ -37,8 +39,8 @@ _NO_CHARGES = np.empty(0, CHARGE)
 class Trade(NamedTuple):
     """One fill. Times UTC, price in quote per base, fee and cash in quote; cash excludes the fee.
 
-    attempt: its number, FLATTENED, or "" if unknown. fee: its value at the fill; it was charged as `fee_amount` of
-    `fee_asset`.
+    attempt: its number, FLATTENED, HEDGED_FIRST, or "" if unknown. fee: its value at the fill; it was charged as
+    `fee_amount` of `fee_asset`.
     """
 
     time: str
@@ -81,8 +83,9 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _N
         for d in decisions
         if d["code"] not in _NO_ORDERS and d["order_id"] and d["attempt"] > 0
     } | {
-        (int(d["leg"]), int(d["order_id"])): FLATTENED
-        for d in decisions[decisions["code"] == Decision.FLATTEN]
+        (int(d["leg"]), int(d["order_id"])): name
+        for code, name in ((Decision.FLATTEN, FLATTENED), (Decision.HEDGE, HEDGED_FIRST))
+        for d in decisions[decisions["code"] == code]
     }
     order = np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))
     return [_trade(fills[no], attempts, legs, charged.get(no)) for no in order.tolist()]

@@ -134,6 +134,7 @@ class TradingLines:
             Decision.HALTED: self._halt,
             Decision.RISK_HALTED: self._risk_halt,
             Decision.FLATTEN: self._flattening,
+            Decision.HEDGE: self._first_hedge,
             Decision.IMBALANCE: self._imbalance,
             Decision.OPPORTUNITY: self._opportunity,
             Decision.OPPORTUNITY_END: self._end_of_opportunity,
@@ -230,6 +231,12 @@ class TradingLines:
 
     def _flattening(self, one: _Decision) -> tuple[str, str]:
         return "flatten", f"{self._name(one.leg)}, an order at {exact(one.value)} trades the position back"
+
+    def _first_hedge(self, one: _Decision) -> tuple[str, str]:
+        return (
+            "hedge",
+            f"{self._name(one.leg)}, an order at {exact(one.value)} balances the pair before the start",
+        )
 
     def _imbalance(self, one: _Decision) -> tuple[str, str]:
         more = f"{self._name(one.leg)} filled {exact(one.value)} more than the other leg"

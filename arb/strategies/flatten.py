@@ -34,12 +34,13 @@ REFUSALS_MAX = 10
 #: The band widens by its initial width with each order that was not filled, up to this multiple.
 BANDS_MAX = 5
 #: First order id: a strategy counts from 1. An id that exists is skipped.
-_FIRST_ID = np.uint64(1 << 62)
+FIRST_ID = np.uint64(1 << 62)
 
 _FLATTEN = int(Decision.FLATTEN)
 _REFUSED = int(Decision.REFUSED)
 
-_LEG = np.dtype(
+#: What trading back needs of a leg, and how far it is.
+TRADED_LEG = np.dtype(
     [
         ("tick_size", "f8"),
         ("lot_size", "f8"),
@@ -74,10 +75,7 @@ def flattening(
     band: how far an order's price may be worse than the touch, as a fraction of the price. qty_max, notional_max: of
     one order, 0 for no limit. Compiles everything now, before any order is sent.
     """
-    rows = np.zeros(len(legs), _LEG)
-    for row, leg in zip(rows, legs, strict=True):
-        for name in ("tick_size", "lot_size", "min_qty", "min_notional", "contract_size"):
-            row[name] = getattr(leg, name)
+    rows = traded_legs(legs)
     arguments = (bot, recorder, rows, float(band), float(qty_max), float(notional_max))
     flatten.compile(tuple(typeof(argument) for argument in arguments))
 
@@ -90,25 +88,45 @@ def flattening(
     return run
 
 
+def traded_legs(legs: Sequence[Leg]) -> Any:
+    """An array of TRADED_LEG, before the first order."""
+    rows = np.zeros(len(legs), TRADED_LEG)
+    for row, leg in zip(rows, legs, strict=True):
+        for name in ("tick_size", "lot_size", "min_qty", "min_notional", "contract_size"):
+            row[name] = getattr(leg, name)
+    return rows
+
+
 @bot_compiled
 def flatten(bot, recorder, legs, band, qty_max, notional_max):
     """Cancels working orders and trades every position to 0, step by step, until all are flat or a bound is reached.
 
     Positions too small for an order remain. Waits while a book is unknown or an order is unanswered.
     """
-    next_id = _FIRST_ID
+    next_id = FIRST_ID
     for _ in range(STEPS_MAX):
         is_done = True
         for asset_no in range(len(legs)):
             leg = legs[asset_no]
-            if _has_working(bot, asset_no):
+            if has_working(bot, asset_no):
                 is_done = False
                 continue
-            _settle(bot, asset_no, leg)
+            settle(bot, asset_no, leg)
             if _is_over(bot, asset_no, leg):
                 continue
             is_done = False
-            next_id = _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max)
+            next_id = send_part(
+                bot,
+                recorder,
+                asset_no,
+                leg,
+                -bot.position(asset_no),
+                _FLATTEN,
+                next_id,
+                band,
+                qty_max,
+                notional_max,
+            )
         if is_done:
             break
         code = bot.elapse(STEP_NS)
@@ -118,7 +136,7 @@ def flatten(bot, recorder, legs, band, qty_max, notional_max):
 
 
 @bot_compiled
-def _has_working(bot, asset_no):
+def has_working(bot, asset_no):
     """Whether an order of the asset may still trade; cancels the orders that can be cancelled."""
     count = 0
     values = bot.orders(asset_no).values()
@@ -132,7 +150,7 @@ def _has_working(bot, asset_no):
 
 
 @bot_compiled
-def _settle(bot, asset_no, leg):
+def settle(bot, asset_no, leg):
     """Applies the result of the last order: the band widens with each order that was not filled."""
     if leg.order_id == 0:
         return
@@ -160,11 +178,11 @@ def _is_over(bot, asset_no, leg):
 
 
 @bot_compiled
-def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):
-    """Sends one order towards flat if the touch has enough quantity; returns the next id."""
-    position = bot.position(asset_no)
+def send_part(bot, recorder, asset_no, leg, amount, decision, next_id, band, qty_max, notional_max):
+    """Sends one order that buys `amount`, or sells it if it is negative, or as much of it as the touch has; returns
+    the next id. decision: the code under which it is logged."""
     depth = bot.depth(asset_no)
-    side = SELL if position > 0.0 else BUY
+    side = SELL if amount < 0.0 else BUY
     touch = depth.best_bid if side == SELL else depth.best_ask
     shown = depth.best_bid_qty if side == SELL else depth.best_ask_qty
     if not touch > 0.0:
@@ -175,7 +193,7 @@ def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):
     px = limit_price(side, touch, band * min(leg.missed + 1, BANDS_MAX), leg.tick_size)
     # The limits value a sale below the bid at the bid.
     value = max(px, touch) * leg.contract_size
-    qty = min(abs(position), shown - leg.taken_qty)
+    qty = min(abs(amount), shown - leg.taken_qty)
     if qty_max > 0.0:
         qty = min(qty, qty_max)
     if notional_max > 0.0:
@@ -196,7 +214,7 @@ def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):
     if code == OK:
         leg.order_id = order_id
         leg.refusals = 0
-        recorder.decide(now, _FLATTEN, 0, asset_no, order_id, px)
+        recorder.decide(now, decision, 0, asset_no, order_id, px)
     else:
         leg.refusals += 1
         recorder.decide(now, _REFUSED, 0, asset_no, order_id, np.float64(code))

@@ -13,6 +13,7 @@ from support.dry_market import MS, dry_legs
 from support.hand_session import LEGS, HandSession
 
 from arb.bot.compilation import compile_strategy
+from arb.execution.ids import SessionIds
 from arb.runtime.live_files import EXECUTION, REQUEST, RESPONSE, STATE, OrderRecords
 from arb.runtime.replay import replay
 from arb.runtime.warm import warm_session
@@ -43,7 +44,9 @@ def test_nothing_is_compiled_after_a_dry_run() -> None:
             {},
             {},
         )
-        compared = simulated_orders(LEGS, 1, records, [one.arrays for one in legs], session.end_ts)
+        compared = simulated_orders(
+            LEGS, SessionIds("tests1", 1, 1), records, [one.arrays for one in legs], session.end_ts
+        )
     assert len(compared) > 20
     assert len(session.ended.fills) > 20
     assert found.parts == session.ended.parts

@@ -87,6 +87,8 @@ class FakeBot:
     feed_ns: dict[int, int] = field(default_factory=dict)
     #: Share of a purchase of each leg that its fee takes from the base.
     base_fees: tuple[float, ...] = ()
+    #: What each leg holds at the start; bought or sold at 100.
+    opening: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         self.num_assets = len(self.tick_sizes)
@@ -94,7 +96,8 @@ class FakeBot:
         self._orders: list[dict[int, Order]] = [{} for _ in legs]
         self._next = 0
         self._last = [Touch(0, leg, *[math.nan] * 4) for leg in legs]
-        self._values = [SimpleNamespace(position=0.0, balance=0.0, fee=0.0) for _ in legs]
+        opening = self.opening or (0.0,) * self.num_assets
+        self._values = [SimpleNamespace(position=one, balance=-100.0 * one, fee=0.0) for one in opening]
 
     def depth(self, leg_no: int) -> Any:
         touch = self._last[leg_no]
@@ -106,6 +109,9 @@ class FakeBot:
             tick_size=self.tick_sizes[leg_no],
             lot_size=self.lot_sizes[leg_no],
         )
+
+    def position(self, leg_no: int) -> float:
+        return float(self._values[leg_no].position)
 
     def state_values(self, leg_no: int) -> Any:
         return self._values[leg_no]

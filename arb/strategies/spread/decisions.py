@@ -38,6 +38,8 @@ class Decision(IntEnum):
     """A risk rule stopped the strategy; order_id: a `Missed` reason, value: the amount that broke the rule."""
     FLATTEN = 15
     """The host sent an order that trades a halted strategy's position back; value: its limit price."""
+    HEDGE = 16
+    """The host sent an order that balances a pair before the strategy starts; value: its limit price."""
 
 
 class Purpose(IntEnum):

@@ -27,7 +27,7 @@ from arb.strategies.spread.holding import (
     update_holding,
     why_leave,
 )
-from arb.strategies.spread.inventory import imbalance, must_rebalance, skewed_threshold_bps
+from arb.strategies.spread.inventory import imbalance, must_rebalance
 from arb.strategies.spread.opportunity import OPPORTUNITY, is_any_open, lose, see
 from arb.strategies.spread.parameters import PARAMS as PARAMS
 from arb.strategies.spread.risk import (
@@ -41,6 +41,7 @@ from arb.strategies.spread.risk import (
     profit_of,
 )
 from arb.strategies.spread.sizing import attempt_qty, share_funds, whole_qty, why_no_qty
+from arb.strategies.spread.take_over import holds_any, skew, take_over
 from arb.strategies.spread.touch import (
     BASIS,
     LEG,
@@ -97,6 +98,8 @@ def run(bot, params, recorder):
     timeout = idle_ns
     # Not a constant, for which Numba would compile `_step` a second time.
     is_halted: Any = np.bool_(False)
+    # Positions of earlier sessions are taken over before anything else.
+    is_new: Any = np.bool_(holds_any(bot, 2 * pairs))
     has_news = True
     # The loop reads these at every event, and passes the whole state on only if something may follow.
     legs, seen, attempts = state.legs, state.seen, state.attempts
@@ -108,6 +111,10 @@ def run(bot, params, recorder):
         if result > _ORDER_RESPONSE or result < _TIMEOUT:
             raise RuntimeError("the bot failed: see hftbacktest's return codes")
         now = bot.current_timestamp
+        if is_new:
+            is_new = not take_over(bot, state, now, params)
+            if is_new:
+                continue
         is_stirred = False
         for pair_no in range(pairs):
             phase = attempts[pair_no].phase
@@ -276,11 +283,7 @@ def _review(bot, recorder, state, pair_no, now, params):
     update_holding(bot, pair, state.holdings[pair_no], now, params)
     if not params.is_convergence:
         values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
-        state.moved[pair_no] = imbalance(pair, values_0, values_1)
-        for buy_no in range(2):
-            state.seen[2 * pair_no + buy_no].threshold_bps = skewed_threshold_bps(
-                state.moved[pair_no], buy_no, params
-            )
+        skew(state, pair_no, imbalance(pair, values_0, values_1), params)
     loss = attempt.profit_before - profit_of(bot, pair)
     return must_halt(recorder, risk, now, params) or must_halt_after(
         recorder, risk, attempt.number, loss, now, params

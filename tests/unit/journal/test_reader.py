@@ -59,7 +59,9 @@ def test_executions_have_prices_of_their_legs(tmp_path: Path) -> None:
 def test_positions_are_openings_and_executions_of_all_runs(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     first = journal.begin_run(RUN)
-    journal.note(Opened(first, 5, "binance-7", "binance_usdm", "BTCUSDT", -20, "0.001", "taken over"))
+    journal.note(
+        Opened(first, 5, "binance-7", "binance_usdm", "BTCUSDT", -20, "0.001", "60000", "taken over")
+    )
     write_orders(journal, first, [1])
     finer = [LEGS[0]._replace(lot="0.0001"), LEGS[1]]
     second = journal.begin_run(RUN._replace(legs=finer))
@@ -80,7 +82,7 @@ def test_positions_are_openings_and_executions_of_all_runs(tmp_path: Path) -> No
 def test_a_part_of_a_lot_is_an_error(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     run = journal.begin_run(RUN)
-    journal.note(Opened(run, 5, "binance-7", "binance_usdm", "BTCUSDT", 15, "0.0001", ""))
+    journal.note(Opened(run, 5, "binance-7", "binance_usdm", "BTCUSDT", 15, "0.0001", "0", ""))
     journal.note(execution(run, 0, 1, "z", 3, ts=90_000))
     journal.write_notes()
     with (

@@ -24,7 +24,7 @@ def test_the_figures_of_the_summary() -> None:
 def test_the_columns_of_the_csv_files() -> None:
     for name, columns in csv_columns().items():
         assert columns == documented(name) - {
-            "flatten", "buy", "sell", "maker", "taker", "fill", "funding", "quote", "base", "both", "live",
+            "flatten", "hedge", "buy", "sell", "maker", "taker", "fill", "funding", "quote", "base", "both", "live",
             "simulated", "neither", "unknown",
         }  # fmt: skip
 
