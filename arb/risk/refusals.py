@@ -1,0 +1,50 @@
+"""Legs that are closed for a while because a venue refuses their orders again and again. Pure.
+
+Three refusals of one kind in a row close a leg, for 100 ms at first; one more after that closes it for twice as long,
+up to 10 s, until an order is accepted. Orders that open and orders that reduce are counted apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.units import MILLISECOND, SECOND
+
+IN_A_ROW = 3
+FIRST_NS, LONGEST_NS = 100 * MILLISECOND, 10 * SECOND
+
+
+@dataclass(slots=True)
+class _Row:
+    """Refusals in a row."""
+
+    kind: str = ""
+    count: int = 0
+    span_ns: int = FIRST_NS
+    until_ns: int = 0
+
+
+class ClosedLegs:
+    """By leg, and whether the orders open."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[int, bool], _Row] = {}
+
+    def kind_of(self, leg: int, is_opening: bool, now_ns: int) -> str:
+        """The kind of refusal that closed a leg; "": it is open."""
+        row = self._rows.get((leg, is_opening)) if self._rows else None
+        return row.kind if row is not None and now_ns < row.until_ns else ""
+
+    def refused(self, leg: int, is_opening: bool, kind: str, now_ns: int) -> None:
+        """The venue refused a request about an order."""
+        row = self._rows.setdefault((leg, is_opening), _Row())
+        row.count = row.count + 1 if row.kind == kind else 1
+        row.kind = kind
+        if row.count >= IN_A_ROW and now_ns >= row.until_ns:
+            row.until_ns = now_ns + row.span_ns
+            row.span_ns = min(2 * row.span_ns, LONGEST_NS)
+
+    def accepted(self, leg: int, is_opening: bool) -> None:
+        """The venue accepted an order."""
+        if self._rows:
+            self._rows.pop((leg, is_opening), None)
