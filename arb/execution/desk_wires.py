@@ -18,6 +18,7 @@ from arb.execution.ids import SessionIds
 from arb.execution.order_records import Effect, Phase
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
+from connectors.orders.limits import LimitUse
 from connectors.orders.model import (
     Act,
     Instrument,
@@ -38,14 +39,28 @@ CHANGES = frozenset({Act.PLACE, Act.CANCEL, Act.AMEND})
 CANCELS_MAX = 5
 
 
+class Refusal(NamedTuple):
+    """A request about an order that the venue refused. kind: its code, or its text if it has none."""
+
+    leg: int
+    order_id: int
+    act: Act
+    kind: str
+
+
 class Outputs(NamedTuple):
-    """What follows from an input, in order. retire: lines to be replaced; due_ns: when `on_tick` is needed next."""
+    """What follows from an input, in order. retire: lines to be replaced; due_ns: when `on_tick` is needed next.
+
+    refusals, uses: for the gate; nothing of the session's files follows from them.
+    """
 
     wires: tuple[WireRequest, ...]
     answers: tuple[BotAnswer | FundingAnswer, ...]
     events: tuple[tuple[str, str], ...]
     retire: tuple[str, ...]
     due_ns: int
+    refusals: tuple[Refusal, ...] = ()
+    uses: tuple[LimitUse, ...] = ()
 
 
 class Stage(IntEnum):
@@ -79,6 +94,8 @@ class _Outs:
     answers: list[BotAnswer | FundingAnswer] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
     retire: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    uses: list[LimitUse] = field(default_factory=list)
 
 
 class DeskWires:
@@ -213,10 +230,18 @@ class DeskWires:
         if self._is_ending:
             self._cancel_open(now)
         out, due_ns = self._out, self._due_ns()
-        if not (out.wires or out.answers or out.events or out.retire):
+        if not (out.wires or out.answers or out.events or out.retire or out.uses):
             return Outputs((), (), (), (), due_ns)
         self._out = _Outs()
-        return Outputs(tuple(out.wires), tuple(out.answers), tuple(out.events), tuple(out.retire), due_ns)
+        return Outputs(
+            tuple(out.wires),
+            tuple(out.answers),
+            tuple(out.events),
+            tuple(out.retire),
+            due_ns,
+            tuple(out.refusals),
+            tuple(out.uses),
+        )
 
     def _due_ns(self) -> int:
         while self._deadlines:

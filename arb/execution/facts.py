@@ -56,6 +56,16 @@ class DeskFacts:
     #: Number of events for the log by kind; of refusals by their code and text.
     events: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
+    #: Requests that the gate refused, by its reason without figures.
+    gate: Counter[str] = field(default_factory=Counter)
+    #: Number of views of balances or positions so far, and the latest balances.
+    views: int = 0
+    balances: dict[str, Decimal] = field(default_factory=dict)
+
+    def gated(self, kind: str) -> bool:
+        """The gate refused a request; returns whether it is the first one of its kind."""
+        self.gate[kind] += 1
+        return self.gate[kind] == 1
 
     def refused(self, code: int, text: str) -> None:
         """A request was refused, or its outcome left open."""
@@ -68,6 +78,8 @@ class DeskFacts:
             (self.balances_end, self.positions_end) if is_end else (self.balances_start, self.positions_start)
         )
         balances.update(view.balances)
+        self.balances.update(view.balances)
+        self.views += 1
         positions.update(view.positions)
 
     def end(

@@ -22,6 +22,7 @@ from arb.execution.answers import (
 )
 from arb.execution.bot_orders import BotOrders
 from arb.execution.desk_wires import NEVER, Outputs
+from arb.execution.gate_feed import GateFeed
 from arb.execution.marks import Marks
 from arb.execution.order_state import OrderState
 from arb.execution.venue_desk import VenueDesk
@@ -52,8 +53,9 @@ class TakenRequest:
     #: Number of the step, from 1, and the session's clock when it was taken.
     step: int
     taken_ns: int
-    #: Whether a line took its bytes.
+    #: Whether a line took its bytes; why the gate refused it.
     is_sent: bool = False
+    refused: str = ""
 
     @property
     def row(self) -> Any:
@@ -85,8 +87,10 @@ class Gateway:
         outlet: Outlet,
         clock: Callable[[], int],
         later: Callable[[Callable[[], None]], None],
+        gate: GateFeed | None = None,
     ) -> None:
-        """desks: by venue. clock: the session's. later: calls a function from the event loop, soon.
+        """desks: by venue. clock: the session's. later: calls a function from the event loop, soon. gate: decides what
+        may be sent; None: everything.
 
         It attaches itself to the world's port and must live as long as the bot.
         """
@@ -97,6 +101,7 @@ class Gateway:
         self._outlet = outlet
         self._clock = clock
         self._later = later
+        self.gate = gate
         self._mailbox = Mailbox(world)
         #: See `Mailbox`.
         self.earliest_ts = self._mailbox.earliest_ts
@@ -122,6 +127,8 @@ class Gateway:
         self.on_due: Callable[[str, int], None] = _nothing
         self.on_event: Callable[[str, str, str], None] = _nothing
         self.on_retire: Callable[[str, str], None] = _nothing
+        #: The process was stopped for longer than the gate allows: `VenueDesk.on_stopped` of all is needed.
+        self.on_stopped: Callable[[int], None] = _nothing
         self._callback = _SERVE(self._serve)
         world.attach(ctypes.cast(self._callback, ctypes.c_void_p).value or 0)
 
@@ -134,6 +141,8 @@ class Gateway:
     def on_time(self, now_ns: int) -> None:
         """See `AnsweringSide`: its events are those of the venues."""
         self.settled_ts = max(self.settled_ts, now_ns)
+        if self.gate is not None and self.gate.was_stopped(now_ns):
+            self.on_stopped(now_ns)
 
     # -- requests
 
@@ -162,8 +171,13 @@ class Gateway:
         venues = [self._venues[one.leg] for one in taken]
         try:
             rows = [self._orders.read(one.leg, one.copied) for one in taken]
+            if self.gate is not None:
+                for one, why in zip(
+                    taken, self.gate.decide([one.leg for one in taken], rows, now), strict=True
+                ):
+                    one.refused = why
             wires = [
-                self.desks[venue].wire_of(one.leg, row, now)
+                None if one.refused else self.desks[venue].wire_of(one.leg, row, now)
                 for one, venue, row in zip(taken, venues, rows, strict=True)
             ]
             sent = {
@@ -176,7 +190,7 @@ class Gateway:
         outputs: list[Outputs] = []
         for one, venue, row, wire in zip(taken, venues, rows, wires, strict=True):
             self._orders.note(one.leg, row, one.row)
-            outputs.append(self.desks[venue].on_request(one.leg, row, now, wire))
+            outputs.append(self.desks[venue].on_request(one.leg, row, now, wire, one.refused))
         for one, venue, output in zip(taken, venues, outputs, strict=True):
             one.is_sent = self._follow(venue, output, now, sent)
         if sent:
@@ -207,6 +221,8 @@ class Gateway:
         """
         is_sent = False
         desk = self.desks[venue]
+        if self.gate is not None:
+            self.gate.follow(venue, outputs, now)
         for event, text in outputs.events:
             if event == "broken":
                 self.fault = self.fault or InvariantError(f"{venue}: {text}")

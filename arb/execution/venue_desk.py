@@ -16,7 +16,7 @@ from hftbacktest.order import EXPIRED
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.catch_up import Questions
 from arb.execution.desk_queries import BEFORE_MS, DeskQueries
-from arb.execution.desk_wires import CANCELS_MAX, CHANGES, Asked, Outputs, Stage
+from arb.execution.desk_wires import CANCELS_MAX, CHANGES, Asked, Outputs, Refusal, Stage
 from arb.execution.doubt import Doubt, DoubtCause
 from arb.execution.ids import wire_id
 from arb.execution.order_records import Phase
@@ -52,6 +52,11 @@ class VenueDesk(DeskQueries):
     def is_up(self) -> bool:
         """Whether events of the account are received and nothing before them is missing."""
         return self._stage is Stage.UP
+
+    @property
+    def stopped_until_ns(self) -> int:
+        """Before this time the venue takes no requests."""
+        return self._stopped_until
 
     @property
     def has_socket(self) -> bool:
@@ -100,8 +105,13 @@ class VenueDesk(DeskQueries):
         except ValueError:
             return None
 
-    def on_request(self, leg: int, row: RequestRow, now: int, made: WireRequest | None = None) -> Outputs:
-        """A request of the bot. made: what `wire_of` gave for it at this time, if it was asked."""
+    def on_request(
+        self, leg: int, row: RequestRow, now: int, made: WireRequest | None = None, refused: str = ""
+    ) -> Outputs:
+        """A request of the bot. made: what `wire_of` gave for it at this time, if it was asked. refused: why it is not
+        to be sent; it is answered like a refusal on its way."""
+        if refused:
+            self._gated(refused)
         state = self.orders.of(leg, row.order_id)
         conflict = _conflict(row, state)
         if conflict:
@@ -114,7 +124,7 @@ class VenueDesk(DeskQueries):
             self.orders.cancel(state, row.request_no, now)
         else:
             self.orders.amend(state, request, now)
-        reason = self._refusal(row, now)
+        reason = refused or self._refusal(row, now)
         if reason:
             self._apply(state, self.orders.refuse(state, now, reason), now)
         else:
@@ -205,6 +215,12 @@ class VenueDesk(DeskQueries):
         self._ask_questions(now)
         return self._outputs(now)
 
+    def on_stopped(self, now: int) -> Outputs:
+        """The process was stopped for a while: what happened meanwhile is queried, and nothing placed before."""
+        if self._stage is not Stage.AWAY:
+            self._catch_up(now)
+        return self._outputs(now)
+
     def on_end(self, now: int) -> Outputs:
         """The strategy has ended: cancels what is open, then queries the account once more."""
         self._is_ending = True
@@ -221,6 +237,12 @@ class VenueDesk(DeskQueries):
         if now < self._stopped_until:
             return "the venue limits requests"
         return "" if self.is_up else "not up"
+
+    def _gated(self, reason: str) -> None:
+        """Counts a refusal of the gate; the log has the first one of a kind."""
+        kind = reason.partition(":")[0]
+        if self.facts.gated(kind):
+            self._note("refused", reason)
 
     def _reject(self, leg: int, row: RequestRow, state: OrderState | None, now: int, reason: str) -> None:
         """Refuses a request that has no effect on any order."""
@@ -267,6 +289,7 @@ class VenueDesk(DeskQueries):
         elif isinstance(one, VenueAnswer):
             if one.is_line_over and where:
                 self._out.retire.append(where)
+            self._out.uses += one.uses
             if one.retry_after_ns:
                 self._stopped_until = max(self._stopped_until, now + one.retry_after_ns)
             asked = self._asked.get(one.wire_id)
@@ -310,6 +333,10 @@ class VenueDesk(DeskQueries):
         asked.is_done = True
         if isinstance(decoded, VenueAnswer) and decoded.verdict not in (Verdict.FOUND, Verdict.ACCEPTED):
             self.facts.refused(decoded.code, decoded.text)
+            if decoded.verdict is Verdict.REFUSED and asked.state is not None:
+                kind = str(decoded.code) if decoded.code else decoded.text
+                refusal = Refusal(asked.request.leg, asked.state.order_id, asked.request.act, kind)
+                self._out.refusals.append(refusal)
         if asked.request.act in CHANGES:
             if isinstance(decoded, VenueAnswer) and asked.state is not None:
                 if decoded.retry_after_ns:

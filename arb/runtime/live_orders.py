@@ -110,6 +110,7 @@ class LiveOrders:
         self.gateway.on_delivered = self._on_delivered
         self.gateway.on_event = self._on_event
         self.gateway.on_due = lambda venue, due_ns: self._lines[venue].plan(due_ns)
+        self.gateway.on_stopped = self._on_stopped
         self.gateway.on_retire = lambda venue, where: self._lines[venue].replace(where)
 
     def send(self, venue: str, request: WireRequest) -> Sent:
@@ -279,7 +280,16 @@ class LiveOrders:
         self._taken += taken
         for one in taken:
             words = f"request {one.leg} {int(one.row['request_no'])}"
+            words += f" refused {one.refused}" if one.refused else ""
             self._lines[self._setup.legs[one.leg].venue].begin(one.taken_ns, "-", Mark.REQUEST, words)
+
+    def _on_stopped(self, now_ns: int) -> None:
+        if self._session is None or self._session.is_over:
+            return
+        self._session.write("orders", "the process was stopped: asking the venues before anything is sent")
+        for venue, lines in self._lines.items():
+            now = lines.begin(now_ns, "-", Mark.REQUEST, "stopped")
+            self._apply(venue, self.gateway.desks[venue].on_stopped(now), now)
 
     def _note_taken(self) -> None:
         taken, self._taken = self._taken, []

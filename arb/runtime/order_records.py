@@ -161,6 +161,7 @@ def facts_of(facts: DeskFacts, desk: VenueDesk) -> dict[str, Any]:
         "catch_ups": facts.catch_ups,
         "events": dict(sorted(facts.events.items())),
         "refusals": dict(sorted(facts.refusals.items())),
+        "gate": dict(sorted(facts.gate.items())),
     }
 
 

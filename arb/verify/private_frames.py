@@ -156,10 +156,16 @@ class _Replay:
         if text == "end":
             self._follow(self._desk.on_end(ts), ts)
             return
-        words = text.split()
+        if text == "stopped":
+            self._follow(self._desk.on_stopped(ts), ts)
+            return
+        words = text.split(" ", 4)
         row = None
-        if len(words) == 3 and words[0] == "request" and words[1].isdigit() and words[2].isdigit():
+        if len(words) in (3, 5) and words[0] == "request" and words[1].isdigit() and words[2].isdigit():
             row = self._requests.pop((int(words[1]), int(words[2])), None)
+        refused = words[4] if len(words) == 5 else ""
+        if refused and words[3] != "refused":
+            row = None
         if row is None:
             self._differ("request", text[:60], ts, "in the private log", "not in the session's requests")
             return
@@ -171,7 +177,7 @@ class _Replay:
             self._orders.note(leg, asked, row["row"])
         except (KeyError, ValueError, OverflowError) as error:
             raise InputError(f"orders.npz: {text} is none of a strategy: {error!r}") from None
-        self._follow(self._desk.on_request(leg, asked, ts), ts)
+        self._follow(self._desk.on_request(leg, asked, ts, refused=refused), ts)
 
     def _tick(self, ts: int, text: str) -> None:
         if not (text.isascii() and text.isdigit()):

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from connectors.binance.limits import RateLimit, uses_of
 from connectors.binance.order_errors import Judge, VenueError
 from connectors.binance.order_words import SIDES, STATUSES, cause_of, lots_of, tick_of, traded_tick_of
 from connectors.errors import DecodeError, OffGridError
@@ -109,6 +110,7 @@ class _Frame(msgspec.Struct, frozen=True, rename="camel"):
     result: Item | tuple[Item, ...] | None = None
     error: VenueError | None = None
     event: _Event | None = None
+    rate_limits: tuple[RateLimit, ...] = ()
 
 
 class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
@@ -157,10 +159,12 @@ class Answers:
                 raise UnreadableError("neither an answer nor an event")
             wire_id = message.id or ""
             if message.error is not None:
-                return self.of_error(wire_id, message.error, message.status)
-            if message.result is None or message.status != 200:
+                answer = self.of_error(wire_id, message.error, message.status)
+            elif message.result is None or message.status != 200:
                 raise UnreadableError("an answer without result and error")
-            return self.of_result(wire_id, message.result)
+            else:
+                answer = self.of_result(wire_id, message.result)
+            return answer._replace(uses=uses_of(message.rate_limits)) if message.rate_limits else answer
         except (msgspec.DecodeError, OffGridError, UnreadableError, UnicodeError) as error:
             try:
                 wire_id = _ENVELOPE.decode(frame).id

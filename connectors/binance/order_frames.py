@@ -21,7 +21,7 @@ from connectors.binance.order_queries import (
     decode_account,
 )
 from connectors.binance.order_words import SIDE_WORDS
-from connectors.binance.user_events import LIMITS, SPOT_PATH, is_opened
+from connectors.binance.user_events import LIMITS, is_opened
 from connectors.orders.model import (
     AccountView,
     Act,
@@ -171,7 +171,7 @@ class SpotOrders(_BinanceOrders):
 
     def path(self) -> str:
         """See `OrderProtocol`."""
-        return SPOT_PATH
+        return "/ws-api/v3"
 
     def _add_forms(self, forms: _Leg, symbol: str) -> None:
         credentials = self._credentials
@@ -260,7 +260,7 @@ class UsdmOrders(_BinanceOrders):
 
     def path(self) -> str:
         """See `OrderProtocol`."""
-        return "/ws-fapi/v1?returnRateLimits=false"
+        return "/ws-fapi/v1"
 
     def _add_forms(self, forms: _Leg, symbol: str) -> None:
         credentials = self._credentials

@@ -41,7 +41,8 @@ from connectors.orders.signing import Signer
 from connectors.units import DAY
 
 LIMITS = SocketLimits(DAY, 0)
-SPOT_PATH = "/ws-api/v3?returnRateLimits=false"
+#: Events need no limits, which every answer has without this; those of orders are read.
+_SPOT_PATH = "/ws-api/v3?returnRateLimits=false"
 #: Errors of a subscription for which another attempt is useless: the key, its format, its signature.
 _KEY_ERRORS = (-2014, -2015)
 _ALREADY_SUBSCRIBED = -2035
@@ -188,7 +189,7 @@ class SpotUser:
 
     def path(self, listen_key: str) -> str:
         """See `UserProtocol`."""
-        return SPOT_PATH
+        return _SPOT_PATH
 
     def opening(self, now_ms: int) -> list[WireRequest]:
         """See `UserProtocol`."""

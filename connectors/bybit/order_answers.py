@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from connectors.bybit.limits import uses_of_header
 from connectors.bybit.order_errors import LINE_OVER, REFUSING_STATUSES, verdict_of
 from connectors.bybit.order_words import UnreadableError, ms_of
 from connectors.errors import DecodeError
+from connectors.orders.limits import LimitUse
 from connectors.orders.model import Act, Notice, NoticeKind, VenueAnswer, Verdict, WireRequest
 
 _TEXT_MAX = 200
@@ -23,6 +25,18 @@ _ACTS = {operation: act for act, operation in OPERATIONS.items()}
 
 class _Header(msgspec.Struct, frozen=True):
     time_now: str = msgspec.field(default="0", name="Timenow")
+    limit: str = msgspec.field(default="", name="X-Bapi-Limit")
+    left: str = msgspec.field(default="", name="X-Bapi-Limit-Status")
+    reset: str = msgspec.field(default="", name="X-Bapi-Limit-Reset-Timestamp")
+
+    @property
+    def names(self) -> dict[str, str]:
+        """As headers of a REST response."""
+        return {
+            "x-bapi-limit": self.limit,
+            "x-bapi-limit-status": self.left,
+            "x-bapi-limit-reset-timestamp": self.reset,
+        }
 
 
 class _Answer(msgspec.Struct, frozen=True, rename="camel"):
@@ -58,6 +72,9 @@ def decode_answer(venue: str, frame: bytes) -> VenueAnswer | Notice:
         act = _ACTS.get(answer.op)
         if act is None and code == 0:
             raise UnreadableError(f"an answer to {answer.op[:40]!r}")
+        uses: tuple[LimitUse, ...] = ()
+        if act is not None and answer.header.limit:
+            uses = uses_of_header(act, answer.header.names)
         return VenueAnswer(
             answer.req_id,
             # A refusal of a message that could not be read has no operation.
@@ -66,6 +83,7 @@ def decode_answer(venue: str, frame: bytes) -> VenueAnswer | Notice:
             text,
             venue_ms=ms_of(answer.header.time_now),
             is_line_over=code in LINE_OVER,
+            uses=uses,
         )
     except (msgspec.DecodeError, UnicodeError, UnreadableError) as error:
         raise DecodeError(venue, str(error), frame) from None

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
+from connectors.orders.limits import LimitUse
 from connectors.orders.numbers import DecimalStep
 
 
@@ -274,6 +275,8 @@ class VenueAnswer(NamedTuple):
     is_line_over: bool = False
     #: Of a query: what the next page is asked for with; "": there is none.
     cursor: str = ""
+    #: What it says is used of limits on requests.
+    uses: tuple[LimitUse, ...] = ()
 
 
 Decoded: TypeAlias = VenueAnswer | OrderUpdate | Execution | Funding | AccountView | Notice

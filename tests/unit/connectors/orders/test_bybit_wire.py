@@ -17,6 +17,7 @@ from connectors.bybit.order_frames import BybitOrders
 from connectors.bybit.order_words import FORCE_WORDS
 from connectors.bybit.user_events import BybitUser
 from connectors.errors import DecodeError
+from connectors.orders.limits import LimitKind, LimitUse
 from connectors.orders.model import (
     AccountView,
     Act,
@@ -37,6 +38,7 @@ from connectors.orders.model import (
 )
 from connectors.orders.numbers import DecimalStep
 from connectors.orders.signing import HmacSigner
+from connectors.units import SECOND
 
 STEPS = {"spot": ("0.1", "0.000001"), "linear": ("0.10", "0.001")}
 CATEGORIES = ("spot", "linear")
@@ -156,7 +158,10 @@ def test_a_filled_order_by_its_events(category: str) -> None:
     wire = Wire(category)
     request = wire.place(1, Force.IOC, 50)
     answer = wire.send(request)
-    assert answer == VenueAnswer("0-1-PLACE", Verdict.ACCEPTED, text="OK", venue_ms=wire.doors.now_ms)
+    assert answer._replace(uses=()) == VenueAnswer(
+        "0-1-PLACE", Verdict.ACCEPTED, text="OK", venue_ms=wire.doors.now_ms
+    )
+    assert answer.uses == (LimitUse(LimitKind.ORDERS, SECOND, 1, 20 if category == "spot" else 10),)
     events = wire.events()
     updates = [one for one in events if isinstance(one, OrderUpdate)]
     executions = [one for one in events if isinstance(one, Execution)]
@@ -349,7 +354,11 @@ def test_the_documents_examples() -> None:
     texts = examples("bybit_linear", "trade_socket")
     assert orders.decode(texts[0]) == VenueAnswer("auth", Verdict.ACCEPTED, text="OK")
     assert orders.decode(texts[1]) == VenueAnswer(
-        "test-005", Verdict.ACCEPTED, text="OK", venue_ms=1711001595209
+        "test-005",
+        Verdict.ACCEPTED,
+        text="OK",
+        venue_ms=1711001595209,
+        uses=(LimitUse(LimitKind.ORDERS, SECOND, 1, 10),),
     )
     assert orders.decode(texts[3]) == Notice(NoticeKind.PONG)
 

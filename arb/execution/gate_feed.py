@@ -1,0 +1,137 @@
+"""What the gate reads of a session: touches of its books, and what the desks answer. The host's thread.
+
+It decides nothing itself (`arb.risk.gate`), and no desk depends on it: what the gate refuses is an input of the desk,
+and in its log.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hftbacktest.order import CANCELED, EXPIRED, FILLED
+
+from arb.engine.book import BOOK, NO_ASK, NO_BID
+from arb.engine.live import LiveWorld
+from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
+from arb.execution.desk_wires import Outputs
+from arb.execution.venue_desk import VenueDesk
+from arb.risk.gate import Gate, GateRequest
+from connectors.orders.model import Act
+
+_BEST_BID, _BEST_ASK = ((BOOK.names or ()).index(name) for name in ("best_bid", "best_ask"))
+_FINALS = frozenset((CANCELED, EXPIRED, FILLED))
+
+
+class GateFeed:
+    """Between a gateway and its gate."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        world: LiveWorld,
+        desks: Mapping[str, VenueDesk],
+        halts: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
+        """world: must outlive it. halts: reads the kill flags before each step: why, by venue, "" for all."""
+        self.gate = gate
+        self._desks = dict(desks)
+        self._halts = halts
+        addresses = world.assets["book"][: len(gate.legs)]
+        #: Fields of the books; all have 64 bits.
+        self._books: list[Any] = [
+            (ctypes.c_int64 * len(BOOK.names or ())).from_address(int(address)) for address in addresses
+        ]
+        self._views = dict.fromkeys(desks, 0)
+        self._is_reconciling = False
+
+    def was_stopped(self, now: int) -> bool:
+        """The process runs at this time. Returns whether it was stopped before: once, and the desks must reconcile."""
+        gate = self.gate
+        if gate.beat(now):
+            return False
+        if not self._is_reconciling:
+            self._is_reconciling = True
+            return True
+        if all(desk.is_up for desk in self._desks.values()):
+            self._is_reconciling = False
+            gate.reconciled(now)
+        return False
+
+    def decide(self, legs: Sequence[int], rows: Sequence[RequestRow], now: int) -> list[str]:
+        """Why each request of a step is not to be sent; "": it is."""
+        gate = self.gate
+        if self._halts is not None:
+            halts = self._halts()
+            gate.halted = halts.get("", "")
+            for venue, state in gate.venues.items():
+                state.halted = halts.get(venue, "")
+        for venue, desk in self._desks.items():
+            state = gate.venues[venue]
+            state.is_synced = desk.is_up
+            state.doubts = len(desk.doubts) if desk.inquiries.has_any else 0
+        step = []
+        for leg, row in zip(legs, rows, strict=True):
+            book = self._books[leg]
+            bid, ask = book[_BEST_BID], book[_BEST_ASK]
+            step.append(
+                GateRequest(
+                    leg,
+                    row.act,
+                    row.order_id,
+                    row.request_no,
+                    row.side,
+                    row.tick,
+                    row.lots,
+                    row.is_market,
+                    bid if bid != NO_BID else 0,
+                    ask if ask != NO_ASK else 0,
+                )
+            )
+        return gate.decide(step, now)
+
+    def follow(self, venue: str, outputs: Outputs, now: int) -> None:
+        """What follows from an input of a desk."""
+        gate, desk = self.gate, self._desks[venue]
+        for refusal in outputs.refusals:
+            order = gate.exposure.states[refusal.leg].orders.get(refusal.order_id)
+            if order is not None and refusal.act is not Act.CANCEL:
+                gate.closed.refused(refusal.leg, order.is_opening, refusal.kind, now)
+        for answer in outputs.answers:
+            if isinstance(answer, BotAnswer):
+                self._answered(desk, answer, now)
+        for use in outputs.uses:
+            gate.budgets[venue].report(use, now)
+        if desk.stopped_until_ns > now:
+            gate.budgets[venue].ban(desk.stopped_until_ns)
+        if desk.facts.views != self._views[venue]:
+            self._views[venue] = desk.facts.views
+            wallet = next(leg.wallet for leg in gate.legs if leg.venue == venue)
+            amounts = {asset: float(amount) for asset, amount in desk.facts.balances.items()}
+            gate.exposure.set_balances(wallet, amounts)
+
+    def _answered(self, desk: VenueDesk, answer: BotAnswer, now: int) -> None:
+        """An answer to the bot changes what is open and held."""
+        leg, order_id, exposure = answer.leg, answer.order_id, self.gate.exposure
+        order = exposure.states[leg].orders.get(order_id)
+        if answer.fill_lots:
+            state = desk.orders.of(leg, order_id)
+            side = order.side if order is not None else state.side if state is not None else 0
+            fees = {answer.fee_asset: float(answer.fee)} if answer.fee else {}
+            exposure.executed(leg, side, answer.exec_tick, answer.fill_lots, fees, now)
+        if order is None:
+            return
+        if answer.kind is AnswerKind.REJECTED:
+            if answer.request_no == order.request_no:
+                exposure.remove(leg, order_id)
+            elif answer.request_no == order.asked_no:
+                exposure.changed(leg, order_id, order.tick, order.lots, is_amended=True)
+            return
+        self.gate.closed.accepted(leg, order.is_opening)
+        if answer.status in _FINALS:
+            exposure.remove(leg, order_id)
+        else:
+            is_amended = answer.request_no != 0 and answer.request_no == order.asked_no
+            tick = answer.tick if answer.tick > 0 else order.tick
+            exposure.changed(leg, order_id, tick, answer.leaves_lots, is_amended=is_amended)
