@@ -13,7 +13,7 @@ from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
 from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
-from arb.commands.order_setup import order_setup
+from arb.commands.order_setup import gate_of, order_setup
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, WrittenRun, with_end
 from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
@@ -68,7 +68,7 @@ class _Rehearsal:
         world = LiveWorld(legs, keep_trades=strategy.uses.trades, is_live=True)
         signers = {leg.venue: self._signer(leg.venue) for leg in legs}
         ids = SessionIds(f"s{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
-        orders = LiveOrders(world, order_setup(config, legs, signers, ids), folder)
+        orders = LiveOrders(world, order_setup(config, legs, signers, ids), folder, gate_of(config, legs))
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

@@ -17,11 +17,13 @@ from arb.engine.live import LiveWorld
 from arb.errors import ArbError, InputError, InvariantError
 from arb.execution.answers import BotAnswer
 from arb.execution.desk_wires import Outputs
+from arb.execution.gate_feed import GateFeed
 from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
 from arb.execution.ids import SessionIds
 from arb.execution.order_states import OrderStates
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
+from arb.risk.gate import Gate
 from arb.runtime.feeds import guarded
 from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
@@ -86,8 +88,10 @@ class OrderSetup(NamedTuple):
 class LiveOrders:
     """See the module; a `SessionOrders`."""
 
-    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path) -> None:
-        """folder: of the session. Attaches the gateway to the world's port. Raises InputError."""
+    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path, gate: Gate | None = None) -> None:
+        """folder: of the session. gate: None: everything is sent. Attaches the gateway to the world's port.
+
+        Raises InputError."""
         self._world = world
         self._setup = setup
         self._folder = folder
@@ -105,7 +109,9 @@ class LiveOrders:
         #: Why the private log is not whole.
         self._unwritten: InputError | None = None
         self.fault: ArbError | None = None
-        self.gateway = Gateway(world, setup.legs, setup.desks(), self, self._now, self._later)
+        desks = setup.desks()
+        feed = GateFeed(gate, world, desks) if gate is not None else None
+        self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
         self.gateway.on_step = self._on_step
         self.gateway.on_delivered = self._on_delivered
         self.gateway.on_event = self._on_event

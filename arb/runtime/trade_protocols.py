@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from arb.errors import InputError
+from arb.risk.rate_budget import Ban, RateBudget
+from connectors.binance import limits as binance
 from connectors.binance.order_frames import SpotOrders, UsdmOrders
 from connectors.binance.user_events import SpotUser, UsdmUser
+from connectors.bybit import limits as bybit
 from connectors.bybit.order_frames import BybitOrders
 from connectors.bybit.user_events import BybitUser
 from connectors.orders.protocol import OrderProtocol, UserProtocol
 from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 
-#: Venues that can trade, in the order of the documentation.
-VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
+#: The documented limits on requests, of the venues that can trade, in the order of the documentation.
+_LIMITS = {
+    "binance_spot": binance.SPOT_LIMITS,
+    "binance_usdm": binance.USDM_LIMITS,
+    "bybit_spot": bybit.SPOT_LIMITS,
+    "bybit_linear": bybit.LINEAR_LIMITS,
+}
+VENUES = tuple(_LIMITS)
 
 
 class Key(Protocol):
@@ -35,6 +45,15 @@ class Key(Protocol):
 def signer_of(key: Key) -> Signer:
     """What signs with a key."""
     return Ed25519Signer(key.id, key.private) if key.kind == "ed25519" else HmacSigner(key.id, key.private)
+
+
+def budgets_of(venues: Iterable[str]) -> dict[str, RateBudget]:
+    """The limits on requests of these venues. Bybit's markets are at one address, and banned together."""
+    shared = Ban()
+    return {
+        venue: RateBudget(_LIMITS.get(venue, ()), shared if venue.startswith("bybit") else None)
+        for venue in venues
+    }
 
 
 def protocols_of(venue: str, signer: Signer, recv_window_ms: int) -> tuple[OrderProtocol, UserProtocol]:
