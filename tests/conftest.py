@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -22,6 +25,9 @@ forbid()
 # Bytecode saves every process that a test starts, and the next run, half a second and more of compiling.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Journals and flags of sessions, also of processes that tests start, are not the user's.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="arb-data-")
+atexit.register(shutil.rmtree, os.environ["XDG_DATA_HOME"], ignore_errors=True)
 # A shell ignores Ctrl+C in what it starts in the background, and `nohup` ignores SIGHUP; processes that tests start
 # would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

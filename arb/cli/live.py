@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,15 +33,24 @@ from arb.cli.sandbox_options import sandbox_options
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
 
+if TYPE_CHECKING:
+    from arb.config.environment import EnvironmentName
+
 
 @click.command(
     epilog=examples(
         "arb live --sandbox --duration 1m",
-        "arb live --sandbox --port-base 8900 --config my/arbitrage.toml",
+        "arb live --testnet --config my/arbitrage.toml",
+        "arb live --confirm --config my/arbitrage.toml",
     )
 )
 @config_option
+@click.option("--confirm", "is_confirmed", is_flag=True, help="Trade on your real accounts.")
+@click.option("--testnet", "is_testnet", is_flag=True, help="On the venues' testnets ([testnet] of their files).")
+@click.option("--demo", "is_demo", is_flag=True, help="On the venues' demo accounts ([demo] of their files).")
 @sandbox_options("On a simulated market on this machine, with an account that has the run's capital.")
+@click.option("--adopt", "is_adopting", is_flag=True, help="Take over positions that the journal does not explain.")
+@click.option("--close-first", "is_closing_first", is_flag=True, help="Close such positions before the start.")
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
 @legs_option
 @symbols_option
@@ -51,7 +62,12 @@ from arb.errors import ExitCode, InputError
 @summary_json_option
 def live(
     config_path: Path,
+    is_confirmed: bool,
+    is_testnet: bool,
+    is_demo: bool,
     sandbox: SandboxChoice | None,
+    is_adopting: bool,
+    is_closing_first: bool,
     duration_s: float | None,
     legs: list[str] | None,
     symbols: list[str] | None,
@@ -62,27 +78,32 @@ def live(
     log_json: bool,
     as_json: bool,
 ) -> None:
-    """Run the strategy with orders that venues answer: for now those of a sandbox, without real money.
+    """Run the strategy with orders that venues answer: with real money, or on a testnet, a demo or a sandbox.
 
-    Orders go over the venues' own websockets and REST, signed with the sandbox's keys. At the end open orders are
-    cancelled.
+    Orders go over the venues' own websockets and REST, signed with the keys that [auth] of the venues' files names. At
+    the end open orders are cancelled; positions stay.
     """
-    if sandbox is None:
-        raise InputError("arb live needs --sandbox: real venues follow in a later version")
-    config = load_config(config_path, overrides, legs, symbols, strategy=strategy, is_sandbox=True)
+    places = {"--testnet": is_testnet, "--demo": is_demo, "--sandbox": sandbox is not None, "--confirm": is_confirmed}
+    environment = _environment([name for name, is_given in places.items() if is_given])
+    if is_adopting and is_closing_first:
+        raise InputError("--adopt and --close-first exclude each other: a position is taken over or closed")
+    from arb.config.environment import LiveOptions
+
+    chosen = LiveOptions(environment, is_adopting, is_closing_first)
+    config = load_config(
+        config_path, overrides, legs, symbols, strategy=strategy, is_sandbox=sandbox is not None
+    )
     show_compilation()
     with bounded_end() as only_words_left:
         require_libraries("arb live")
         from arb.cli.live_screen import has_screen
         from arb.cli.session_view import SessionTable, StatusLine
-        from arb.commands.live import run_live_orders
+        from arb.commands.live import run_account_orders, run_live_orders
+        from arb.commands.live_session import SessionOptions
 
         is_watched = has_screen() and not as_json
         viewer: SessionTable | StatusLine = SessionTable() if is_watched else StatusLine(_echo_error)
-        result = run_live_orders(
-            config,
-            out,
-            sandbox,
+        options = SessionOptions(
             duration_s=duration_s,
             has_report=has_report,
             log_json=log_json,
@@ -90,6 +111,10 @@ def live(
             echo=None if is_watched else _echo_error,
             notice=_echo_error,
         )
+        if sandbox is not None:
+            result = run_live_orders(config, out, sandbox, chosen, **options)
+        else:
+            result = run_account_orders(config, out, chosen, **options)
         text = run_text(result, as_json=as_json)
         only_words_left(result.exit_code)
     if result.exit_code == ExitCode.INTERRUPTED and not as_json:
@@ -98,6 +123,22 @@ def live(
     with contextlib.nullcontext() if as_json else contextlib.suppress(OSError):
         echo_run(text)
     sys.exit(result.exit_code)
+
+
+def _environment(places: Sequence[str]) -> EnvironmentName:
+    """Where the session trades, by its options. Raises InputError unless it is exactly one place."""
+    if not places:
+        raise InputError(
+            "arb live trades with real money: give --confirm for that, or --sandbox, --testnet or --demo to try it"
+        )
+    if len(places) > 1:
+        raise InputError(f"{' and '.join(places)} exclude each other: a session trades in one place")
+    return _PLACES[places[0]]
+
+
+_PLACES: dict[str, EnvironmentName] = {
+    "--testnet": "testnet", "--demo": "demo", "--sandbox": "sandbox", "--confirm": "live"
+}  # fmt: skip
 
 
 def _echo_error(line: str) -> None:

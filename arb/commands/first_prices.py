@@ -15,6 +15,7 @@ from arb.runtime.host import Host
 from connectors.feed.pipeline import warm_up
 
 if TYPE_CHECKING:
+    from arb.config.environment import Environment
     from arb.sandbox.serve.sandbox import Sandbox
     from arb.sandbox.serve.urls import VenueUrls
 
@@ -22,11 +23,13 @@ _TIMEOUT_S = 10.0
 
 
 def live_mids(
-    config: Config, sandbox: Sandbox | Mapping[str, VenueUrls] | None, notice: Callable[[str], None]
+    config: Config,
+    market: Sandbox | Mapping[str, VenueUrls] | Environment | None,
+    notice: Callable[[str], None],
 ) -> list[float]:
     """The mid of each leg's first book, in quote; NaN for perpetuals, whose capital needs none.
 
-    sandbox, notice: as in `run_session`; a sandbox of the session is started for this, and stopped. Raises InputError
+    market, notice: as in `run_session`; a sandbox of the session is started for this, and stopped. Raises InputError
     for a book that does not arrive within 10 s, KeyboardInterrupt for a signal.
     """
     symbols: dict[str, list[str]] = {}
@@ -41,7 +44,7 @@ def live_mids(
             f"waiting for the first prices of {', '.join(symbols)}, by which a run without [capital] begins "
             f"({_TIMEOUT_S:g} s at most)"
         )
-        with Host(dict(config.venues), sandbox) as host:
+        with Host(dict(config.venues), market) as host:
             found = host.run(lambda: host.until_over(_mids(host, symbols)))
     if found is None:
         raise KeyboardInterrupt

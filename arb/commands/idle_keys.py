@@ -27,7 +27,10 @@ class World(Enum):
     REPLAY = "a dry-run over recorded days"
     LIVE = "a dry-run on live data"
     SANDBOX = "a dry-run on a sandbox"
-    ORDERS = "a live session"
+    ORDERS = "a live session on a sandbox"
+    TESTNET = "a live session on testnets"
+    DEMO = "a live session on demo accounts"
+    ACCOUNTS = "a live session"
 
 
 class Use(NamedTuple):
@@ -192,12 +195,23 @@ def _order_file(use: Use, given: Given) -> str | None:
 def _addresses(use: Use, given: Given) -> Reason | None:
     if use.world in (World.SANDBOX, World.ORDERS):
         return Reason("the sandbox has addresses of its own", is_shared=True)
+    if use.world in (World.TESTNET, World.DEMO):
+        return Reason(f"[{use.world.name.lower()}] has the addresses", is_shared=True)
     return _ON_LIVE_DATA(use, given)
+
+
+def _perpetual(use: Use, given: Given) -> Reason | None:
+    venue = given.path[1]
+    if all(leg.is_spot for leg in use.config.legs if leg.venue == venue):
+        return Reason(f"{venue} is a spot venue")
+    return None
 
 
 _INVENTORY, _CONVERGENCE = _not_in_mode("convergence"), _not_in_mode("inventory")
 _ON_RECORDED_DAYS = _only_in(World.BACKTEST, World.REPLAY)
-_ON_LIVE_DATA = _only_in(World.LIVE, World.SANDBOX, World.ORDERS)
+_WITH_ACCOUNTS = (World.TESTNET, World.DEMO, World.ACCOUNTS)
+_WITH_ORDERS = (World.ORDERS, *_WITH_ACCOUNTS)
+_ON_LIVE_DATA = _only_in(World.LIVE, World.SANDBOX, *_WITH_ORDERS)
 _SIMULATED = _only_in(World.BACKTEST, World.REPLAY, World.LIVE, World.SANDBOX)
 _DRAWN = _idle_if(
     lambda use, given: use.world in (World.LIVE, World.SANDBOX) and _order_file(use, given) is not None,
@@ -247,12 +261,19 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "record.streams": (_only_by("arb record"),),
     "backtest": (_ON_RECORDED_DAYS,),
     "dry_run.disorder_ms": (_only_in(World.LIVE, World.SANDBOX),),
-    "dry_run.hang_s": (_only_in(World.REPLAY, World.LIVE, World.SANDBOX, World.ORDERS),),
-    "live": (_only_in(World.ORDERS),),
+    "dry_run.hang_s": (_only_in(World.REPLAY, World.LIVE, World.SANDBOX, *_WITH_ORDERS),),
+    "live": (_only_in(*_WITH_ORDERS),),
+    "account": (_only_in(*_WITH_ORDERS),),
+    "account.<venue>.margin_mode": (_only_in(*_WITH_ORDERS), _perpetual),
+    "account.<venue>.leverage": (_only_in(*_WITH_ORDERS), _perpetual),
     "archive": (_only_by("arb download"),),
     "connection": (_addresses,),
     "connection.transport": (_ON_LIVE_DATA,),
-    "auth": (_only_by("no command yet"),),
+    "connection.trade_url": (_addresses, _only_in(World.ACCOUNTS)),
+    "connection.user_url": (_addresses, _only_in(World.ACCOUNTS)),
+    "testnet": (_only_in(World.TESTNET),),
+    "demo": (_only_in(World.DEMO),),
+    "auth": (_only_in(*_WITH_ACCOUNTS),),
     "fees.maker": (_resting,),
     "latency.entry_ms": (_SIMULATED, _DRAWN),
     "latency.response_ms": (_SIMULATED, _DRAWN),

@@ -1,9 +1,10 @@
-"""`arb live --sandbox`: the strategy on live data, with orders that the venues of a sandbox answer."""
+"""`arb live`: the strategy on live data, with orders that venues answer, or those of a sandbox."""
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -19,13 +20,16 @@ from arb.commands.run_setup import Setup, WrittenRun, with_end
 from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
+from arb.config.account_keys import account_signers, house_of
 from arb.config.adapters import load_adapter
+from arb.config.environment import LiveOptions, environment_of
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
-from arb.errors import InputError
+from arb.errors import ConfigError, InputError
 from arb.execution.ids import SessionIds
 from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
+from arb.runtime.process_guard import no_core_files, refuse_unresolved
 from arb.runtime.sandbox_venues import sandbox_urls
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.trade_protocols import signer_of
@@ -35,30 +39,66 @@ from connectors.units import MILLISECOND
 
 
 def run_live_orders(
-    config: Config, out: Path | None, sandbox: SandboxChoice, **options: Unpack[SessionOptions]
+    config: Config,
+    out: Path | None,
+    sandbox: SandboxChoice,
+    chosen: LiveOptions | None = None,
+    **options: Unpack[SessionOptions],
 ) -> WrittenRun:
     """Runs a session whose orders the sandbox answers. See `run_session`."""
-    rehearsal = _Rehearsal(sandbox)
-    kind = SessionKind("live", World.ORDERS, rehearsal.market, rehearsal.parts, slow_strategy_notes)
+    rehearsal = _Rehearsal(sandbox, chosen or LiveOptions("sandbox"))
+    kind = SessionKind(
+        "live", World.ORDERS, rehearsal.market, rehearsal.parts, slow_strategy_notes, environment="sandbox"
+    )
     pairs = [(leg.venue, leg.symbol) for leg in config.legs]
     return run_session(config, out, kind, sandbox.market_of(config.venues, pairs), **options)
 
 
-class _Rehearsal:
-    """A session on a sandbox: its market with an account, then what trades there."""
+def run_account_orders(
+    config: Config, out: Path | None, chosen: LiveOptions, **options: Unpack[SessionOptions]
+) -> WrittenRun:
+    """Runs a session on the venues' accounts: real ones, or those of testnets or demos. See `run_session`.
 
-    def __init__(self, choice: SandboxChoice) -> None:
-        self._choice = choice
-        self._keys: list[Key] = []
+    Raises InputError and ConfigError, one line, for a configuration without limits, addresses or keys, and for hosts
+    that cannot be resolved.
+    """
+    environment = environment_of(chosen.environment, config.venues)
+    refuse_unlimited(config)
+    no_core_files()
+    signers = account_signers(config.venues)
+    refuse_unresolved(environment)
+    account = _Trading(chosen, signers)
+    kind = SessionKind(
+        "live",
+        _WORLDS[environment.name],
+        lambda _: environment,
+        account.parts,
+        slow_strategy_notes,
+        environment="" if environment.name == "live" else environment.name,
+    )
+    return run_session(config, out, kind, environment, **options)
 
-    def market(self, config: Config) -> Market:
-        """A sandbox with an account of the run's capital, or the running one, of which the keys are needed."""
-        if self._choice.port_base is None:
-            sandbox, self._keys = trading_sandbox(config, self._choice.seed)
-            return sandbox
-        urls = sandbox_urls(self._choice.port_base)
-        self._keys = running_keys(urls, config.legs)
-        return urls
+
+_WORLDS = {"live": World.ACCOUNTS, "testnet": World.TESTNET, "demo": World.DEMO}
+
+
+def refuse_unlimited(config: Config) -> None:
+    """Raises ConfigError unless the value of orders is limited."""
+    for key, what in (("max_notional", "one order"), ("max_daily_notional", "all orders of a day")):
+        if getattr(config.live, key) is None:
+            raise ConfigError(
+                f"{config.file}: [live] {key} is missing, the largest value of {what}: without it no session trades at "
+                f"a venue; write it, or --set live.{key}=..."
+            )
+
+
+class _Trading:
+    """What trades in a session, with the keys of its accounts."""
+
+    def __init__(self, options: LiveOptions, signers: Mapping[str, Signer]) -> None:
+        """signers: by house."""
+        self._options = options
+        self._signers = signers
 
     def parts(self, config: Config, setup: Setup, folder: Path) -> LiveParts:
         """The compiled strategy on a live bot, with a gateway at its port. Compiles all of it."""
@@ -67,8 +107,10 @@ class _Rehearsal:
         strategy = compile_ahead(*setup, recorder)
         world = LiveWorld(legs, keep_trades=strategy.uses.trades, is_live=True)
         signers = {leg.venue: self._signer(leg.venue) for leg in legs}
-        ids = SessionIds(f"s{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
-        orders = LiveOrders(world, order_setup(config, legs, signers, ids), folder, gate_of(config, legs))
+        letter = self._options.environment[0]
+        ids = SessionIds(f"{letter}{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
+        own = order_setup(config, legs, signers, ids, self._options)
+        orders = LiveOrders(world, own, folder, gate_of(config, legs))
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
@@ -78,11 +120,36 @@ class _Rehearsal:
         return LiveParts(LiveDriver(bot, task, orders.gateway, ranges), recorder, limits, orders)
 
     def _signer(self, venue: str) -> Signer:
-        """Of the venue's house: Ed25519 before HMAC, since a websocket can log on with it."""
-        keys = [key for key in self._keys if venue.startswith(key.house)]
-        if not keys:
+        return self._signers[house_of(venue)]
+
+
+class _Rehearsal(_Trading):
+    """A session on a sandbox: its market with an account, then what trades there."""
+
+    def __init__(self, choice: SandboxChoice, options: LiveOptions) -> None:
+        super().__init__(options, {})
+        self._choice = choice
+
+    def market(self, config: Config) -> Market:
+        """A sandbox with an account of the run's capital, or the running one, of which the keys are needed."""
+        if self._choice.port_base is None:
+            sandbox, keys = trading_sandbox(config, self._choice.seed)
+            self._signers = _best_signers(keys)
+            return sandbox
+        urls = sandbox_urls(self._choice.port_base)
+        self._signers = _best_signers(running_keys(urls, config.legs))
+        return urls
+
+    def _signer(self, venue: str) -> Signer:
+        if house_of(venue) not in self._signers:
             raise InputError(f"the sandbox has no key for {venue}: start it without --accounts")
-        return signer_of(min(keys, key=lambda key: key.kind))
+        return super()._signer(venue)
+
+
+def _best_signers(keys: Sequence[Key]) -> dict[str, Signer]:
+    """By house: Ed25519 before HMAC, since a websocket can log on with it."""
+    ordered = sorted(keys, key=lambda key: key.kind, reverse=True)
+    return {key.house: signer_of(key) for key in ordered}
 
 
 def slow_strategy_notes(config: Config) -> list[str]:

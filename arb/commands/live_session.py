@@ -14,6 +14,7 @@ from arb.commands.run_files import common_manifest
 from arb.commands.run_setup import Setup, WrittenRun, default_capital_note, run_folder_path, setup_of
 from arb.commands.sandbox_choice import source_at
 from arb.config import Config
+from arb.config.environment import Environment
 from arb.config.starting_capital import with_starting_capital
 from arb.results.folder import RunFolder
 from arb.runtime.host import Host
@@ -24,8 +25,9 @@ from arb.sandbox.serve.urls import SIMULATED, VenueUrls
 if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
 
-#: What replaces the venues: a sandbox of the session, not yet entered, or the addresses of a running one.
-Market: TypeAlias = "Sandbox | Mapping[str, VenueUrls] | None"
+#: What replaces the venues: a sandbox of the session, not yet entered, or the addresses of a running one; or the
+#: environment in which the session trades.
+Market: TypeAlias = "Sandbox | Mapping[str, VenueUrls] | Environment | None"
 #: The note of a session on the seeded market.
 _SIMULATED = f"market data of a sandbox, {SIMULATED}"
 
@@ -41,6 +43,8 @@ class SessionKind(NamedTuple):
     parts: Callable[[Config, Setup, Path], LiveParts]
     #: Lines for the log.
     warnings: Callable[[Config], Sequence[str]]
+    #: Where orders go, in the folder's name; "" for simulated ones and the venues themselves.
+    environment: str = ""
 
 
 class SessionOptions(TypedDict, total=False):
@@ -80,7 +84,8 @@ def run_session(
     if not config.capital:
         config = with_starting_capital(config, live_mids(config, first, notice))
         capital_notes, setup = [default_capital_note(config)], setup_of(config)
-    path = run_folder_path(out, datetime.now(UTC), kind.name)
+    world = f"{kind.name}-{kind.environment}" if kind.environment else kind.name
+    path = run_folder_path(out, datetime.now(UTC), world)
     with (
         RunFolder(path, is_open=True) as folder,
         SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
@@ -110,6 +115,9 @@ def _origin_notes(config: Config, market: Market) -> list[str]:
     """What the data are if they are not a venue's, and how the market of the session differs from a real one."""
     if market is None:
         return []
+    if isinstance(market, Environment):
+        hosts = sorted(market.hosts.names)
+        return [] if market.name == "live" else [f"orders and market data of {', '.join(hosts)} ({market.name})"]
     if not isinstance(market, Mapping):
         return [
             _SIMULATED,

@@ -10,6 +10,7 @@ import numpy as np
 
 from arb.config import Config
 from arb.config.assets import assets_of
+from arb.config.environment import LiveOptions
 from arb.errors import InputError
 from arb.execution.ids import SessionIds, ids_of
 from arb.leg import Leg
@@ -30,7 +31,11 @@ from connectors.orders.signing import Signer
 
 
 def order_setup(
-    config: Config, legs: Sequence[Leg], signers: Mapping[str, Signer], ids: SessionIds
+    config: Config,
+    legs: Sequence[Leg],
+    signers: Mapping[str, Signer],
+    ids: SessionIds,
+    options: LiveOptions | None = None,
 ) -> OrderSetup:
     """What the orders of a session need. Raises InputError for a leg whose assets are not known by its name."""
     return OrderSetup(
@@ -40,6 +45,7 @@ def order_setup(
         ids,
         config.live.answer_timeout_ms,
         config.live.recv_window_ms,
+        options or LiveOptions("sandbox"),
     )
 
 

@@ -65,6 +65,7 @@ def load(
     venues = {name.partition(":")[0]: files.venue(name.partition(":")[0], main.source) for name in names}
     files.refuse_idle_overrides(venues)
     files.check_names(("capital",), checked.capital, main.source)
+    files.check_names(("account",), checked.account, main.source)
     files.check_names(("data", "grid"), checked.data.grid, main.source)
     _check_symbols(checked, venues, files, main.source)
     for name, venue in venues.items():

@@ -12,6 +12,7 @@ from arb.config.archive import Archive
 from arb.config.given import Given
 from arb.config.pairs import pairs_of
 from arb.config.schema import (
+    Account,
     Backtest,
     Capital,
     Clock,
@@ -26,7 +27,7 @@ from arb.config.schema import (
     SymbolLimits,
 )
 from arb.config.secrets import Auth
-from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol
+from arb.config.venue_schema import Connection, Elsewhere, Fees, Latency, Queue, Symbol
 from arb.leg import Leg
 
 #: The sections of the main file.
@@ -42,6 +43,8 @@ class VenueConfig:
     adapter: str
     kind: str
     connection: Connection
+    testnet: Elsewhere
+    demo: Elsewhere
     auth: Auth
     fees: Fees
     latency: Latency
@@ -70,6 +73,8 @@ class Config:
     backtest: Backtest
     dry_run: DryRun
     live: Live
+    #: What is prepared and expected of the account, by venue.
+    account: Mapping[str, Account]
     archive: Archive
     legs: tuple[Leg, ...]
     #: The venues of the legs, by name.
@@ -101,6 +106,6 @@ class Config:
 
 
 def _venue_parts(venue: VenueConfig) -> dict[str, Any]:
-    names = ("name", "adapter", "kind", "connection", "fees", "latency", "queue", "symbols")
-    auth = {"api_key": venue.auth.api_key, "secret_key": venue.auth.secret_key}
+    names = ("name", "adapter", "kind", "connection", "testnet", "demo", "fees", "latency", "queue", "symbols")
+    auth = {name: getattr(venue.auth, name) for name in ("api_key", "secret_key", "passphrase")}
     return {**{name: getattr(venue, name) for name in names}, "auth": auth}

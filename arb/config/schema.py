@@ -1,8 +1,8 @@
 """The keys of the configuration files: unit, range, default and meaning of each.
 
-The one place where the host's keys are defined, with `arb.config.archive`. Each strategy declares its own, which
-`arb.config.parameters` adds. `arb.config.strict` checks trees against these Structs, and `docs/configuration.md` holds
-the same text, which a test compares.
+The one place where the host's keys are defined, with `arb.config.archive` and `arb.config.live_keys`. Each strategy
+declares its own, which `arb.config.parameters` adds. `arb.config.strict` checks trees against these Structs, and
+`docs/configuration.md` holds the same text, which a test compares.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from msgspec import Meta, field
 
 from arb.config.archive import Archive
 from arb.config.key import AssetName, DecimalText, LegName, SymbolName, Table, VenueName, key
+from arb.config.live_keys import Account, Live
 from arb.config.parameters import with_parameters
 
 #: Placeholder for `strategy.symbol` in an entry of `strategy.legs`.
@@ -355,29 +356,6 @@ class DryRun(Table, frozen=True, kw_only=True):
     ] = 10.0
 
 
-class Live(Table, frozen=True, kw_only=True):
-    """A session whose orders are sent to venues."""
-
-    answer_timeout_ms: Annotated[
-        int,
-        key(
-            "How long a venue may take to answer an order; later its outcome is in doubt, and the venue is asked.",
-            "ms",
-            ge=100,
-            le=_MINUTE_MS,
-        ),
-    ] = 2000
-    recv_window_ms: Annotated[
-        int,
-        key(
-            "How late an order may arrive: after this time by its own clock the venue refuses it.",
-            "ms",
-            ge=100,
-            le=_MINUTE_MS,
-        ),
-    ] = 2000
-
-
 class MainFile(Table, frozen=True, kw_only=True):
     """`arbitrage.toml`."""
 
@@ -392,4 +370,5 @@ class MainFile(Table, frozen=True, kw_only=True):
     backtest: Backtest = field(default_factory=Backtest)
     dry_run: DryRun = field(default_factory=DryRun)
     live: Live = field(default_factory=Live)
+    account: dict[VenueName, Account] = field(default_factory=dict)
     archive: Archive = field(default_factory=Archive)

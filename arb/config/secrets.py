@@ -1,23 +1,33 @@
 """API keys: named in the TOML as `${NAME}`, read from the environment only when a caller asks.
 
-The only module of the project that reads the environment.
+The only module of the project that reads the environment. No message has a value, nor what a variable names: somebody
+may have put the secret itself there.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from arb.errors import ConfigError
 
+#: A variable of this name beside `NAME` names a file that holds the value.
+FILE_SUFFIX = "_FILE"
+#: Longest key file, in bytes.
+_BYTES_MAX = 1 << 16
+
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key and its secret. `repr` shows neither, so that they do not get into a log or a traceback."""
+    """A key and its secret. `repr` shows none of them, so that they do not get into a log or a traceback."""
 
     api_key: str = field(repr=False)
+    #: The secret, or a private key as PEM.
     secret_key: str = field(repr=False)
+    #: Of the PEM; "" for none.
+    passphrase: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,24 +54,62 @@ class Auth:
     file: str
     api_key: str | None
     secret_key: str | None
+    passphrase: str | None = None
 
     def resolve(self, environment: Mapping[str, str] | None = None) -> Credentials:
         """Reads the keys now. `environment` replaces the process's environment.
 
-        Raises ConfigError naming file, key and variable if the TOML names none, or the variable is unset or
-        empty.
+        Raises ConfigError naming file, key and variable if the TOML names none, if neither the variable nor the one
+        with `_FILE` is set, or if others may read that file.
         """
         source = os.environ if environment is None else environment
-        return Credentials(self._read("api_key", source), self._read("secret_key", source))
+        api_key, secret_key = self._read("api_key", source), self._read("secret_key", source)
+        return Credentials(api_key, secret_key, self._read("passphrase", source, is_needed=False))
 
-    def _read(self, key: str, environment: Mapping[str, str]) -> str:
+    def forget(self) -> None:
+        """Removes the variables from the environment of this process, which its children would inherit."""
+        for reference in (self.api_key, self.secret_key, self.passphrase):
+            os.environ.pop(Variable(reference).name, None)
+
+    def _read(self, key: str, environment: Mapping[str, str], *, is_needed: bool = True) -> str:
         reference: str | None = getattr(self, key)
+        where = f"{self.file}: [auth] {key}"
         if reference is None:
-            raise ConfigError(f'{self.file}: [auth] {key} is missing; it must be "${{NAME}}" of a variable')
-        variable = Variable(reference)
-        value = variable.value(environment)
-        if value is None:
-            raise ConfigError(
-                f"{self.file}: [auth] {key} needs the environment variable {variable.name}, which is not set"
-            )
-        return value
+            if is_needed:
+                raise ConfigError(f'{where} is missing; it must be "${{NAME}}" of a variable')
+            return ""
+        own = Variable(reference)
+        file = Variable(f"{own.name}{FILE_SUFFIX}")
+        value, path = own.value(environment), file.value(environment)
+        if value is not None and path is not None:
+            raise ConfigError(f"{where}: both {own.name} and {file.name} are set; unset one of them")
+        if path is not None:
+            return _content(path, f"{where}: the file that {file.name} names")
+        if value is None and is_needed:
+            raise ConfigError(f"{where} needs the environment variable {own.name}, which is not set")
+        return value or ""
+
+
+def _content(path: str, what: str) -> str:
+    """The text of a file that only its user can read, without newlines at its end. what: the file, in errors."""
+    try:
+        # Without waiting: a pipe without a writer would block forever.
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ConfigError(f"{what} cannot be read: {reason}") from None
+    with open(number, "rb") as file:
+        found = os.fstat(number)
+        mode = stat.S_IMODE(found.st_mode)
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError(f"{what} is no regular file")
+        if mode & 0o077:
+            raise ConfigError(f"{what} has mode {mode:o}: others may read it; make it 600 with chmod")
+        try:
+            text = file.read(_BYTES_MAX + 1).decode()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(f"{what} is not text") from None
+    text = text.rstrip("\r\n")
+    if not text or len(text) > _BYTES_MAX:
+        raise ConfigError(f"{what} is {'empty' if not text else 'too long for a key'}")
+    return text

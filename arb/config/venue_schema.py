@@ -20,7 +20,23 @@ from arb.config.key import (
 
 _MINUTE_MS = 60_000
 
-WebsocketUrl = Annotated[str, Meta(pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z")]
+_WSS = rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z"
+_WSS_FORM = "a wss:// address (ws:// only on this machine)"
+_HTTPS = rf"^(https://[^\s/][^\s]*|http://{LOCAL})\Z"
+_HTTPS_FORM = "an https:// address (http:// only on this machine)"
+WebsocketUrl = Annotated[str, Meta(pattern=_WSS)]
+TradeUrl = Annotated[
+    str,
+    key(
+        "Address of the websocket for orders, without its path; absent: orders go by REST.",
+        form=_WSS_FORM,
+        pattern=_WSS,
+    ),
+]
+UserUrl = Annotated[
+    str,
+    key("Address of the account's events, without its path.", form=_WSS_FORM, pattern=_WSS),
+]
 
 
 class Connection(Table, frozen=True, kw_only=True):
@@ -30,8 +46,8 @@ class Connection(Table, frozen=True, kw_only=True):
         str,
         key(
             "Base address of the market data streams.",
-            form="a wss:// address (ws:// only on this machine)",
-            pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z",
+            form=_WSS_FORM,
+            pattern=_WSS,
         ),
     ]
     websocket_fallback_urls: Annotated[
@@ -44,13 +60,34 @@ class Connection(Table, frozen=True, kw_only=True):
     ] = ()
     transport: Annotated[Literal["picows", "websockets"], key("Library that carries the streams.")] = "picows"
     rest_api_url: Annotated[HttpsUrl, key("Base address of the REST API.")]
+    trade_url: TradeUrl | None = None
+    user_url: UserUrl | None = None
+
+
+class Elsewhere(Table, frozen=True, kw_only=True):
+    """Addresses of the venue's testnet or demo, as in `[connection]`; without any the venue has none."""
+
+    websocket_url: (
+        Annotated[str, key("Base address of the market data streams.", form=_WSS_FORM, pattern=_WSS)] | None
+    ) = None
+    rest_api_url: (
+        Annotated[str, key("Base address of the REST API.", form=_HTTPS_FORM, pattern=_HTTPS)] | None
+    ) = None
+    trade_url: TradeUrl | None = None
+    user_url: UserUrl | None = None
 
 
 class AuthTable(Table, frozen=True, kw_only=True):
     """Names of the variables that hold the keys; see `arb.config.secrets`."""
 
     api_key: Annotated[SecretName, key("Variable that holds the key.")] | None = None
-    secret_key: Annotated[SecretName, key("Variable that holds the secret.")] | None = None
+    secret_key: (
+        Annotated[SecretName, key("Variable that holds the secret, or an Ed25519 key as PEM.")] | None
+    ) = None
+    passphrase: (
+        Annotated[SecretName, key("Variable that holds the passphrase of an encrypted PEM; absent: none.")]
+        | None
+    ) = None
 
 
 class Fees(Table, frozen=True, kw_only=True):
@@ -167,6 +204,8 @@ class VenueFile(Table, frozen=True, kw_only=True):
         Literal["spot", "linear"], key("Spot, traded from inventory; or linear perpetuals, traded on margin.")
     ]
     connection: Connection
+    testnet: Elsewhere = field(default_factory=Elsewhere)
+    demo: Elsewhere = field(default_factory=Elsewhere)
     auth: AuthTable = field(default_factory=AuthTable)
     fees: Fees
     latency: Latency

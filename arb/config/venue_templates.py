@@ -20,12 +20,15 @@ _NONE: Tree = {}
 def completed(tree: Tree) -> dict[str, Any]:
     """The tree of a venue's file with the missing keys of its venue's template; the same tree if that is unknown.
 
-    The template is that of the file's `adapter`; without one, of its address. `[connection]` is completed only at an
-    address of the venue: other fallback addresses must not be tried. `[auth]` never is: only variables that the file
-    names are read.
+    The template is that of the file's `adapter`; without one, of its address. Addresses are completed only at an
+    address of the venue: other fallback addresses must not be tried. `[testnet]` and `[demo]` are the file's or the
+    template's, never a mixture: an order must not go elsewhere than the account's events come from. `[auth]` is never
+    completed: only variables that the file names are read.
     """
     template = _template_of(tree)
-    left_out = {"auth"} if template is _at_address(tree) else {"auth", "connection"}
+    left_out = {"auth"} | ({"testnet", "demo"} & tree.keys())
+    if template is not _at_address(tree):
+        left_out |= {"connection", "testnet", "demo"}
     return _merged({key: value for key, value in template.items() if key not in left_out}, tree)
 
 

@@ -17,13 +17,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from arb.config import VenueConfig
+from arb.config.environment import Environment
 from arb.interrupts import interrupt_handled, raise_if_interrupted
 from arb.runtime.feeds import LiveFeed, open_feed
 from arb.runtime.listings import compare_grids
 from arb.runtime.sandbox_venues import at_sandbox
 from arb.runtime.signals import signals_call, signals_wake
 from connectors.feed.interfaces import Sink
-from connectors.net.hosts import LOOPBACK
+from connectors.net.hosts import LOOPBACK, AllowedHosts
 from connectors.net.sockets import new_event_loop
 
 if TYPE_CHECKING:
@@ -52,18 +53,28 @@ class Host:
     """
 
     def __init__(
-        self, venues: Mapping[str, VenueConfig], sandbox: Sandbox | Mapping[str, VenueUrls] | None = None
+        self,
+        venues: Mapping[str, VenueConfig],
+        market: Sandbox | Mapping[str, VenueUrls] | Environment | None = None,
     ) -> None:
-        """sandbox: replaces the venues: a sandbox of the session, not yet entered, or the addresses of a running one.
+        """market: replaces the venues: a sandbox of the session, not yet entered, or the addresses of a running one;
+        or the environment in which the session trades.
 
         Raises InputError for a venue that a running sandbox does not serve.
         """
-        self._sandbox = sandbox if not isinstance(sandbox, Mapping) else None
-        #: The sandbox's addresses; a sandbox of the session has them inside of `run`.
-        self.urls: Mapping[str, VenueUrls] = sandbox if isinstance(sandbox, Mapping) else {}
-        self.venues = at_sandbox(venues, self.urls) if self.urls else dict(venues)
+        self._sandbox: Sandbox | None = None
+        #: The addresses of orders and accounts; a sandbox of the session has them inside of `run`.
+        self.urls: Mapping[str, VenueUrls] = {}
+        self.venues = dict(venues)
         #: The hosts that may be connected to; None: any. With a sandbox, this machine only.
-        self.hosts = None if sandbox is None else LOOPBACK
+        self.hosts: AllowedHosts | None = None if market is None else LOOPBACK
+        if isinstance(market, Environment):
+            self.urls, self.hosts = market.urls, market.hosts
+            self.venues = {name: market.venues[name] for name in venues}
+        elif isinstance(market, Mapping):
+            self.urls, self.venues = market, at_sandbox(venues, market)
+        else:
+            self._sandbox = market
         self.feeds: list[LiveFeed] = []
         #: Whether the feeds were started: before that there is nothing to write.
         self.has_begun = False

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from arb.config.environment import LiveOptions
 from arb.engine.live import LiveWorld
 from arb.errors import ArbError, InputError, InvariantError
 from arb.execution.answers import BotAnswer
@@ -33,7 +34,6 @@ from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.trade_protocols import protocols_of
-from connectors.net.hosts import LOOPBACK
 from connectors.net.sockets import AsyncioTimers, transport_of
 from connectors.net.trade_rest import HttpTradeRest
 from connectors.orders.blanking import blanked
@@ -63,6 +63,7 @@ class OrderSetup(NamedTuple):
     ids: SessionIds
     answer_timeout_ms: int
     recv_window_ms: int
+    options: LiveOptions = LiveOptions("sandbox")
 
     @property
     def times(self) -> TradeTimes:
@@ -134,10 +135,12 @@ class LiveOrders:
         self._session, self._host = session, host
         self.gateway.wake = session.on_answers
         timers, chance = AsyncioTimers(), random.SystemRandom().random
-        transport = guarded(transport_of("picows", _PING_S), LOOPBACK)
+        if host.hosts is None:
+            raise InvariantError("orders need a list of the hosts that may be connected to")
+        transport = guarded(transport_of("picows", _PING_S), host.hosts)
         for venue in self._setup.venues:
             urls = host.urls[venue]
-            rest = HttpTradeRest(urls.rest, LOOPBACK)
+            rest = HttpTradeRest(urls.rest, host.hosts)
             self._rests.append(rest)
             log = self._logs[venue] = PrivateLog(self._folder / PRIVATE / venue, blanked)
             protocols = protocols_of(venue, self._setup.signers[venue], self._setup.recv_window_ms)
@@ -183,7 +186,10 @@ class LiveOrders:
     async def _sockets_up(self, session: Session) -> None:
         """Returns when all venues have a socket for orders; after a while also without, as orders can go by REST."""
         deadline = time.monotonic() + _SOCKET_S
-        while away := [venue for venue, desk in self.gateway.desks.items() if not desk.has_socket]:
+        desks = {venue: desk for venue, desk in self.gateway.desks.items() if self._lines[venue].takes_sockets}
+        for venue in self.gateway.desks.keys() - desks.keys():
+            session.write("start", f"{venue}: there is no socket for orders: they go by REST")
+        while away := [venue for venue, desk in desks.items() if not desk.has_socket]:
             if self.gateway.fault is not None:
                 raise self.gateway.fault
             if time.monotonic() > deadline:
@@ -256,7 +262,7 @@ class LiveOrders:
     @property
     def head(self) -> dict[str, Any]:
         """See `SessionOrders`."""
-        return self._setup.ids.head
+        return {**self._setup.ids.head, "environment": self._setup.options.environment}
 
     def records(self) -> OrderRecords:
         """See `SessionOrders`."""

@@ -32,7 +32,7 @@ _CONNECTS, _CONNECTS_NS = 100, 5 * MINUTE
 
 
 class Sockets(NamedTuple):
-    """What the lines of a venue are made of. trade, user: websocket addresses without path."""
+    """What the lines of a venue are made of. trade, user: websocket addresses without path; trade "": by REST only."""
 
     trade: str
     user: str
@@ -79,6 +79,8 @@ class OrderLines:
         self.reason = ""
         connects = Limiter(_CONNECTS, _CONNECTS_NS)
         self._rest = RestLine(sockets.rest, sockets.timers, self, times)
+        #: Whether there is a websocket for orders; without one they go by REST.
+        self.takes_sockets = bool(sockets.trade)
         order_protocol, user_protocol = protocols
         self._trade = TradeSocket(
             [sockets.trade],
@@ -104,7 +106,8 @@ class OrderLines:
 
     def start(self) -> None:
         """Starts to connect."""
-        self._trade.start()
+        if self.takes_sockets:
+            self._trade.start()
         self._user.start()
 
     def stop(self) -> None:

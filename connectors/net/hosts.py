@@ -7,6 +7,7 @@ address (user names, backslashes, other spellings of an IP address) does not mat
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Protocol
 
 from connectors.errors import HostRefusedError
@@ -17,6 +18,15 @@ _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _LOOPBACK_URL = re.compile(
     rf"(?:http|https|ws|wss)://(?:127(?:\.{_OCTET}){{3}}|\[::1\])(?::\d{{1,5}})?(?:/[!-\[\]-~]*)?", re.ASCII
 )
+_NAME = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+#: An address that may be listed: scheme, host, port and path, and nothing else.
+_PLAIN_URL = re.compile(
+    rf"(?P<scheme>http|https|ws|wss)://(?P<host>{_NAME}(?:\.{_NAME})*|\[::1\])(?::\d{{1,5}})?(?P<path>/[!-\[\]-~]*)?",
+    re.ASCII,
+)
+#: What may follow a listed address.
+_BELOW = re.compile(r"(?:[/?][!-\[\]-~]*)?", re.ASCII)
+_LOCAL_NAMES = frozenset({"localhost", "[::1]"})
 
 
 class AllowedHosts(Protocol):
@@ -34,6 +44,47 @@ class _Loopback:
 
 
 LOOPBACK: AllowedHosts = _Loopback()
+
+
+class ListedHosts:
+    """Exactly the listed addresses, and what is below their paths: a venue's market data may be allowed without its
+    orders on the same host. Only addresses of this machine may omit TLS.
+    """
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        """Raises ValueError for an address that is not plain: scheme, host in lower case, port, path."""
+        #: Host names, without ports.
+        self.names = frozenset(map(_host_of, addresses := list(addresses)))
+        self._addresses = tuple(dict.fromkeys(address.rstrip("/") for address in addresses))
+
+    def allows(self, url: str) -> bool:
+        return any(
+            url.startswith(address) and _is_below(url[len(address) :], has_path=address.count("/") > 2)
+            for address in self._addresses
+        )
+
+    def __repr__(self) -> str:
+        return f"ListedHosts({', '.join(sorted(self.names))})"
+
+
+def _host_of(address: str) -> str:
+    plain = _PLAIN_URL.fullmatch(address)
+    if plain is None or not _is_below(plain["path"] or "", has_path=True):
+        raise ValueError(f"{address}: not a plain address of a host, a port and a path")
+    host = plain["host"]
+    if plain["scheme"] in ("http", "ws") and host not in _LOCAL_NAMES and not LOOPBACK.allows(address):
+        raise ValueError(f"{address}: only addresses of this machine may omit TLS")
+    return host.strip("[]")
+
+
+def _is_below(rest: str, *, has_path: bool) -> bool:
+    """Whether what follows an address stays below its path, however servers read dots."""
+    path = rest.partition("?")[0].lower()
+    return (
+        _BELOW.fullmatch(rest) is not None
+        and "#" not in rest
+        and not (has_path and ("/.." in path or "%2e" in path or "%2f" in path))
+    )
 
 
 def check_host(url: str, hosts: AllowedHosts) -> None:

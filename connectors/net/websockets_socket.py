@@ -42,6 +42,13 @@ class _StampedConnection(ClientConnection):
         super().process_event(event)
 
 
+class _Connect(websockets_connect):
+    """Follows no redirect: it would leave the hosts that may be connected to."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class _Websockets(Socket):
     """One connection with `websockets`."""
 
@@ -54,7 +61,7 @@ class _Websockets(Socket):
         self._has_sends = asyncio.Event()
 
     async def open_and_wait(self) -> str:
-        socket = await websockets_connect(
+        socket = await _Connect(
             self.url,
             create_connection=_StampedConnection,
             open_timeout=HANDSHAKE_S,

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from typing import Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -53,15 +54,24 @@ class Ed25519Signer:
 
     logs_on = True
 
-    def __init__(self, key_id: str, pem: str) -> None:
-        """pem: the private key, unencrypted PKCS#8. Raises ValueError if it is none; the message has nothing of it."""
+    def __init__(self, key_id: str, pem: str, passphrase: str = "") -> None:
+        """pem: the private key, PKCS#8; passphrase: of an encrypted one. Raises ValueError for any other; the message
+        has nothing of it."""
         self.key_id = key_id
+        is_encrypted = "ENCRYPTED" in pem
+        if is_encrypted and not passphrase:
+            raise ValueError("an encrypted PEM, and there is no passphrase")
+        if passphrase and not is_encrypted:
+            raise ValueError("a PEM that is not encrypted, and there is a passphrase")
+        if "PUBLIC KEY" in pem:
+            raise ValueError("a public key in PEM form; the private one signs")
         try:
-            key = load_pem_private_key(pem.encode(), None)
-        except (ValueError, TypeError):
-            raise ValueError("no unencrypted Ed25519 key in PEM form") from None
+            key = load_pem_private_key(pem.encode(), passphrase.encode() or None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            what = "an encrypted PEM that the passphrase does not open" if is_encrypted else "no private key in PEM form"
+            raise ValueError(what) from None
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError("the PEM file has a key of another kind than Ed25519")
+            raise ValueError("a PEM with a key of another kind than Ed25519")
         self._key = key
 
     def sign(self, payload: str) -> str:

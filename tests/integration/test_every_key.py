@@ -263,6 +263,24 @@ ELSEWHERE = {
     "dry_run.hang_s": "integration/test_dry_run.py",
     "live.answer_timeout_ms": "integration/test_live_command.py",
     "live.recv_window_ms": "integration/test_live_command.py",
+    "live.price_band_bps": "unit/config/test_live_keys.py",
+    "live.reconcile_s": "unit/config/test_live_keys.py",
+    "live.flush_ms": "unit/config/test_live_keys.py",
+    "live.sync": "unit/config/test_live_keys.py",
+    "live.max_notional": "unit/config/test_live_keys.py",
+    "live.max_daily_notional": "unit/config/test_live_keys.py",
+    "live.state_directory": "unit/config/test_live_keys.py",
+    "account.<venue>.margin_mode": "unit/config/test_live_keys.py",
+    "account.<venue>.leverage": "unit/config/test_live_keys.py",
+    "account.<venue>.fee_asset": "unit/config/test_live_keys.py",
+    "connection.trade_url": "unit/config/test_environment.py",
+    "connection.user_url": "unit/config/test_environment.py",
+    **{
+        f"{table}.{key}": "unit/config/test_environment.py"
+        for table in ("testnet", "demo")
+        for key in ("websocket_url", "rest_api_url", "trade_url", "user_url")
+    },
+    "auth.passphrase": "unit/config/test_account_keys.py",
     "archive.binance_url": "integration/test_archives.py",
     "archive.bybit_trades_url": "integration/test_archives.py",
     "archive.bybit_books_url": "integration/test_archives.py",

@@ -117,3 +117,42 @@ async def _half_open(port: int, reader: asyncio.StreamReader, writer: asyncio.St
         await reader.read(-1)
     to_server.close()
     writer.close()
+
+
+@pytest.mark.parametrize("library", ["picows", "websockets"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_to_another_address_is_not_followed(library: str, status: int) -> None:
+    """It would leave the hosts that may be connected to."""
+    elsewhere: list[Any] = []
+
+    async def taken_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        elsewhere.append(await reader.read(1))
+        writer.close()
+
+    async def scene() -> Listener:
+        other = await asyncio.start_server(taken_in, "127.0.0.1", 0)
+        target = f"ws://127.0.0.1:{other.sockets[0].getsockname()[1]}/"
+
+        async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 {status} X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+            writer.close()
+
+        venue = await asyncio.start_server(redirect, "127.0.0.1", 0)
+        listener = Listener()
+        listener.connection = transport_of(library).connect(
+            f"ws://127.0.0.1:{venue.sockets[0].getsockname()[1]}/", listener
+        )
+        for _ in range(300):
+            if listener.reason is not None:
+                break
+            await asyncio.sleep(0.01)
+        for server in (venue, other):
+            server.close()
+        return listener
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        listener = runner.run(scene())
+    assert listener.reason
+    assert elsewhere == []

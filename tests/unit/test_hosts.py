@@ -11,7 +11,7 @@ from support.paths import ROOT
 
 from connectors.errors import HostRefusedError
 from connectors.model import RestRequest
-from connectors.net.hosts import LOOPBACK, GuardedTransport, check_host
+from connectors.net.hosts import LOOPBACK, GuardedTransport, ListedHosts, check_host
 from connectors.net.interfaces import ConnectionListener
 from connectors.net.rest import HttpRest
 from connectors.net.trade_rest import HttpTradeRest
@@ -146,3 +146,66 @@ def test_a_path_cannot_make_another_host_of_the_address() -> None:
                 rest.send(request, lambda _: None)
 
     asyncio.run(scene())
+
+
+LISTED = ListedHosts(
+    ["https://api.venue.example", "wss://stream.venue.example:9443/v5/public/spot", "http://127.0.0.1:8900/"]
+)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.venue.example",
+        "https://api.venue.example/v5/order?symbol=A&signature=%2B..",
+        "wss://stream.venue.example:9443/v5/public/spot",
+        "wss://stream.venue.example:9443/v5/public/spot/a?b",
+        "http://127.0.0.1:8900/sandbox",
+    ],
+)
+def test_listed_addresses_pass_and_what_is_below_them(url: str) -> None:
+    check_host(url, LISTED)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.venue.example/x",
+        "wss://api.venue.example/x",
+        "https://api.venue.example:8443/x",
+        "https://api.venue.example.evil.example/x",
+        "https://api.venue.example@evil.example/x",
+        "https://api.venue.example#@evil.example/x",
+        "https://api.venue.example\\@evil.example/",
+        "https://api.venue.example/\n",
+        "https://API.venue.example/x",
+        "https://user@api.venue.example/x",
+        "https://venue.example/x",
+        "wss://stream.venue.example:9443",
+        "wss://stream.venue.example:9443/v5/private",
+        "wss://stream.venue.example:9443/v5/public/spotted",
+        "wss://stream.venue.example:9443/v5/public/spot/../../private",
+        "wss://stream.venue.example:9443/v5/public/spot/%2E%2e/%2e./private",
+        "wss://stream.venue.example:9443/v5/public/spot/..%2f..%2fprivate",
+        "wss://stream.venue.example/v5/public/spot",
+        "http://127.0.0.1:8901/sandbox",
+        "http://127.0.0.1/sandbox",
+    ],
+)
+def test_nothing_beside_listed_addresses_passes(url: str) -> None:
+    with pytest.raises(HostRefusedError):
+        check_host(url, LISTED)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "api.venue.example", "https://", "https://user@api.venue.example", "https://API.venue.example",
+        "https://api.venue.example?x=1", "https://api.venue.example#x", "https://api.venue.example/a/../b",
+        "ftp://api.venue.example", "https://api.venue.example:", "https://a..b", "https://-a.example", "ws://b.example",
+        "http://10.0.0.1",
+    ],
+)  # fmt: skip
+def test_only_plain_addresses_can_be_listed(address: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        ListedHosts([address])

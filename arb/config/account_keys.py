@@ -1,0 +1,70 @@
+"""The keys of accounts, as objects that sign: the one place where a secret is read, and forgotten.
+
+An account is a house's: its venues share one key. What is wrong with a key is said without a part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from arb.config.model import VenueConfig
+from arb.config.secrets import Auth, Credentials
+from arb.errors import ConfigError
+from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
+
+_PEM = "-----BEGIN "
+#: What keys and secrets of the venues consist of.
+_VISIBLE = re.compile(r"[!-~]{8,256}", re.ASCII)
+#: Houses whose accounts take Ed25519 keys.
+_ED25519_HOUSES = ("binance",)
+
+
+def house_of(venue: str) -> str:
+    """The house whose account a venue belongs to."""
+    return venue.partition("_")[0]
+
+
+def account_signers(
+    venues: Mapping[str, VenueConfig], environment: Mapping[str, str] | None = None
+) -> dict[str, Signer]:
+    """What signs for each house. The variables are then removed from the process's environment.
+
+    environment: replaces that of the process, and is left as it is. Raises ConfigError, one line, for a key that is
+    missing, unreadable, readable by others or of a kind that the house does not take.
+    """
+    auths: dict[str, Auth] = {}
+    for name, venue in venues.items():
+        first = auths.setdefault(house_of(name), venue.auth)
+        if _names(first) != _names(venue.auth):
+            raise ConfigError(
+                f"{venue.file}: [auth] names other variables than {first.file}: both venues are of one account, "
+                "write the same"
+            )
+    signers = {house: _signer(house, auth, auth.resolve(environment)) for house, auth in auths.items()}
+    if environment is None:
+        for auth in auths.values():
+            auth.forget()
+    return signers
+
+
+def _names(auth: Auth) -> tuple[str | None, ...]:
+    return auth.api_key, auth.secret_key, auth.passphrase
+
+
+def _signer(house: str, auth: Auth, keys: Credentials) -> Signer:
+    if _VISIBLE.fullmatch(keys.api_key) is None:
+        raise ConfigError(f"{auth.file}: [auth] api_key: its variable holds no key: letters and digits only")
+    where = f"{auth.file}: [auth] secret_key:"
+    if not keys.secret_key.lstrip().startswith(_PEM):
+        if _VISIBLE.fullmatch(keys.secret_key) is None:
+            raise ConfigError(f"{where} its variable holds neither a secret nor a PEM")
+        return HmacSigner(keys.api_key, keys.secret_key)
+    if house not in _ED25519_HOUSES:
+        raise ConfigError(f"{where} its variable holds a PEM; {house} takes HMAC keys only: create one with a secret")
+    # Files of variables often have a PEM on one line.
+    pem = keys.secret_key if "\n" in keys.secret_key.strip() else keys.secret_key.replace("\\n", "\n")
+    try:
+        return Ed25519Signer(keys.api_key, pem, keys.passphrase)
+    except ValueError as error:
+        raise ConfigError(f"{where} its variable holds {error}") from None

@@ -1,0 +1,38 @@
+"""What a process does before it has keys and orders: no core files, and hosts that have an address."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import resource
+import socket
+import sys
+
+from arb.config.environment import Environment
+from arb.errors import InputError
+
+_PR_SET_DUMPABLE = 4
+
+
+def no_core_files() -> None:
+    """From now on a crash leaves no image of this process, which would hold its keys, and no other process of the user
+    may read its memory. Its children have core files again, and no keys."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # The limit alone does not hold where the system pipes core files to a program.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def refuse_unresolved(environment: Environment) -> None:
+    """Raises InputError, one line, for a host of the environment that has no address. May block for some seconds."""
+    for host in sorted(environment.hosts.names):
+        try:
+            socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            venues = [name for name in environment.urls if environment.uses(name, host)]
+            raise InputError(
+                f"{', '.join(venues)}: {host} cannot be resolved: {reason}; look at the network, or at the addresses in "
+                f"the venue's file"
+            ) from None
