@@ -46,11 +46,17 @@ if TYPE_CHECKING:
 )
 @config_option
 @click.option("--confirm", "is_confirmed", is_flag=True, help="Trade on your real accounts.")
-@click.option("--testnet", "is_testnet", is_flag=True, help="On the venues' testnets ([testnet] of their files).")
+@click.option(
+    "--testnet", "is_testnet", is_flag=True, help="On the venues' testnets ([testnet] of their files)."
+)
 @click.option("--demo", "is_demo", is_flag=True, help="On the venues' demo accounts ([demo] of their files).")
 @sandbox_options("On a simulated market on this machine, with an account that has the run's capital.")
-@click.option("--adopt", "is_adopting", is_flag=True, help="Take over positions that the journal does not explain.")
-@click.option("--close-first", "is_closing_first", is_flag=True, help="Close such positions before the start.")
+@click.option(
+    "--adopt", "is_adopting", is_flag=True, help="Take over positions that the journal does not explain."
+)
+@click.option(
+    "--close-first", "is_closing_first", is_flag=True, help="Close such positions before the start."
+)
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
 @legs_option
 @symbols_option
@@ -83,7 +89,12 @@ def live(
     Orders go over the venues' own websockets and REST, signed with the keys that [auth] of the venues' files names. At
     the end open orders are cancelled; positions stay.
     """
-    places = {"--testnet": is_testnet, "--demo": is_demo, "--sandbox": sandbox is not None, "--confirm": is_confirmed}
+    places = {
+        "--testnet": is_testnet,
+        "--demo": is_demo,
+        "--sandbox": sandbox is not None,
+        "--confirm": is_confirmed,
+    }
     environment = _environment([name for name, is_given in places.items() if is_given])
     if is_adopting and is_closing_first:
         raise InputError("--adopt and --close-first exclude each other: a position is taken over or closed")

@@ -117,7 +117,9 @@ def _origin_notes(config: Config, market: Market) -> list[str]:
         return []
     if isinstance(market, Environment):
         hosts = sorted(market.hosts.names)
-        return [] if market.name == "live" else [f"orders and market data of {', '.join(hosts)} ({market.name})"]
+        return (
+            [] if market.name == "live" else [f"orders and market data of {', '.join(hosts)} ({market.name})"]
+        )
     if not isinstance(market, Mapping):
         return [
             _SIMULATED,

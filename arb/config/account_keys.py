@@ -61,7 +61,9 @@ def _signer(house: str, auth: Auth, keys: Credentials) -> Signer:
             raise ConfigError(f"{where} its variable holds neither a secret nor a PEM")
         return HmacSigner(keys.api_key, keys.secret_key)
     if house not in _ED25519_HOUSES:
-        raise ConfigError(f"{where} its variable holds a PEM; {house} takes HMAC keys only: create one with a secret")
+        raise ConfigError(
+            f"{where} its variable holds a PEM; {house} takes HMAC keys only: create one with a secret"
+        )
     # Files of variables often have a PEM on one line.
     pem = keys.secret_key if "\n" in keys.secret_key.strip() else keys.secret_key.replace("\\n", "\n")
     try:

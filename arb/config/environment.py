@@ -60,9 +60,7 @@ def environment_of(name: EnvironmentName, venues: Mapping[str, VenueConfig]) -> 
             ListedHosts(_addresses(pointed[venue], urls[venue]))
         except ValueError as error:
             raise ConfigError(f"{config.file}: [{_section(name)}] {error}") from None
-    hosts = ListedHosts(
-        address for venue in venues for address in _addresses(pointed[venue], urls[venue])
-    )
+    hosts = ListedHosts(address for venue in venues for address in _addresses(pointed[venue], urls[venue]))
     return Environment(name, pointed, urls, hosts)
 
 
@@ -88,7 +86,7 @@ def _urls(name: EnvironmentName, venue: VenueConfig) -> VenueUrls:
         )
     if missing:
         raise ConfigError(f"{venue.file}: [{_section(name)}] {missing[0]} is missing: `arb live` needs it")
-    return VenueUrls(table.websocket_url, table.rest_api_url, table.trade_url or "", table.user_url)
+    return VenueUrls(table.websocket_url, table.rest_api_url, table.trade_url or "", table.user_url or "")
 
 
 def _pointed(name: EnvironmentName, venue: VenueConfig) -> VenueConfig:

@@ -32,11 +32,15 @@ class Live(Table, frozen=True, kw_only=True):
     ] = 2000
     price_band_bps: Annotated[
         float,
-        key("How far from the touch, at its worse side, the price of an order may be.", "bps", gt=0, le=10_000),
+        key(
+            "How far from the touch, at its worse side, the price of an order may be.", "bps", gt=0, le=10_000
+        ),
     ] = 50.0
     reconcile_s: Annotated[
         float,
-        key("How often open orders, positions and balances are compared with the venues'.", "s", ge=1, le=3600),
+        key(
+            "How often open orders, positions and balances are compared with the venues'.", "s", ge=1, le=3600
+        ),
     ] = 30.0
     flush_ms: Annotated[
         int,

@@ -21,6 +21,7 @@ from arb.config.adapters import feed_latency_ns
 from arb.config.fee_asset import check_fee_asset, check_holdings, fee_facts
 from arb.config.files import Document, VenueFiles, hint, venue_of
 from arb.config.given import given_in_main, given_in_venue
+from arb.config.live_keys import Account
 from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
 from arb.config.pairs import pairs_of
 from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Capital, Grid, MainFile, Strategy, SymbolLimits
@@ -93,6 +94,7 @@ def config_of(parts: Mapping[str, Any], file: str) -> Config:
 
 def _config(checked: MainFile, venues: Mapping[str, VenueConfig], source: Source) -> Config:
     sections: dict[str, Any] = {name: getattr(checked, name) for name in MAIN_SECTIONS}
+    sections["account"] = {name: checked.account.get(name, Account()) for name in venues}
     legs = [_leg(name, venues, checked, source) for name in checked.strategy.legs]
     for pair_no, pair in enumerate(pairs_of(checked.strategy)):
         for number in pair:

@@ -10,16 +10,15 @@ import msgspec
 
 from arb.config.archive import Archive
 from arb.config.given import Given
+from arb.config.live_keys import Account, Live
 from arb.config.pairs import pairs_of
 from arb.config.schema import (
-    Account,
     Backtest,
     Capital,
     Clock,
     Data,
     DryRun,
     Execution,
-    Live,
     MainFile,
     Record,
     Risk,
@@ -73,7 +72,7 @@ class Config:
     backtest: Backtest
     dry_run: DryRun
     live: Live
-    #: What is prepared and expected of the account, by venue.
+    #: What is prepared and expected of the accounts at the venues of the legs.
     account: Mapping[str, Account]
     archive: Archive
     legs: tuple[Leg, ...]
@@ -106,6 +105,17 @@ class Config:
 
 
 def _venue_parts(venue: VenueConfig) -> dict[str, Any]:
-    names = ("name", "adapter", "kind", "connection", "testnet", "demo", "fees", "latency", "queue", "symbols")
+    names = (
+        "name",
+        "adapter",
+        "kind",
+        "connection",
+        "testnet",
+        "demo",
+        "fees",
+        "latency",
+        "queue",
+        "symbols",
+    )
     auth = {name: getattr(venue.auth, name) for name in ("api_key", "secret_key", "passphrase")}
     return {**{name: getattr(venue, name) for name in names}, "auth": auth}

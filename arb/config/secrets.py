@@ -98,17 +98,18 @@ def _content(path: str, what: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError(f"{what} cannot be read: {reason}") from None
-    with open(number, "rb") as file:
+    try:
         found = os.fstat(number)
         mode = stat.S_IMODE(found.st_mode)
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"{what} is no regular file")
         if mode & 0o077:
             raise ConfigError(f"{what} has mode {mode:o}: others may read it; make it 600 with chmod")
-        try:
-            text = file.read(_BYTES_MAX + 1).decode()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(f"{what} is not text") from None
+        text = os.read(number, _BYTES_MAX + 1).decode()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{what} is not text") from None
+    finally:
+        os.close(number)
     text = text.rstrip("\r\n")
     if not text or len(text) > _BYTES_MAX:
         raise ConfigError(f"{what} is {'empty' if not text else 'too long for a key'}")

@@ -186,7 +186,9 @@ class LiveOrders:
     async def _sockets_up(self, session: Session) -> None:
         """Returns when all venues have a socket for orders; after a while also without, as orders can go by REST."""
         deadline = time.monotonic() + _SOCKET_S
-        desks = {venue: desk for venue, desk in self.gateway.desks.items() if self._lines[venue].takes_sockets}
+        desks = {
+            venue: desk for venue, desk in self.gateway.desks.items() if self._lines[venue].takes_sockets
+        }
         for venue in self.gateway.desks.keys() - desks.keys():
             session.write("start", f"{venue}: there is no socket for orders: they go by REST")
         while away := [venue for venue, desk in desks.items() if not desk.has_socket]:

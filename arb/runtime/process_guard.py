@@ -33,6 +33,6 @@ def refuse_unresolved(environment: Environment) -> None:
             reason = getattr(error, "strerror", None) or str(error)
             venues = [name for name in environment.urls if environment.uses(name, host)]
             raise InputError(
-                f"{', '.join(venues)}: {host} cannot be resolved: {reason}; look at the network, or at the addresses in "
-                f"the venue's file"
+                f"{', '.join(venues)}: {host} cannot be resolved: {reason}; look at the network, or at the addresses "
+                "in the venue's file"
             ) from None

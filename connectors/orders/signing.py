@@ -68,8 +68,9 @@ class Ed25519Signer:
         try:
             key = load_pem_private_key(pem.encode(), passphrase.encode() or None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            what = "an encrypted PEM that the passphrase does not open" if is_encrypted else "no private key in PEM form"
-            raise ValueError(what) from None
+            if is_encrypted:
+                raise ValueError("an encrypted PEM that the passphrase does not open") from None
+            raise ValueError("no Ed25519 private key in PEM form") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError("a PEM with a key of another kind than Ed25519")
         self._key = key

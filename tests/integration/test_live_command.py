@@ -92,11 +92,6 @@ def live_process(
     )  # fmt: skip
 
 
-def test_without_a_sandbox_it_is_one_line() -> None:
-    done = arb("live", code=2)
-    assert done.output == "error: arb live needs --sandbox: real venues follow in a later version\n"
-
-
 @pytest.mark.parametrize("venues", [SPOT, PERPETUAL])
 def test_a_session_is_proven_and_its_account_agrees(tmp_path: Path, venues: tuple[str, ...]) -> None:
     run = session(tmp_path, config_of(tmp_path, venues))

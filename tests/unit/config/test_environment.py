@@ -33,7 +33,7 @@ def test_the_hosts_of_each_environment(folder: Path) -> None:
         "fstream.binancefuture.com", "testnet.binancefuture.com", "stream-testnet.bybit.com", "api-testnet.bybit.com",
     }  # fmt: skip
     assert environment(folder, "demo").hosts.names == {
-        "demo-stream.binance.com", "demo-api.binance.com", "demo-ws-api.binance.com", "demo-stream.binance.com",
+        "demo-stream.binance.com", "demo-api.binance.com", "demo-ws-api.binance.com",
         "demo-fstream.binance.com", "demo-fapi.binance.com", "stream-demo.bybit.com", "api-demo.bybit.com",
         "stream.bybit.com",
     }  # fmt: skip
@@ -72,10 +72,14 @@ def test_fallback_addresses_are_live_ones(folder: Path) -> None:
 
 def test_addresses_of_this_machine_serve_as_a_testnet(folder: Path) -> None:
     table = "{websocket_url='ws://127.0.0.1:1/ws', rest_api_url='http://127.0.0.1:1', user_url='ws://127.0.0.1:1'}"
-    config = load(folder / "arbitrage.toml", [f"{venue}.testnet={table}" for venue in ("binance_spot", "bybit_spot")])
+    config = load(
+        folder / "arbitrage.toml", [f"{venue}.testnet={table}" for venue in ("binance_spot", "bybit_spot")]
+    )
     local = environment_of("testnet", config.venues)
     assert local.hosts.names == {"127.0.0.1"}
-    assert local.urls["binance_spot"].trade == "", "a table is not completed: half of it would be another account's"
+    assert local.urls["binance_spot"].trade == "", (
+        "a table is not completed: half of it would be another account's"
+    )
     assert local.hosts.allows("http://127.0.0.1:1/api/v3/order?x=1")
     assert not local.hosts.allows("http://127.0.0.1:2/api/v3/order?x=1")
 
@@ -94,7 +98,9 @@ def test_missing_addresses_name_the_file_and_the_table(folder: Path, edit: Edit,
     assert refused("testnet") == f"{path}: [testnet] user_url is missing: `arb live` needs it"
     start, end = text.index("[testnet]"), text.index("[auth]")
     path.write_text(text[:start] + "[testnet]\n[demo]\n" + text[end:])
-    assert refused("demo").startswith(f"{path}: there is no [demo]: binance_spot cannot be traded there; choose")
+    assert refused("demo").startswith(
+        f"{path}: there is no [demo]: binance_spot cannot be traded there; choose"
+    )
     path.write_text(text.replace("wss://ws-api.binance.com", "wss://user@ws-api.binance.com"))
     assert refused("live") == (
         f"{path}: [connection] wss://user@ws-api.binance.com: not a plain address of a host, a port and a path"
@@ -109,10 +115,7 @@ def test_a_short_file_has_the_addresses_of_its_venue(folder: Path) -> None:
     short = environment(folder, "live").urls["binance_spot"]
     assert (short.trade, short.user) == ("wss://ws-api.binance.com", "wss://ws-api.binance.com")
     assert environment(folder, "testnet").urls["binance_spot"].rest == "https://testnet.binance.vision"
-    path.write_text(
-        path.read_text().replace("stream.binance.com:9443", "elsewhere.example")
-        + '[auth]\n'
-    )
+    path.write_text(path.read_text().replace("stream.binance.com:9443", "elsewhere.example") + "[auth]\n")
     path.write_text('adapter = "connectors.binance:BinanceSpot"\n' + path.read_text())
     with pytest.raises(Exception, match=r"there is no \[testnet\]"):
         environment(folder, "testnet")

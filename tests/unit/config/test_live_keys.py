@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.commands.idle_keys import Use, World, idle_notes
+from arb.commands.idle_keys import World, idle_notes
 from arb.commands.run_setup import setup_of
 from arb.config import load
 from arb.config.environment import state_directory

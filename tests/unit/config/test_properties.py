@@ -25,6 +25,7 @@ from arb.errors import ConfigError
 
 #: Names of the user's choice stand right in it.
 BASES = ("capital", "binance_spot", "base_of")
+ASSETS = ("capital", "binance_spot", "assets")
 GRIDS = {("data", "grid"), ("data", "grid", "binance_spot")}
 
 
@@ -46,7 +47,15 @@ def tables(kind: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[t
     for key in known_keys(kind):
         for length in range(1, len(key.path)):
             section = tuple(NAMES.get(part, part) for part in key.path[:length])
-            if section not in {("capital",), ("symbols",), ("strategy", "params"), BASES, *GRIDS}:
+            if section not in {
+                ("account",),
+                ("capital",),
+                ("symbols",),
+                ("strategy", "params"),
+                ASSETS,
+                BASES,
+                *GRIDS,
+            }:
                 yield section
 
 
@@ -89,7 +98,7 @@ def test_any_unknown_key_of_a_venue_is_named(section: tuple[str, ...], name: str
     assert len(line.splitlines()) == 1
 
 
-PLACES = {"capital": "<venue>", "symbols": "<SYMBOL>"}
+PLACES = {"account": "<venue>", "capital": "<venue>", "symbols": "<SYMBOL>"}
 
 
 def number_bounds(kind: type[msgspec.Struct]) -> list[tuple[tuple[str, ...], Any]]:
@@ -168,6 +177,8 @@ def test_any_value_of_a_wrong_type_is_named(data: st.DataObject) -> None:
     )
     key = data.draw(st.sampled_from(keys))
     right = {"number"} if key.allowed.startswith(("a number", "a whole")) else {"text"}
+    if key.allowed == "true or false":
+        right = {"boolean"}
     if key.path[:2] == ("strategy", "params"):
         right = {"number", "boolean", "list"}
     value = data.draw(st.one_of(*(values for name, values in OF_A_TYPE.items() if name not in right)))

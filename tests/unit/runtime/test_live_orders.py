@@ -42,7 +42,7 @@ def orders_of(**desks: Desk) -> Any:
     """Orders without connections."""
     orders: Any = object.__new__(LiveOrders)
     orders.gateway = SimpleNamespace(desks=desks, fault=None)
-    orders._lines = {venue: SimpleNamespace(reason="refused") for venue in desks}
+    orders._lines = {venue: SimpleNamespace(takes_sockets=True, reason="refused") for venue in desks}
     return orders
 
 
