@@ -50,6 +50,10 @@ class Questions:
     def asked(self, question: OrderRequest, wire_id: str) -> None:
         self._asked[wire_id] = question
 
+    def has_asked(self, wire_id: str) -> bool:
+        """Whether one of these was asked under this wire id, and is not answered."""
+        return wire_id in self._asked
+
     def failed(self, wire_id: str, now: int) -> None:
         """There was no usable answer: asked again later."""
         question = self._asked.pop(wire_id, None)

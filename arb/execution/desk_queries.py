@@ -19,7 +19,7 @@ from connectors.orders.model import (
     OrderUpdate,
     VenueAnswer,
 )
-from connectors.units import MILLISECOND
+from connectors.units import MILLISECOND, SECOND
 
 #: How long before the last event executions are queried from, ms.
 BEFORE_MS = 5_000
@@ -113,6 +113,8 @@ class DeskQueries(DeskWires):
             self._catch_up(now)
             return
         self._stage = Stage.UP
+        if self._times.reconcile_ns:
+            self._compare_ns = now
         self._note("up", f"{self.venue}: orders and executions are known")
 
     def _account_queries(self) -> list[OrderRequest]:
@@ -121,6 +123,38 @@ class DeskQueries(DeskWires):
         if not self.instruments[first].is_spot:
             asks += [self._query(Act.POSITION, first), self._query(Act.MODE, first)]
         return asks + [self._query(Act.COMMISSION, leg) for leg in self.instruments]
+
+    def _compare(self, now: int) -> None:
+        """Begins to compare open orders and positions with the venue's."""
+        first = min(self.instruments)
+        asks = [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
+        asks.append(self._query(Act.BALANCES, first))
+        if not self.instruments[first].is_spot:
+            asks += [self._query(Act.POSITION, leg) for leg in self.instruments]
+        self._comparison = Questions(asks, now, self._times.lookup_first_ns)
+
+    def _compared(self, now: int) -> None:
+        """All questions of a comparison are answered."""
+        self._comparison = None
+        if self.positions.is_in_doubt:
+            self._compare_ns = now + SECOND
+            return
+        self.is_compared = True
+        self._compare_ns = now + self._times.reconcile_ns
+
+    def _take_positions(self, view: AccountView, now: int) -> None:
+        """Positions that the venue said in a comparison."""
+        for leg, instrument in self.instruments.items():
+            quantity = view.positions.get(instrument.symbol)
+            if quantity is None:
+                continue
+            lots = instrument.lot.count_of(str(quantity))
+            if self.positions.compare(leg, lots):
+                is_equal = leg not in self.positions.differs
+                known = (
+                    f"{instrument.symbol}: {lots} lots at the venue, {self.positions.lots(leg)} by executions"
+                )
+                self._note("position agrees" if is_equal else "position differs", known)
 
     def _ask_questions(self, now: int) -> None:
         for questions in self._question_sets:
@@ -165,7 +199,11 @@ class DeskQueries(DeskWires):
             elif isinstance(one, Execution):
                 executions.append(one)
             elif isinstance(one, AccountView):
-                self.facts.view(one, is_end=self._last_questions is not None)
+                if self._comparison is not None and self._comparison.has_asked(wire):
+                    self.balances.update(one.balances)
+                    self._take_positions(one, now)
+                else:
+                    self.facts.view(one, is_end=self._last_questions is not None)
             elif isinstance(one, Notice) and act is Act.MODE:
                 self.facts.mode = one.text
         for x in executions:
@@ -223,11 +261,18 @@ class DeskQueries(DeskWires):
                 self.facts.open_start += sorted(u.client_id for u in updates)
         if question.act is Act.OPEN_ORDERS and not questions.has_more(question):
             for state in list(self.orders.open.values()):
+                if questions is self._comparison and (
+                    state.pending is not None or state.phase is not Phase.OPEN
+                ):
+                    continue  # its answer is on its way
                 if state.symbol == question.symbol and not state.is_over:
                     for client in state.asked_ids:
                         if client not in listed:
                             questions.add(self._query(Act.LOOK_UP, state.leg, client=client), now)
-        if questions.is_done and self._stage is Stage.CATCHING_UP:
+        if questions is self._comparison:
+            if questions.is_done:
+                self._compared(now)
+        elif questions.is_done and self._stage is Stage.CATCHING_UP:
             self._caught_up(now)
 
     def _update(self, u: OrderUpdate, now: int, asked: int = -1) -> None:
@@ -262,6 +307,8 @@ class DeskQueries(DeskWires):
         for effect in effects:
             if isinstance(effect, BotAnswer):
                 self._out.answers.append(effect)
+                if effect.fill_lots and state is not None:
+                    self.positions.executed(state.leg, state.side * effect.fill_lots)
             elif isinstance(effect, Owed) and state is not None:
                 self.inquiries.owed(state, now)
             elif isinstance(effect, LookUp) and state is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from arb.execution.answers import BotAnswer, FundingAnswer
@@ -19,6 +20,7 @@ from arb.execution.order_records import Effect, Phase
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
 from connectors.orders.limits import LimitUse
+from arb.execution.position_watch import PositionWatch
 from connectors.orders.model import (
     Act,
     Instrument,
@@ -111,10 +113,11 @@ class DeskWires:
         times: TradeTimes,
         recv_window_ms: int = 5_000,
         states: type[OrderStates] = OrderStates,
+        opening: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """protocol, user: of this desk alone, without legs. ids: of the session's orders.
 
-        states: what keeps the orders.
+        states: what keeps the orders. opening: positions at the start, in lots by leg.
         """
         self.venue = venue
         self._protocol = protocol
@@ -133,6 +136,14 @@ class DeskWires:
         #: Of the catch-up in progress or of the last one, and of the session's end.
         self._questions: Questions | None = None
         self._last_questions: Questions | None = None
+        #: Of the comparison in progress, and when the next one is due.
+        self._comparison: Questions | None = None
+        self._compare_ns = NEVER
+        self.positions = PositionWatch(opening)
+        #: Whether the account was compared since the start.
+        self.is_compared = times.reconcile_ns == 0
+        #: As last queried.
+        self.balances: dict[str, Decimal] = {}
         self._asked: OrderedDict[str, Asked] = OrderedDict()
         self._deadlines: list[tuple[int, str]] = []
         self._trade_lines: set[str] = set()
@@ -250,7 +261,9 @@ class DeskWires:
                 break
             heapq.heappop(self._deadlines)
         due_ns = self._deadlines[0][0] if self._deadlines else NEVER
-        for asking in (self.inquiries, self._questions, self._last_questions):
+        if self._stage is Stage.UP and self._comparison is None and not self._is_ending:
+            due_ns = min(due_ns, self._compare_ns)
+        for asking in (self.inquiries, self._questions, self._comparison, self._last_questions):
             if asking is not None and (next_ns := asking.next_ns) is not None and next_ns < due_ns:
                 due_ns = next_ns
         if self._is_ending:
@@ -267,4 +280,5 @@ class DeskWires:
 
     @property
     def _question_sets(self) -> list[Questions]:
-        return [one for one in (self._questions, self._last_questions) if one is not None]
+        sets = (self._questions, self._comparison, self._last_questions)
+        return [one for one in sets if one is not None]

@@ -212,6 +212,13 @@ class VenueDesk(DeskQueries):
                 self._unknown(asked, wire, DoubtCause.TIMEOUT, now)
         for inquiry in self.inquiries.due(now):
             self._inquire(inquiry, now)
+        if (
+            self._stage is Stage.UP
+            and self._comparison is None
+            and self._compare_ns <= now
+            and not self._is_ending
+        ):
+            self._compare(now)
         self._ask_questions(now)
         return self._outputs(now)
 
@@ -224,6 +231,7 @@ class VenueDesk(DeskQueries):
     def on_end(self, now: int) -> Outputs:
         """The strategy has ended: cancels what is open, then queries the account once more."""
         self._is_ending = True
+        self._comparison = None
         return self._outputs(now)
 
     def _refusal(self, row: RequestRow, now: int) -> str:

@@ -24,6 +24,8 @@ class TradeTimes(NamedTuple):
     #: Intervals of the look-ups of a doubt: the first, and the longest.
     lookup_first_ns: int = SECOND // 2
     lookup_max_ns: int = 5 * SECOND
+    #: Interval at which open orders, positions and balances are queried; 0: never.
+    reconcile_ns: int = 0
     #: Of one line: handshake, log-on, pings, silence.
     link: LinkTimes = LinkTimes()
     retry_first_ns: int = SECOND // 2

@@ -45,9 +45,7 @@ def test_nothing_is_compiled_after_a_dry_run() -> None:
             {},
         )
         ids = SessionIds("tests1", 1, 1)
-        compared = simulated_orders(
-            LEGS, SessionIds("tests1", 1, 1), records, [one.arrays for one in legs], session.end_ts
-        )
+        compared = simulated_orders(LEGS, ids, records, [one.arrays for one in legs], session.end_ts)
     assert len(compared) > 20
     assert len(session.ended.fills) > 20
     assert found.parts == session.ended.parts

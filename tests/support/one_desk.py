@@ -37,7 +37,9 @@ CLIENT = SessionIds("tests1", 1, 0).client_id(0, 1)
 class Desk:
     """A desk of one leg on simulated time. Sockets take everything unless `is_socket_up` is False."""
 
-    def __init__(self, venue: str = "binance_usdm", *, is_up: bool = True) -> None:
+    def __init__(
+        self, venue: str = "binance_usdm", *, is_up: bool = True, reconcile_ns: int = 0, opening: int = 0
+    ) -> None:
         self.now = START_NS
         self.orders = FakeOrders(venue)
         legs = {0: instrument(is_spot="spot" in venue)}
@@ -48,9 +50,12 @@ class Desk:
             FakeUser(venue),
             legs,
             ids,
-            TradeTimes(),
+            TradeTimes(reconcile_ns=reconcile_ns),
             RECV_MS,
+            opening={0: opening},
         )
+        #: What the venue says of the position, in base; None: nothing.
+        self.position: Decimal | None = None
         self.is_socket_up = True
         self.is_rest_up = True
         self.sent: list[WireRequest] = []
@@ -121,7 +126,8 @@ class Desk:
             found = tuple(u for u in updates if u.client_id == self.orders.requests[wire.wire_id].client_id)
             return VenueAnswer(wire.wire_id, Verdict.FOUND if found else Verdict.NOT_FOUND, updates=found)
         if wire.act in (Act.BALANCES, Act.POSITION):
-            return AccountView({"USDT": Decimal(5)}, {}, False, self.venue_ms)
+            positions = {} if self.position is None else {"BTCUSDT": self.position}
+            return AccountView({"USDT": Decimal(5)}, positions, False, self.venue_ms)
         if wire.act is Act.MODE:
             return Notice(NoticeKind.MODE_CHANGED, "one-way")
         is_list = wire.act is Act.OPEN_ORDERS

@@ -1,0 +1,102 @@
+"""Open orders and positions are compared with the venue's again and again while a session runs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from support.one_desk import CLIENT, Desk
+
+from arb.execution.position_watch import TIMES, PositionWatch
+from connectors.orders.model import Act, Execution, OrderStatus
+from connectors.trade.interfaces import LineEvent
+from connectors.units import SECOND
+
+EVERY_NS = 30 * SECOND
+
+
+def desk_of(opening: int = 0) -> Desk:
+    """A desk that has compared its account once."""
+    desk = Desk(reconcile_ns=EVERY_NS, opening=opening)
+    desk.position = Decimal(opening) / 1000
+    assert not desk.desk.is_compared
+    desk.pass_time(0)
+    desk.answer_queries()
+    assert desk.desk.is_compared
+    return desk
+
+
+def differences(desk: Desk) -> list[tuple[str, str]]:
+    return [one for one in desk.events if one[0].startswith("position")]
+
+
+def test_the_account_is_compared_at_the_interval() -> None:
+    desk = desk_of()
+    desk.pass_time(EVERY_NS - 1)
+    assert desk.acts == []
+    desk.pass_time(1)
+    assert set(desk.acts) == {Act.OPEN_ORDERS, Act.BALANCES, Act.POSITION}
+    desk.answer_queries()
+    assert differences(desk) == []
+    assert desk.desk.balances == {"USDT": Decimal(5)}
+
+
+def test_it_is_compared_after_the_stream_was_away() -> None:
+    desk = desk_of()
+    desk.pass_time(SECOND)
+    desk.line("u1", LineEvent.LOST)
+    desk.line("u2", LineEvent.UP)
+    desk.answer_queries()
+    assert desk.desk.is_up
+    desk.pass_time(0)
+    assert Act.POSITION in desk.acts
+
+
+def test_a_position_that_stays_different_is_reported_once_and_then_when_it_agrees() -> None:
+    desk = desk_of(opening=5)
+    desk.position = Decimal("0.003")
+    desk.pass_time(EVERY_NS)
+    for _ in range(TIMES + 2):
+        desk.answer_queries()
+        desk.pass_time(EVERY_NS if desk.desk.positions.differs else SECOND)
+    assert differences(desk) == [("position differs", "BTCUSDT: 3 lots at the venue, 5 by executions")]
+    desk.position = Decimal("0.005")
+    desk.answer_queries()
+    desk.pass_time(EVERY_NS)
+    desk.answer_queries()
+    assert differences(desk)[1:] == [("position agrees", "BTCUSDT: 5 lots at the venue, 5 by executions")]
+    assert not desk.desk.positions.differs
+
+
+def test_an_execution_that_is_late_is_no_difference() -> None:
+    desk = desk_of()
+    desk.place()
+    desk.frame(desk.update(OrderStatus.NEW))
+    desk.position = Decimal("0.004")
+    desk.pass_time(EVERY_NS)
+    desk.answer_queries(desk.update(OrderStatus.NEW))
+    x = Execution("BTCUSDT", CLIENT, "v1", "a", 1, 100, 4, False, Decimal(0), "", desk.venue_ms)
+    desk.frame(x)
+    desk.pass_time(3 * SECOND)
+    desk.answer_queries(desk.update(OrderStatus.PARTIAL, 4))
+    assert differences(desk) == []
+    assert desk.desk.positions.lots(0) == 4
+
+
+def test_an_order_that_ended_unseen_is_looked_up() -> None:
+    desk = desk_of()
+    desk.place()
+    desk.frame(desk.update(OrderStatus.NEW))
+    desk.pass_time(EVERY_NS)
+    desk.answer_queries(desk.update(OrderStatus.CANCELED))
+    assert not desk.desk.orders.open
+
+
+def test_differences_that_change_do_not_count() -> None:
+    watch = PositionWatch({0: 5})
+    assert not any(watch.compare(0, lots) for lots in (4, 6, 4, 6, 4, 4))
+    assert watch.is_in_doubt
+    assert watch.compare(0, 4)
+    assert (watch.differs, watch.is_in_doubt) == ({0}, False)
+    watch.executed(0, -1)
+    assert watch.compare(0, 4)
+    assert not watch.differs
