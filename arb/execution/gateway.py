@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from arb.engine.live import LiveWorld
 from arb.engine.mailbox import Mailbox, order_of
-from arb.errors import InvariantError
+from arb.errors import ArbError, InvariantError
 from arb.execution.answers import (
     BotAnswer,
     FundingAnswer,
+    RequestRow,
     funding_row,
 )
 from arb.execution.bot_orders import BotOrders
@@ -63,6 +64,14 @@ class TakenRequest:
         return order_of(self.copied)
 
 
+class ReadyRequest(NamedTuple):
+    """A request of the bot whose bytes are made, and will be sent."""
+
+    taken: TakenRequest
+    row: RequestRow
+    wire: WireRequest
+
+
 class DeliveredAnswer(NamedTuple):
     """An answer that was put for the bot. row: of ORDER, an array of one; received_ns: as delivered."""
 
@@ -74,6 +83,11 @@ class DeliveredAnswer(NamedTuple):
 
 def _nothing(*_: Any) -> None:
     """No callback."""
+
+
+def _committed(_: Sequence[ReadyRequest]) -> ArbError | None:
+    """Nothing has to be committed."""
+    return None
 
 
 class Gateway:
@@ -118,6 +132,11 @@ class Gateway:
         #: The time reached; no row takes effect on answers.
         self.settled_ts = -1
         self.on_late: Callable[[int, int, int], object] = _nothing
+        #: Requests that could not be committed, and those after them: no desk knows them.
+        self._left: list[TakenRequest] = []
+        #: Set by the session. Commits the requests of a step before the first byte of any is sent, and returns why it
+        #: cannot: then nothing is sent any more, and the session ends.
+        self.commit: Callable[[Sequence[ReadyRequest]], ArbError | None] = _committed
         #: Set by the session. The requests of a step, once their bytes have left; answers that were put; there are
         #: some, so the strategy may run; `due_ns` of a venue changed; something for the log: (venue, event, text);
         #: lines to be replaced: (venue, where).
@@ -168,6 +187,9 @@ class Gateway:
 
         That is possible since a step has one request about an order at most: the bot refuses a second one.
         """
+        if self._left:
+            self._left += taken
+            return
         venues = [self._venues[one.leg] for one in taken]
         try:
             rows = [self._orders.read(one.leg, one.copied) for one in taken]
@@ -180,6 +202,16 @@ class Gateway:
                 None if one.refused else self.desks[venue].wire_of(one.leg, row, now)
                 for one, venue, row in zip(taken, venues, rows, strict=True)
             ]
+            ready = [
+                ReadyRequest(one, row, wire)
+                for one, row, wire in zip(taken, rows, wires, strict=True)
+                if wire is not None
+            ]
+            error = self.commit(ready) if ready else None
+            if error is not None:
+                self._left += taken
+                taken = ()
+                raise error
             sent = {
                 wire.wire_id: self._outlet.send(venue, wire)
                 for venue, wire in zip(venues, wires, strict=True)
@@ -266,10 +298,12 @@ class Gateway:
     # -- the end
 
     def drain(self) -> list[TakenRequest]:
-        """Takes the requests that a stopped strategy left behind, as those of a step; they are not sent, taken at 0."""
+        """Takes the requests that a stopped strategy left behind, as those of a step, and those that could not be
+        committed; they are not sent, taken at 0."""
         taken = self._taken(0)
         self._steps -= not taken
-        return taken
+        left, self._left = self._left, []
+        return [replace(one, taken_ns=0) for one in left] + taken
 
     @property
     def open_orders(self) -> list[OrderState]:

@@ -8,7 +8,6 @@ ends with some commit: everything before that is there, and a run's number alway
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import sqlite3
 import string
@@ -28,6 +27,7 @@ from arb.journal.schema import (
     NOTES,
     VERSION,
     Intent,
+    LegRow,
     Note,
     RunRow,
     definitions,
@@ -98,23 +98,19 @@ class Journal:
 
         def insert(connection: sqlite3.Connection) -> int:
             number = int(connection.execute("SELECT ifnull(max(run), 0) + 1 FROM runs").fetchone()[0])
-            connection.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    number, run.command, run.version, run.folder, json.dumps(list(run.accounts)), run.config_hash,
-                    run.started_ns,
-                ),
-            )  # fmt: skip
-            legs = [(number, no, *leg) for no, leg in enumerate(run.legs)]
-            connection.executemany("INSERT INTO legs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", legs)
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", (number, *run))
             return number
 
-        with self._errors():
-            with self._writing:
-                number = _in_transaction(self._connection, insert)
-                self._commits += 1
-            self._flush()
-        return number
+        return self._flushed(insert)
+
+    def add_legs(self, run: int, legs: Sequence[LegRow]) -> None:
+        """The legs of a run, before its first step; the disk has them on return. Raises JournalError."""
+        rows = [(run, no, *leg) for no, leg in enumerate(legs)]
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT INTO legs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+        self._flushed(insert)
 
     def commit_step(self, intents: Sequence[Intent]) -> None:
         """One commit of the requests of a step, before the first byte of any. Raises JournalError: send nothing.
@@ -164,13 +160,11 @@ class Journal:
     def end_run(self, run: int, outcome: str, ended_ns: int) -> None:
         """The run ended by itself; a killed one has no such row. Raises JournalError."""
         self.write_notes()
-        with self._errors():
-            with self._writing:
-                self._connection.execute(
-                    "INSERT OR IGNORE INTO run_ends VALUES (?, ?, ?)", (run, ended_ns, outcome)
-                )
-                self._commits += 1
-            self._flush()
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR IGNORE INTO run_ends VALUES (?, ?, ?)", (run, ended_ns, outcome))
+
+        self._flushed(insert)
 
     def close(self) -> None:
         """Writes what was noted, and lets the next session have the journal. May be called repeatedly.
@@ -192,10 +186,16 @@ class Journal:
         if flusher.fault is not None:
             raise self._failed(flusher.fault)
 
-    def _flush(self) -> None:
+    def _flushed(self, change: Callable[[sqlite3.Connection], _T]) -> _T:
+        """A commit that the disk has on return."""
         if self._flusher is None:
             raise self._failed(None)
-        self._flusher.flush()
+        with self._errors():
+            with self._writing:
+                result = _in_transaction(self._connection, change)
+                self._commits += 1
+            self._flusher.flush()
+        return result
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

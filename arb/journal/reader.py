@@ -7,7 +7,6 @@ differ by what happened between.
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -28,7 +27,6 @@ class Run(NamedTuple):
     command: str
     version: str
     folder: str
-    accounts: tuple[str, ...]
     config_hash: str
     started_ns: int
     ended_ns: int
@@ -175,10 +173,10 @@ class JournalReader:
     def runs(self) -> list[Run]:
         """All sessions, oldest first."""
         rows = self._rows(
-            "SELECT r.run, command, version, folder, accounts, config_hash, started_ns, ifnull(ended_ns, 0), "
+            "SELECT r.run, command, version, folder, config_hash, started_ns, ifnull(ended_ns, 0), "
             "ifnull(outcome, '') FROM runs r LEFT JOIN run_ends e ON e.run = r.run ORDER BY r.run"
         )
-        return [Run._make((*row[:4], tuple(json.loads(row[4])), *row[5:])) for row in rows]
+        return [Run._make(row) for row in rows]
 
     def legs(self, run: int) -> list[LegRow]:
         """The legs of a run."""

@@ -7,7 +7,6 @@ decimals as the venue wrote them. Times `ts` are ns UTC of the session's clock, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias, get_type_hints
 
 #: Of `PRAGMA application_id` and `user_version`: other files and other versions are refused.
@@ -44,13 +43,11 @@ class LegRow(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A session that begins. accounts: `Account.name` of each."""
+    """A session that begins; its legs follow when their accounts are known."""
 
     command: str
     version: str
     folder: str
-    legs: Sequence[LegRow]
-    accounts: Sequence[str]
     config_hash: str
     started_ns: int
 
@@ -236,7 +233,7 @@ def definitions() -> list[str]:
     made = [
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE runs (run INTEGER PRIMARY KEY, command TEXT NOT NULL, version TEXT NOT NULL, folder TEXT NOT "
-        "NULL, accounts TEXT NOT NULL, config_hash TEXT NOT NULL, started_ns INTEGER NOT NULL)",
+        "NULL, config_hash TEXT NOT NULL, started_ns INTEGER NOT NULL)",
         "CREATE TABLE run_ends (run INTEGER PRIMARY KEY, ended_ns INTEGER NOT NULL, outcome TEXT NOT NULL)",
         "CREATE TABLE legs (run INTEGER NOT NULL, leg INTEGER NOT NULL, venue TEXT NOT NULL, symbol TEXT NOT NULL, "
         "account TEXT NOT NULL, tick TEXT NOT NULL, lot TEXT NOT NULL, base TEXT NOT NULL, quote TEXT NOT NULL, "

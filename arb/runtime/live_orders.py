@@ -21,6 +21,7 @@ from arb.execution.desk_wires import Outputs
 from arb.execution.gate_feed import GateFeed
 from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
 from arb.execution.ids import SessionIds
+from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
@@ -28,6 +29,7 @@ from arb.risk.gate import Gate
 from arb.runtime.feeds import guarded
 from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
+from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
 from arb.runtime.order_lines import OrderLines, Sockets
 from arb.runtime.order_records import OrderLog, line_counts
 from arb.runtime.orders_end import OrdersEnd, order_count
@@ -89,10 +91,18 @@ class OrderSetup(NamedTuple):
 class LiveOrders:
     """See the module; a `SessionOrders`."""
 
-    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path, gate: Gate | None = None) -> None:
-        """folder: of the session. gate: None: everything is sent. Attaches the gateway to the world's port.
-
-        Raises InputError."""
+    def __init__(
+        self,
+        world: LiveWorld,
+        setup: OrderSetup,
+        folder: Path,
+        gate: Gate | None = None,
+        *,
+        kept: KeptRun | None = None,
+    ) -> None:
+        """folder: of the session. gate: None: everything is sent. kept: its run in the journal, which is closed at the
+        end. Attaches the gateway to the world's port. Raises InputError.
+        """
         self._world = world
         self._setup = setup
         self._folder = folder
@@ -113,6 +123,8 @@ class LiveOrders:
         desks = setup.desks()
         feed = GateFeed(gate, world, desks) if gate is not None else None
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
+        self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of)
+        self.gateway.commit = self._journal.commit
         self.gateway.on_step = self._on_step
         self.gateway.on_delivered = self._on_delivered
         self.gateway.on_event = self._on_event
@@ -126,13 +138,16 @@ class LiveOrders:
 
     def log_sent(self, venue: str, request: WireRequest, sent: Sent) -> None:
         """See `Outlet`."""
-        self._lines[venue].log_sent(request, sent)
+        lines = self._lines[venue]
+        lines.log_sent(request, sent)
+        self._journal.sent(venue, request, sent, lines.now)
 
     # -- SessionOrders
 
     async def open(self, host: Host, session: Session) -> None:
         """See `SessionOrders`: returns when every venue is up and caught up."""
         self._session, self._host = session, host
+        self._journal.open()
         self.gateway.wake = session.on_answers
         timers, chance = AsyncioTimers(), random.SystemRandom().random
         if host.hosts is None:
@@ -222,6 +237,7 @@ class LiveOrders:
                     log.close()
                 except InputError as error:
                     self._unwritten = error
+            self._end_run()
 
     async def _end(self, session: Session, host: Host) -> None:
         if count := len(self.gateway.open_orders):
@@ -250,6 +266,11 @@ class LiveOrders:
             session.write("end", line)
         if left := end.left_open():
             self.fault = InvariantError(left)
+
+    def _end_run(self) -> None:
+        fault = self.fault or self.gateway.fault
+        error = self._journal.end("ended" if fault is None else str(fault), self._now())
+        self.fault = self.fault or error
 
     def take(self) -> tuple[bytes, bytes]:
         """See `SessionOrders`."""
@@ -319,15 +340,24 @@ class LiveOrders:
                 state = self.gateway.desks[venue].orders.of(one.leg, answer.order_id)
                 execution = state.executions[answer.execution_id] if state is not None else None
             self._log.response(one.leg, one.received_ns, one.row, execution)
+            if isinstance(answer, BotAnswer):
+                self._journal.answered(answer, execution)
 
     def _apply(self, venue: str, outputs: Outputs, now: int, has_more: bool = False) -> None:
         self.gateway.apply(venue, outputs, now, has_more)
+        if not has_more:
+            self._write_journal()
         self._look_for_fault()
+
+    def _write_journal(self) -> None:
+        if (error := self._journal.write()) is not None:
+            self._fail(error)
 
     def _later(self, call: Callable[[], None]) -> None:
         def after_step() -> None:
             call()
             self._note_taken()
+            self._write_journal()
             self._look_for_fault()
             try:
                 for log in self._logs.values():
@@ -346,8 +376,12 @@ class LiveOrders:
             self._fail(self.gateway.fault)
 
     def _on_event(self, venue: str, event: str, text: str) -> None:
+        self._journal.happened(venue, event, text, self._lines[venue].now)
         if self._session is not None:
             self._session.emit("orders", f"{venue} {event}: {text}")
+
+    def _order_of(self, leg: int, order_id: int) -> OrderState | None:
+        return self.gateway.desks[self._setup.legs[leg].venue].orders.of(leg, order_id)
 
     def _now(self) -> int:
         """The session's clock; not before anything that the strategy or a desk has reached."""

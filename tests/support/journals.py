@@ -16,7 +16,7 @@ LEGS = (
     LegRow("binance_usdm", "BTCUSDT", "binance-7", "0.10", "0.001", "BTC", "USDT", False),
     LegRow("bybit_spot", "BTCUSDT", "bybit-8", "0.01", "0.000001", "BTC", "USDT", True),
 )
-RUN = RunRow("live", "0.1", "/runs/one", LEGS, ("binance-7", "bybit-8"), "abc", 1_000)
+RUN = RunRow("live", "0.1", "/runs/one", "abc", 1_000)
 #: Of a frame of SQLite's log, before its page; of the log itself, before its frames.
 _FRAME, _HEAD = 24, 32
 
@@ -24,6 +24,13 @@ _FRAME, _HEAD = 24, 32
 def journal_at(folder: Path, environment: str = "sandbox") -> Journal:
     """The journal of an environment in a state directory."""
     return Journal.open(folder / environment / FILE, environment)
+
+
+def begun(journal: Journal, legs: Sequence[LegRow] = LEGS) -> int:
+    """A run with legs."""
+    run = journal.begin_run(RUN)
+    journal.add_legs(run, legs)
+    return run
 
 
 def reader_at(folder: Path, environment: str = "sandbox") -> JournalReader:

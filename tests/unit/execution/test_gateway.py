@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,8 +15,9 @@ from support.hand_gateway import first_rows
 
 from arb.bot.compilation import compile_strategy
 from arb.engine.live import LiveBot, LiveWorld
+from arb.errors import ArbError, InputError
 from arb.execution.desk_wires import Outputs
-from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
+from arb.execution.gateway import DeliveredAnswer, Gateway, ReadyRequest, TakenRequest
 from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import VenueDesk
 from arb.runtime.live_rows import LiveDriver
@@ -296,3 +297,53 @@ def test_what_no_line_takes_is_refused_at_once() -> None:
     assert [int(one.row["status"][0]) for one in session.delivered] == [EXPIRED, EXPIRED]
     assert [one.is_sent for one in session.taken] == [False, False]
     assert session.gateway.is_settled
+
+
+def test_a_step_is_committed_before_its_first_byte() -> None:
+    session = Session(buy_both)
+    committed: list[tuple[list[str], int]] = []
+
+    def commit(ready: Sequence[ReadyRequest]) -> None:
+        committed.append(([one.wire.wire_id for one in ready], len(session.wires)))
+
+    session.gateway.commit = commit
+    session.rows(0)
+    session.rows(1)
+    assert committed == [(["0-1-p", "1-1-p"], 0)]
+    assert len(session.wires) == 2
+
+
+def test_what_cannot_be_committed_is_never_sent() -> None:
+    session = Session(buy_both)
+    tries: list[int] = []
+
+    def commit(ready: Sequence[ReadyRequest]) -> ArbError | None:
+        tries.append(len(ready))
+        return InputError("the disk is full") if len(tries) == 1 else None
+
+    session.gateway.commit = commit
+    session.rows(0)
+    session.rows(1)
+    assert str(session.gateway.fault) == "the disk is full"
+    assert (session.wires, session.taken, session.gateway.open_orders) == ([], [], [])
+    assert [(one.leg, one.taken_ns, one.is_sent) for one in session.gateway.drain()] == [
+        (0, 0, False),
+        (1, 0, False),
+    ]
+    assert session.gateway.drain() == []
+
+
+def test_a_request_that_its_desk_refuses_is_not_committed() -> None:
+    session = Session(buy_both)
+    committed: list[int] = []
+
+    def commit(ready: Sequence[ReadyRequest]) -> None:
+        committed.append(len(ready))
+
+    session.gateway.commit = commit
+    for desk in session.gateway.desks.values():
+        desk.on_end(session.now)
+    session.rows(0)
+    session.rows(1)
+    assert committed == []
+    assert [one.answer.cause for one in session.delivered] == ["the session ends"] * 2

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support.journals import LEGS, RUN, execution, intent, journal_at, reader_at, write_orders
+from support.journals import LEGS, begun, execution, intent, journal_at, reader_at, write_orders
 
 from arb.errors import InputError
 from arb.journal.schema import Answered, Ended, Opened, Reconciled
@@ -14,7 +14,7 @@ from arb.journal.schema import Answered, Ended, Opened, Reconciled
 
 def test_orders_have_their_latest_price_and_their_fills(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
-    run = journal.begin_run(RUN)
+    run = begun(journal)
     journal.commit_step([intent(run, 0, 1, 10, order_id=77)])
     journal.commit_step([intent(run, 0, 2, 11, act="amend", placed=1, tick=1_005, lots=4)])
     journal.commit_step([intent(run, 0, 3, 12, act="cancel", placed=1)])
@@ -40,7 +40,7 @@ def test_orders_have_their_latest_price_and_their_fills(tmp_path: Path) -> None:
 
 def test_executions_have_prices_of_their_legs(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
-    run = journal.begin_run(RUN)
+    run = begun(journal)
     journal.commit_step([intent(run, 1, 1)])
     journal.note(execution(run, 1, 1, "x", 7, ts=30, side=-1))
     journal.note(execution(run, 1, 1, "w", 7, ts=29, side=-1))
@@ -58,13 +58,13 @@ def test_executions_have_prices_of_their_legs(tmp_path: Path) -> None:
 
 def test_positions_are_openings_and_executions_of_all_runs(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
-    first = journal.begin_run(RUN)
+    first = begun(journal)
     journal.note(
         Opened(first, 5, "binance-7", "binance_usdm", "BTCUSDT", -20, "0.001", "60000", "taken over")
     )
     write_orders(journal, first, [1])
     finer = [LEGS[0]._replace(lot="0.0001"), LEGS[1]]
-    second = journal.begin_run(RUN._replace(legs=finer))
+    second = begun(journal, finer)
     journal.commit_step([intent(second, 0, 1)])
     journal.note(execution(second, 0, 1, "z", 3, ts=90_000))
     journal.note(execution(second, 1, 1, "z", 4, ts=90_000, fee="0.000002", fee_asset="BTC"))
@@ -81,7 +81,7 @@ def test_positions_are_openings_and_executions_of_all_runs(tmp_path: Path) -> No
 
 def test_a_part_of_a_lot_is_an_error(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
-    run = journal.begin_run(RUN)
+    run = begun(journal)
     journal.note(Opened(run, 5, "binance-7", "binance_usdm", "BTCUSDT", 15, "0.0001", "0", ""))
     journal.note(execution(run, 0, 1, "z", 3, ts=90_000))
     journal.write_notes()
@@ -95,7 +95,7 @@ def test_a_part_of_a_lot_is_an_error(tmp_path: Path) -> None:
 
 def test_the_last_comparison_of_each_account(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
-    run = journal.begin_run(RUN)
+    run = begun(journal)
     for ts, account, is_agreed in ((1, "a", True), (2, "b", True), (3, "a", False)):
         journal.note(Reconciled(run, ts, account, is_agreed, ""))
     journal.write_notes()
@@ -111,13 +111,13 @@ def test_the_last_comparison_of_each_account(tmp_path: Path) -> None:
 
 def test_runs_and_legs(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
-    run = journal.begin_run(RUN)
+    run = begun(journal)
     with reader_at(tmp_path) as reader:
         assert reader.is_running
         assert reader.is_running  # asking releases nothing
         assert reader.legs(run) == list(LEGS)
         (found,) = reader.runs()
-        assert (found.run, found.folder, found.accounts) == (run, "/runs/one", ("binance-7", "bybit-8"))
+        assert (found.run, found.folder) == (run, "/runs/one")
         assert reader.tag == journal.tag
         journal.close()
         assert not reader.is_running

@@ -1,0 +1,199 @@
+"""What the journals of a state directory say, and the halts beside them; also while a session runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from platformdirs import user_data_path
+
+from arb.errors import InputError
+from arb.execution.ids import SessionIds
+from arb.journal.halts import HOUSES, Halt, Halts, clear_halt, halt_path, set_halt
+from arb.journal.journal import FILE
+from arb.journal.reader import JournalReader, Order, Position, Run, Trade
+from arb.journal.schema import LETTERS
+
+#: Every environment, in the order in which they are shown.
+ENVIRONMENTS = tuple(LETTERS)
+
+
+class Status(NamedTuple):
+    """One environment. run: the last one, None before the first; positions: that are not zero."""
+
+    environment: str
+    is_running: bool
+    run: Run | None
+    legs: Sequence[str]
+    accounts: Sequence[str]
+    halts: Sequence[Halt]
+    open_orders: int
+    positions: Sequence[Position]
+    trades: int
+    #: Of each account, whether journal and venue agreed, when, and about what not.
+    reconciled: Sequence[tuple[str, bool, int, str]]
+
+
+def directory_of(given: Path | None) -> Path:
+    """The state directory: given, or the user's data folder."""
+    return given if given is not None else user_data_path("arb", appauthor=False)
+
+
+def journals(directory: Path, environments: Sequence[str]) -> Iterator[tuple[str, JournalReader]]:
+    """The journals that are there; environments: () for all. Raises InputError if there is none."""
+    found = [name for name in environments or ENVIRONMENTS if (directory / name / FILE).is_file()]
+    if not found:
+        raise InputError(
+            f"{directory}: there is no journal of {' or '.join(environments or ENVIRONMENTS)}: run arb live first, or "
+            "name the folder with --state-directory"
+        )
+    for name in found:
+        with JournalReader(directory / name / FILE, name) as reader:
+            yield name, reader
+
+
+def statuses(directory: Path, environments: Sequence[str]) -> list[Status]:
+    """What sessions are doing, or have left."""
+    found = []
+    for name, reader in journals(directory, environments):
+        runs = reader.runs()
+        run = runs[-1] if runs else None
+        legs = reader.legs(run.run) if run is not None else []
+        found.append(
+            Status(
+                name,
+                reader.is_running,
+                run,
+                [f"{leg.venue}:{leg.symbol}" for leg in legs],
+                list(dict.fromkeys(leg.account for leg in legs)),
+                Halts(directory / name).read(),
+                len(reader.orders(open_only=True)),
+                [one for one in reader.positions() if one.qty],
+                reader.trade_count(),
+                [(one.account, one.is_agreed, one.ts, one.text) for one in reader.reconciliations().values()],
+            )
+        )
+    return found
+
+
+def status_record(status: Status) -> dict[str, Any]:
+    """A status for JSON."""
+    run = status.run
+    return {
+        "environment": status.environment,
+        "is_running": status.is_running,
+        "run": None if run is None else run._asdict(),
+        "legs": list(status.legs),
+        "accounts": list(status.accounts),
+        "halts": [_halt_record(one) for one in status.halts],
+        "open_orders": status.open_orders,
+        "positions": [position_record(status.environment, one) for one in status.positions],
+        "trades": status.trades,
+        "reconciled": [
+            {"account": account, "is_agreed": is_agreed, "ts": ts, "text": text}
+            for account, is_agreed, ts, text in status.reconciled
+        ],
+    }
+
+
+def position_record(environment: str, position: Position) -> dict[str, Any]:
+    """A position for JSON."""
+    return {
+        "environment": environment,
+        "account": position.account,
+        "venue": position.venue,
+        "symbol": position.symbol,
+        "qty": _text(position.qty),
+        "lots": position.lots,
+        "base_fees": _text(position.base_fees),
+        "ts": position.ts,
+    }
+
+
+def order_record(environment: str, tag: str, order: Order) -> dict[str, Any]:
+    """An order for JSON. client_id: the first one."""
+    price = None if order.is_market else _text(order.tick * order.tick_size)
+    return {
+        "environment": environment,
+        "client_id": SessionIds(tag, order.run, 0).client_id(order.leg, order.placed),
+        "account": order.account,
+        "venue": order.venue,
+        "symbol": order.symbol,
+        "made_ns": order.made_ns,
+        "side": side_text(order.side),
+        "force": order.force,
+        "price": price,
+        "qty": _text(order.lots * order.lot_size),
+        "filled_qty": _text(order.filled_lots * order.lot_size),
+        "filled_price": None if order.filled_price is None else _text(order.filled_price),
+        "status": order.status or "open",
+        "ended_ns": order.ended_ns or None,
+        "text": order.text,
+    }
+
+
+def trade_record(environment: str, tag: str, trade: Trade) -> dict[str, Any]:
+    """An execution for JSON."""
+    return {
+        "environment": environment,
+        "execution_id": trade.execution_id,
+        "client_id": SessionIds(tag, trade.run, 0).client_id(trade.leg, trade.placed),
+        "account": trade.account,
+        "venue": trade.venue,
+        "symbol": trade.symbol,
+        "ts": trade.ts,
+        "venue_ms": trade.venue_ms,
+        "side": side_text(trade.side),
+        "price": _text(trade.price),
+        "qty": _text(trade.qty),
+        "is_maker": trade.is_maker,
+        "fee": _text(trade.fee),
+        "fee_asset": trade.fee_asset,
+    }
+
+
+def side_text(side: int) -> str:
+    """1 and -1 in words."""
+    return "buy" if side > 0 else "sell"
+
+
+def halt(directory: Path, account: str | None, *, is_flattening: bool) -> list[Path]:
+    """Sets the flag of all accounts of every environment, or of one house's; returns the files. Raises InputError."""
+    house = _house(account)
+    made = Halt(house, time.time_ns(), is_flattening, "arb halt")
+    return [set_halt(directory / name, made) for name in ENVIRONMENTS]
+
+
+def resume(directory: Path, account: str | None) -> list[Path]:
+    """Clears flags that `halt` set, without an account all of them; returns the files that there were."""
+    houses: Iterable[str] = ("", *HOUSES) if account is None else (_house(account),)
+    return [
+        halt_path(directory / name, house)
+        for name in ENVIRONMENTS
+        for house in houses
+        if clear_halt(directory / name, house)
+    ]
+
+
+def _house(account: str | None) -> str:
+    """The house of `--account`: "binance", or an account's name as `arb status` shows it."""
+    house = "" if account is None else account.partition("-")[0]
+    if account is not None and house not in HOUSES:
+        raise InputError(f"--account {account}: there are accounts of {' and '.join(HOUSES)}")
+    return house
+
+
+def _halt_record(one: Halt) -> dict[str, Any]:
+    return {
+        "account": one.house or "all",
+        "since_ns": one.since_ns,
+        "flatten": one.is_flattening,
+        "reason": one.reason,
+    }
+
+
+def _text(number: Decimal) -> str:
+    return f"{number:f}"

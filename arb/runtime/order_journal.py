@@ -1,0 +1,162 @@
+"""Brings what passes between a gateway and its venues into the journal: the requests of a step first, then the rest.
+
+A session without a journal has `NoOrderJournal` in its place. The host's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, NONE, PARTIALLY_FILLED, REJECTED
+
+from arb.errors import ArbError
+from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
+from arb.execution.gateway import ReadyRequest, TakenRequest
+from arb.execution.order_state import OrderState
+from arb.journal.journal import Journal, JournalError
+from arb.journal.schema import Answered, Ended, ExecutionRow, Flagged, Intent, LegRow, Sent
+from connectors.orders.model import Act, Execution, Force, WireRequest
+from connectors.trade.interfaces import Sent as SentWire
+
+#: hftbacktest's codes of a status, in words.
+_STATUS = {
+    NONE: "none", NEW: "new", EXPIRED: "expired", FILLED: "filled", CANCELED: "canceled",
+    PARTIALLY_FILLED: "partially filled", REJECTED: "rejected",
+}  # fmt: skip
+_ACTS = {act: act.name.lower() for act in Act}
+_KINDS = {kind: kind.name.lower() for kind in AnswerKind}
+_FORCES = {force: force.name.lower() for force in Force}
+_IDS = 1 << 64
+_CHANGES = frozenset({Act.PLACE, Act.CANCEL, Act.AMEND})
+
+
+class KeptRun(NamedTuple):
+    """The run of a session in its journal, which it alone writes. legs: once the accounts are known."""
+
+    journal: Journal
+    run: int
+    legs: Callable[[], Sequence[LegRow]]
+
+
+class NoOrderJournal:
+    """A session whose orders are in its own folder alone."""
+
+    def open(self) -> None:
+        """See `OrderJournal`."""
+
+    def commit(self, ready: Sequence[ReadyRequest]) -> ArbError | None:
+        """See `OrderJournal`."""
+        return None
+
+    def sent(self, venue: str, request: WireRequest, sent: SentWire, now: int) -> None:
+        """See `OrderJournal`."""
+
+    def answered(self, answer: BotAnswer, execution: Execution | None) -> None:
+        """See `OrderJournal`."""
+
+    def happened(self, venue: str, event: str, text: str, now: int) -> None:
+        """See `OrderJournal`."""
+
+    def write(self) -> ArbError | None:
+        """See `OrderJournal`."""
+        return None
+
+    def end(self, outcome: str, now: int) -> ArbError | None:
+        """See `OrderJournal`."""
+        return None
+
+
+class OrderJournal(NoOrderJournal):
+    """See the module."""
+
+    def __init__(self, kept: KeptRun, order_of: Callable[[int, int], OrderState | None]) -> None:
+        """order_of: the latest order of a leg with an id of the bot. `end` closes the journal."""
+        self._journal, self._run, self._legs = kept
+        self._order_of = order_of
+        #: Names by venue.
+        self._accounts: dict[str, str] = {}
+
+    def open(self) -> None:
+        """The accounts are known, and nothing is sent yet. Raises InputError."""
+        legs = self._legs()
+        self._journal.add_legs(self._run, legs)
+        self._accounts = {leg.venue: leg.account for leg in legs}
+
+    def commit(self, ready: Sequence[ReadyRequest]) -> ArbError | None:
+        """Commits the requests of a step. Returns why not: then nothing of the step may be sent."""
+        try:
+            self._journal.commit_step([self._intent(*one) for one in ready])
+        except JournalError as error:
+            return error
+        return None
+
+    def _intent(self, taken: TakenRequest, row: RequestRow, wire: WireRequest) -> Intent:
+        state = None if row.act is Act.PLACE else self._order_of(taken.leg, row.order_id)
+        return Intent(
+            self._run, taken.leg, row.request_no, taken.taken_ns, taken.step, _ACTS[row.act],
+            state.request_no if state is not None else row.request_no, _signed(row.order_id), row.side,
+            _FORCES[row.force], row.is_market, False, row.tick, row.lots,
+        )  # fmt: skip
+
+    def sent(self, venue: str, request: WireRequest, sent: SentWire, now: int) -> None:
+        """What became of a request; also of queries."""
+        is_change = request.act in _CHANGES
+        self._journal.note(
+            Sent(
+                self._run, now, venue, request.leg, request.request_no, _ACTS[request.act],
+                "" if is_change and request.request_no else request.wire_id, sent.where, sent.is_sent,
+            )
+        )  # fmt: skip
+
+    def answered(self, answer: BotAnswer, execution: Execution | None) -> None:
+        """An answer for the bot; execution: that it reports."""
+        run, leg, at = self._run, answer.leg, answer.received_ns
+        state = self._order_of(leg, answer.order_id)
+        placed = state.request_no if state is not None else answer.request_no
+        self._journal.note(
+            Answered(
+                run, at, leg, answer.request_no, placed, _KINDS[answer.kind], _STATUS[answer.status], answer.tick,
+                answer.total_lots, answer.leaves_lots, answer.cause,
+            )
+        )  # fmt: skip
+        if execution is not None:
+            x = execution
+            self._journal.note(
+                ExecutionRow(
+                    run, leg, placed, x.execution_id, at, x.venue_ms, x.side, x.tick, x.lots, x.is_maker, str(x.fee),
+                    x.fee_asset,
+                )
+            )  # fmt: skip
+        if state is not None and state.is_over:
+            self._journal.note(
+                Ended(run, leg, placed, at, _STATUS[state.end], state.executed_lots, answer.cause)
+            )
+
+    def happened(self, venue: str, event: str, text: str, now: int) -> None:
+        """An event of a venue's desk: doubts, streams that are away."""
+        self._journal.note(Flagged(self._run, now, self._accounts[venue], event, text))
+
+    def write(self) -> ArbError | None:
+        """Commits what was noted; returns why not. The next call tries again."""
+        try:
+            self._journal.write_notes()
+        except JournalError as error:
+            return error
+        return None
+
+    def end(self, outcome: str, now: int) -> ArbError | None:
+        """Ends the run and closes the journal; returns why something is not in it."""
+        try:
+            try:
+                self._journal.end_run(self._run, outcome, now)
+            finally:
+                self._journal.close()
+        except JournalError as error:
+            return error
+        return None
+
+
+def _signed(order_id: int) -> int:
+    """SQLite has no unsigned numbers."""
+    return order_id if order_id < _IDS >> 1 else order_id - _IDS
