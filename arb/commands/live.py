@@ -10,6 +10,7 @@ from typing import Unpack
 
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
+from arb.commands.account_start import AccountStart
 from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
@@ -110,7 +111,8 @@ class _Trading:
         letter = self._options.environment[0]
         ids = SessionIds(f"{letter}{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
         own = order_setup(config, legs, signers, ids, self._options)
-        orders = LiveOrders(world, own, folder, gate_of(config, legs))
+        start = AccountStart(config, legs, signers, self._options.environment, folder)
+        orders = LiveOrders(world, own, folder, gate_of(config, legs), start)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -12,10 +11,10 @@ from urllib.parse import urlsplit
 
 from numpy.random import default_rng
 
+from arb.accounts.start import account_needs
 from arb.commands.sandbox import listing_of, starting_price
 from arb.commands.serve import facts_of, keys_of
 from arb.config import Config, VenueConfig
-from arb.config.assets import assets_of
 from arb.errors import InputError
 from arb.leg import IN_QUOTE, IN_RECEIVED, Leg
 from arb.sandbox.accounts.modes import Modes
@@ -26,11 +25,8 @@ from arb.sandbox.serve.urls import VenueUrls
 from arb.sandbox.trading.setup import AccountSetup, Fees, TradingSetup
 
 _ANSWER_S, _ANSWER_BYTES_MAX = 2.0, 1 << 20
-#: The wallet of a venue.
-_WALLETS = {"binance_spot": "spot", "binance_usdm": "usdm"}
-_UNIFIED = "unified"
-#: Decimals of a balance.
-_PLACES = Decimal("0.00000001")
+#: The sandbox's names of wallets.
+_WALLETS = {"binance_spot": "spot", "binance_usdm": "usdm", "bybit": "unified"}
 
 
 class Key(NamedTuple):
@@ -61,32 +57,15 @@ def trading_sandbox(config: Config, seed: int) -> tuple[Sandbox, list[Key]]:
 
 def account_of(config: Config) -> AccountSetup:
     """The account of a run: balances of its capital, fees of its venues. Raises InputError for unknown assets."""
-    balances: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    counted: set[tuple[str, ...]] = set()
-    for leg in config.legs:
-        wallet = balances[_WALLETS.get(leg.venue, _UNIFIED)]
-        assets = assets_of(leg.symbol)
-        if assets is None:
-            raise InputError(
-                f"{leg.name}: its base and quote asset are not known by its name; the sandbox's account needs them: "
-                "choose another leg"
-            )
-        if leg.is_spot:
-            wallet[assets.base] += _amount(leg.base)
-        # Legs with the same funds share them, and those of a venue its fee asset.
-        shares = {(*leg.funds, assets.quote): (assets.quote, leg.quote)}
-        if leg.has_named_fee_asset:
-            shares[leg.venue,] = (leg.fee_asset, leg.fee_units)
-        for funds, (asset, amount) in shares.items():
-            if funds not in counted:
-                counted.add(funds)
-                wallet[asset] += _amount(amount)
+    balances: dict[str, dict[str, Decimal]] = {}
+    for wallet, needs in account_needs(config.legs).items():
+        balances[_WALLETS[wallet]] = {asset: need.amount for asset, need in needs.items()}
     venues = {leg.venue: config.venues[leg.venue] for leg in config.legs}
     burns = "binance_usdm" in venues and venues["binance_usdm"].fees.asset not in (IN_QUOTE, IN_RECEIVED)
     return AccountSetup(
         "main",
         1,
-        {name: dict(amounts) for name, amounts in balances.items()},
+        balances,
         {name: _fees(venue) for name, venue in venues.items()},
         {"binance": Modes(fee_burn=burns)},
     )
@@ -127,7 +106,3 @@ def _fees(venue: VenueConfig) -> Fees:
 
 def _rate(rate: float) -> Decimal:
     return Decimal(repr(rate))
-
-
-def _amount(amount: float) -> Decimal:
-    return Decimal(repr(amount)).quantize(_PLACES)

@@ -15,7 +15,14 @@ from arb.config.files import Document
 from arb.config.key import AssetName, DecimalText, SandboxVenue, SymbolName, Table, key
 from arb.config.strict import Source, build
 from arb.errors import ConfigError
-from arb.sandbox.accounts.keys import BINANCE_PERMISSIONS, BYBIT_PERMISSIONS, ApiKey, KeyKind
+from arb.sandbox.accounts.keys import (
+    BINANCE_PERMISSIONS,
+    BINANCE_RIGHTS,
+    BYBIT_PERMISSIONS,
+    BYBIT_RIGHTS,
+    ApiKey,
+    KeyKind,
+)
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.trading.delivery import Delays
@@ -180,7 +187,8 @@ def _key(
         source.refuse((*path, wanted), f"is missing; a key of kind {table.kind} needs it")
     if getattr(table, spare) is not None:
         source.refuse((*path, spare), f"has no effect on a key of kind {table.kind}, which has a {wanted}")
-    known = BINANCE_PERMISSIONS if table.venue == "binance" else BYBIT_PERMISSIONS
+    is_binance = table.venue == "binance"
+    known, usual = (BINANCE_RIGHTS, BINANCE_PERMISSIONS) if is_binance else (BYBIT_RIGHTS, BYBIT_PERMISSIONS)
     for permission in table.permissions or ():
         if permission not in known:
             source.refuse(
@@ -193,7 +201,7 @@ def _key(
         account,
         secret=(table.secret or "").encode(),
         public_key=b"" if is_hmac else _public_key(table.public_key or "", path, source),
-        permissions=known if table.permissions is None else frozenset(table.permissions),
+        permissions=usual if table.permissions is None else frozenset(table.permissions),
         ips=tuple(table.ips),
     )
 

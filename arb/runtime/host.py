@@ -24,6 +24,7 @@ from arb.runtime.listings import compare_grids
 from arb.runtime.sandbox_venues import at_sandbox
 from arb.runtime.signals import signals_call, signals_wake
 from connectors.feed.interfaces import Sink
+from connectors.model import Listing
 from connectors.net.hosts import LOOPBACK, AllowedHosts
 from connectors.net.sockets import new_event_loop
 
@@ -75,6 +76,8 @@ class Host:
             self.urls, self.venues = market, at_sandbox(venues, market)
         else:
             self._sandbox = market
+        #: The venues' listings, or why there are none, by venue; after `compare_grids`.
+        self.listings: dict[str, dict[str, Listing] | str] = {}
         self.feeds: list[LiveFeed] = []
         #: Whether the feeds were started: before that there is nothing to write.
         self.has_begun = False
@@ -123,9 +126,9 @@ class Host:
         self._in_loop(self._over.set)
 
     async def compare_grids(self, symbols: Mapping[str, Sequence[str]]) -> list[str]:
-        """`arb.runtime.listings.compare_grids` for symbols by venue, until the session ends."""
+        """`arb.runtime.listings.compare_grids` for symbols by venue, until the session ends; keeps the listings."""
         asked = [(self.venues[name], own) for name, own in symbols.items()]
-        return await self.until_over(compare_grids(asked, hosts=self.hosts)) or []
+        return await self.until_over(compare_grids(asked, hosts=self.hosts, known=self.listings)) or []
 
     def open_feed(self, venue: str, symbols: Sequence[str], sink: Sink, **options: Any) -> LiveFeed:
         """A venue's feed, which ends with the session. options: see `arb.runtime.feeds.open_feed`."""

@@ -88,14 +88,19 @@ async def compare_grids(
     asked: Sequence[tuple[VenueConfig, Sequence[str]]],
     timeout_s: float = LISTINGS_S,
     hosts: AllowedHosts | None = None,
+    known: dict[str, dict[str, Listing] | str] | None = None,
 ) -> list[str]:
     """Compares ticks and lots of symbols with the venues' listings, concurrently. hosts: None: any.
+
+    known: receives the listings, or why there are none, by venue.
 
     Returns a line for each comparison that was not possible. Raises InputError for ticks and lots that differ from the
     venue's. An unlisted symbol is left to the feed.
     """
     found = await asyncio.gather(*(listed(venue, symbols, timeout_s, hosts) for venue, symbols in asked))
     faults, notes = [], []
+    if known is not None:
+        known.update({venue.name: listings for (venue, _), listings in zip(asked, found, strict=True)})
     for (venue, symbols), listings in zip(asked, found, strict=True):
         if isinstance(listings, str):
             notes.append(

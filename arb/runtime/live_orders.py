@@ -35,6 +35,7 @@ from arb.runtime.order_records import OrderLog, line_counts
 from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
+from arb.runtime.session_orders import Preflight
 from arb.runtime.trade_protocols import protocols_of
 from connectors.net.sockets import AsyncioTimers, transport_of
 from connectors.net.trade_rest import HttpTradeRest
@@ -99,13 +100,15 @@ class LiveOrders:
         gate: Gate | None = None,
         *,
         kept: KeptRun | None = None,
+        preflight: Preflight | None = None,
     ) -> None:
         """folder: of the session. gate: None: everything is sent. kept: its run in the journal, which is closed at the
-        end. Attaches the gateway to the world's port. Raises InputError.
+        end. preflight: before anything is connected. Attaches the gateway to the world's port. Raises InputError.
         """
         self._world = world
         self._setup = setup
         self._folder = folder
+        self._preflight = preflight
         self._log = OrderLog()
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
@@ -148,6 +151,10 @@ class LiveOrders:
         """See `SessionOrders`: returns when every venue is up and caught up."""
         self._session, self._host = session, host
         self._journal.open()
+        if self._preflight is not None:
+            await host.until_over(self._preflight.run(host, session))
+            if host.is_interrupted:
+                return
         self.gateway.wake = session.on_answers
         timers, chance = AsyncioTimers(), random.SystemRandom().random
         if host.hosts is None:

@@ -42,6 +42,13 @@ class SessionOrders(Protocol):
         """What happens to the orders of a strategy that never returned. Any thread."""
 
 
+class Preflight(Protocol):
+    """What must be well with the accounts before an order may be sent."""
+
+    async def run(self, host: Host, session: Session) -> None:
+        """Checks and prepares the accounts. Raises InputError, one line with the next step, if one is not accepted."""
+
+
 class NoOrders:
     """A session whose orders are answered behind the port of its bot."""
 

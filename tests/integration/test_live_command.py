@@ -22,6 +22,7 @@ from support.live_sandbox import LiveSandbox, await_fills, demo_settings, free_p
 from support.paths import GUARD, ROOT
 
 from arb import files
+from arb.commands.account_start import AccountStart
 from arb.commands.legs import known_venues
 from arb.commands.live import run_live_orders, slow_strategy_notes
 from arb.commands.report import report_run
@@ -275,7 +276,13 @@ def test_a_full_disk_under_the_private_frames_ends_the_session_which_is_proven_u
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["outcome"] == "killed"
 
 
-def test_an_account_in_hedge_mode_is_refused(tmp_path: Path) -> None:
+def test_an_account_that_is_in_hedge_mode_after_the_start_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def checked(*_: object) -> None:
+        """The account was in one-way mode then."""
+
+    monkeypatch.setattr(AccountStart, "run", checked)
     with Served(tmp_path, venues=PERPETUAL) as served:
         served.begin(kind="mode_switched", venue="binance_usdm", field="position_mode", value="hedge")
         with pytest.raises(InputError, match=r"^binance_usdm: the account is in hedge mode") as refused:

@@ -9,9 +9,12 @@ from hashlib import sha256
 from string import ascii_letters, digits
 from typing import NamedTuple
 
-#: What a key may do: all of it, in the words of `ApiKey.permissions`. Without withdrawals.
+#: What a key may do by default, in the words of `ApiKey.permissions`: to trade everything.
 BINANCE_PERMISSIONS = frozenset(("read", "spot", "futures"))
 BYBIT_PERMISSIONS = frozenset(("Order", "Position", "SpotTrade"))
+#: All that a key can have, with withdrawals and transfers, which are reported and not served.
+BINANCE_RIGHTS = BINANCE_PERMISSIONS | {"withdraw", "transfer", "margin"}
+BYBIT_RIGHTS = BYBIT_PERMISSIONS | {"Withdraw", "AccountTransfer", "SubMemberTransfer"}
 _CHARS = ascii_letters + digits
 
 

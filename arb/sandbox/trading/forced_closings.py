@@ -40,13 +40,21 @@ class ForcedClosings:
         self._checked_ns = 0
 
     def check(self, now_ns: int) -> None:
-        """Liquidates the positions whose maintenance margin is reached; at most once a second."""
+        """Liquidates the positions whose maintenance margin is reached; at most once a second.
+
+        Before every position has a mark price, as at the start, nothing is known about an account's margin.
+        """
         if now_ns - self._checked_ns < _CHECK_NS:
             return
         self._checked_ns = now_ns
         for desk in self._desks:
             for account in self._accounts[desk.venue.partition("_")[0]].values():
-                if account.positions.open_positions() and (positions := due(desk.margin(account.id))):
+                held = account.positions.open_positions()
+                has_marks = all(
+                    one.symbol not in desk.instruments or desk.instruments[one.symbol].mark is not None
+                    for one in held
+                )
+                if held and has_marks and (positions := due(desk.margin(account.id))):
                     self.close(desk, account, positions, Forced.LIQUIDATION, now_ns)
 
     def close(

@@ -1,0 +1,305 @@
+"""What a session accepts of an account: facts against the venue's file and the configuration. Pure.
+
+Each function returns the findings of one step about one venue or house: what is well, what a person should look at, and
+what ends the start, with the next step in the same line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from arb.accounts.facts import (
+    AccountError,
+    Balance,
+    ClockFact,
+    FeeRates,
+    MarginMode,
+    ModeChange,
+    Modes,
+    Rights,
+)
+from arb.config import VenueConfig
+from arb.leg import IN_QUOTE, IN_RECEIVED
+from connectors.model import Listing
+from connectors.units import MILLISECOND, SECOND
+
+#: Steps of the start, in their order.
+Step = Literal["clock", "key", "filters", "settings", "fees", "balances"]
+STEPS: tuple[Step, ...] = ("clock", "key", "filters", "settings", "fees", "balances")
+
+Level = Literal["ok", "warning", "refused"]
+
+#: A clock that is further off is refused: Binance takes no request from more than a second ahead.
+CLOCK_MAX_NS = SECOND
+_CLOCK_WARN_NS = 250 * MILLISECOND
+_CLOCK_STEP = "let NTP set the clock (timedatectl set-ntp true, or chrony)"
+#: Codes of refused keys, signatures and addresses, and of requests with a wrong time.
+_KEY_CODES = ("-1002", "-1022", "-2008", "-2014", "-2015", "10003", "10004", "10007", "33004", "401")
+_ADDRESS_CODES = ("10010",)
+_RIGHT_CODES = ("10005", "-1000", "-2030")
+_TIME_CODES = ("-1021", "10002")
+_BUSY_CODES = ("418", "429", "-1003", "10006", "403", "10018")
+_KINDS = {"spot": "spot", "linear": "perpetuals"}
+
+
+class StartCheck(NamedTuple):
+    """One finding. name: a venue, a house, or `venue:SYMBOL`. line: without the name."""
+
+    name: str
+    level: Level
+    line: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}: {self.line}"
+
+
+class AccountWish(NamedTuple):
+    """`[account.<venue>]`: what is prepared and expected. fee_asset: None: as found."""
+
+    margin_mode: MarginMode = "cross"
+    leverage: int = 1
+    fee_asset: str | None = None
+
+
+class Need(NamedTuple):
+    """Of one asset: what `[capital]` counts on, and what the smallest order takes."""
+
+    amount: Decimal
+    least: Decimal
+
+
+def clock_check(venue: str, fact: ClockFact) -> StartCheck:
+    """How far our clock is off by the venue's; half the round trip is the largest error of the estimate."""
+    side = "behind" if fact.offset_ns > 0 else "ahead of"
+    off_ms, trip_ms = abs(fact.offset_ns) / MILLISECOND, fact.round_trip_ns / MILLISECOND
+    line = f"{off_ms:,.1f} ms {side} the venue's clock, round trip {trip_ms:,.1f} ms"
+    sure_ns = abs(fact.offset_ns) - fact.round_trip_ns // 2
+    if sure_ns > CLOCK_MAX_NS:
+        return StartCheck(
+            venue, "refused", f"this machine's clock is {line}: more than 1 s is refused: {_CLOCK_STEP}"
+        )
+    return StartCheck(venue, "warning" if sure_ns > _CLOCK_WARN_NS else "ok", line)
+
+
+def key_checks(house: str, rights: Rights | None, kinds: Sequence[str], *, is_real: bool) -> list[StartCheck]:
+    """kinds: of the session's venues: "spot", "linear". is_real: the key has real money."""
+    if rights is None:
+        level: Level = "refused" if is_real else "warning"
+        step = ": a key that may withdraw would not be found" + (
+            ": add a leg of binance_spot" if is_real else ""
+        )
+        return [StartCheck(house, level, f"what the key may do cannot be asked here{step}")]
+    found = []
+    if rights.may_withdraw or rights.may_transfer:
+        what = " and ".join(
+            name
+            for name, may in (("withdraw", rights.may_withdraw), ("transfer", rights.may_transfer))
+            if may
+        )
+        found.append(
+            StartCheck(
+                house,
+                "refused",
+                f"the key may {what}: take this right from it at {house}, or make another key",
+            )
+        )
+    if missing := [_KINDS[kind] for kind in kinds if kind not in rights.trades]:
+        found.append(
+            StartCheck(
+                house,
+                "refused",
+                f"the key may not trade {' and '.join(missing)}: give it this right at {house}, or choose other legs",
+            )
+        )
+    if not rights.has_ip_list:
+        ends = f"; it expires {rights.expires}" if rights.expires else ""
+        found.append(
+            StartCheck(
+                house,
+                "warning",
+                f"the key may be used from every address{ends}: bind it to this machine's address at {house}",
+            )
+        )
+    may = " and ".join(_KINDS[kind] for kind in sorted(rights.trades, reverse=True)) or "nothing"
+    return found or [
+        StartCheck(house, "ok", f"the key trades {may}, does not withdraw, and is bound to addresses")
+    ]
+
+
+def filter_checks(
+    venue: VenueConfig, symbols: Sequence[str], listings: Mapping[str, Listing] | str
+) -> list[StartCheck]:
+    """Trading and minima by the venue's listing; ticks and lots are compared before. listings: why not, if a text."""
+    if isinstance(listings, str):
+        return [
+            StartCheck(
+                venue.name,
+                "refused",
+                f"its filters are not known: {listings}: try again, arb doctor looks for the cause",
+            )
+        ]
+    found = []
+    for symbol in symbols:
+        name, listing, own = f"{venue.name}:{symbol}", listings.get(symbol), venue.symbols[symbol]
+        if listing is None:
+            found.append(StartCheck(name, "refused", "the venue does not list it: choose another leg"))
+            continue
+        if not listing.is_trading:
+            found.append(
+                StartCheck(name, "refused", "the venue does not trade it now: choose another leg, or wait")
+            )
+        min_qty = own.lot_size if own.min_qty is None else repr(own.min_qty)
+        for key, ours, theirs in (
+            ("min_qty", min_qty, listing.min_qty),
+            ("min_notional", repr(own.min_notional), listing.min_notional),
+        ):
+            if theirs and Decimal(ours) < Decimal(theirs):
+                found.append(
+                    StartCheck(
+                        name,
+                        "refused",
+                        f"{key} is {shown(ours)}, the venue refuses orders below {shown(theirs)}: write {key} = "
+                        f"{shown(theirs)} in [symbols.{symbol}] of {venue.file}",
+                    )
+                )
+    return found or [StartCheck(venue.name, "ok", f"{', '.join(symbols)} as in {venue.file}")]
+
+
+def mode_changes(modes: Modes, wish: AccountWish, symbols: Sequence[str]) -> list[ModeChange]:
+    """What to set so that the account is as wished; the account's own settings first."""
+    changes: list[ModeChange] = []
+    if modes.is_hedge:
+        changes.append(ModeChange("one_way"))
+    if modes.is_multi_assets:
+        changes.append(ModeChange("single_asset"))
+    for symbol in symbols:
+        if modes.symbols[symbol].margin_mode != wish.margin_mode:
+            changes.append(ModeChange("margin_mode", symbol, wish.margin_mode))
+        if modes.symbols[symbol].leverage != wish.leverage:
+            changes.append(ModeChange("leverage", symbol, str(wish.leverage)))
+    return changes
+
+
+def settings_check(venue: str, wish: AccountWish, before: Modes, after: Modes) -> StartCheck:
+    """The settings after the preparation. before: as they were found."""
+    if left := mode_changes(after, wish, list(after.symbols)):
+        return StartCheck(
+            venue,
+            "refused",
+            f"{' and '.join(change_text(change) for change in left)} did not last: look at the account's settings",
+        )
+    made = mode_changes(before, wish, list(before.symbols))
+    line = f"one-way mode, {wish.margin_mode} margin, leverage {wish.leverage}"
+    if made:
+        line += f" (set now: {', '.join(change_text(change) for change in made)})"
+    return StartCheck(venue, "ok", line)
+
+
+def change_text(change: ModeChange) -> str:
+    """A setting as messages name it."""
+    of = f" of {change.symbol}" if change.symbol else ""
+    return {
+        "one_way": "one-way mode",
+        "single_asset": "single-asset mode",
+        "margin_mode": f"{change.value} margin{of}",
+        "leverage": f"leverage {change.value}{of}",
+    }[change.key]
+
+
+def refused_change(venue: str, change: ModeChange, error: AccountError) -> StartCheck:
+    """A setting that the venue refuses, mostly because of open orders or positions."""
+    return StartCheck(
+        venue,
+        "refused",
+        f"{change_text(change)} cannot be set ({error.code} {error.text}): close what is open there, or set it by hand",
+    )
+
+
+def fee_checks(
+    venue: VenueConfig, wish: AccountWish, rates: Mapping[str, FeeRates], *, is_sandbox: bool
+) -> list[StartCheck]:
+    """Rates, and what fees are paid in, against `[fees]`. is_sandbox: it may take fees in any asset unasked."""
+    found = []
+    fees = venue.fees
+    for symbol, one in rates.items():
+        name = f"{venue.name}:{symbol}"
+        wrong = [
+            (key, ours, theirs)
+            for key, ours, theirs in (("maker", fees.maker, one.maker), ("taker", fees.taker, one.taker))
+            if Decimal(repr(ours)) not in theirs
+        ]
+        if wrong:
+            what = " and ".join(
+                f"{key} is {shown(repr(ours))}, the account pays {shown(theirs[0])}"
+                for key, ours, theirs in wrong
+            )
+            lines = ", ".join(f"{key} = {shown(theirs[0])}" for key, _, theirs in wrong)
+            found.append(StartCheck(name, "refused", f"{what}: write {lines} in [fees] of {venue.file}"))
+        is_named = one.paid_in not in (IN_QUOTE, IN_RECEIVED)
+        if wish.fee_asset is not None and is_named != (wish.fee_asset == one.paid_in):
+            paid = one.paid_in if is_named else "what is traded"
+            found.append(
+                StartCheck(
+                    name,
+                    "refused",
+                    f"fees are paid in {paid}, [account.{venue.name}] fee_asset is {wish.fee_asset}: change one of "
+                    "them",
+                )
+            )
+        elif one.paid_in != fees.asset and (is_named or not is_sandbox):
+            price = f", with the price of {one.paid_in}" if is_named else ""
+            found.append(
+                StartCheck(
+                    name,
+                    "refused",
+                    f'[fees] asset is "{fees.asset}", the account pays fees in "{one.paid_in}": write asset = '
+                    f'"{one.paid_in}"{price} in [fees] of {venue.file}, or change it at the venue',
+                )
+            )
+    line = f"maker {shown(repr(fees.maker))}, taker {shown(repr(fees.taker))}, paid in {fees.asset}"
+    return found or [StartCheck(venue.name, "ok", line)]
+
+
+def balance_checks(
+    wallet: str, needs: Mapping[str, Need], balances: Mapping[str, Balance]
+) -> list[StartCheck]:
+    """What `[capital]` counts on against what is free. wallet: what the money is in: a venue or a house."""
+    found, have = [], []
+    for asset, need in needs.items():
+        free = balances[asset].free if asset in balances else Decimal(0)
+        have.append(f"{shown(free)} {asset}")
+        if free >= need.amount:
+            continue
+        line = f"{shown(free)} {asset} are free, [capital] counts on {shown(need.amount)}"
+        if free < need.least:
+            line += f", and the least order needs {shown(need.least)}: transfer {asset}, or choose other legs"
+            found.append(StartCheck(wallet, "refused", line))
+        else:
+            found.append(StartCheck(wallet, "warning", f"{line}: orders beyond what is free are refused"))
+    return found or [StartCheck(wallet, "ok", f"{', '.join(have) or 'nothing'} free")]
+
+
+def failed_check(name: str, file: str, error: AccountError) -> StartCheck:
+    """A question that was refused or not answered. file: names the key."""
+    what = f"{error.code} {error.text}".strip() or "no answer"
+    step = "try again, arb doctor looks for the cause"
+    if error.code in _KEY_CODES:
+        step = f"look at [auth] of {file}: key, secret, environment, and the key's addresses must belong together"
+    elif error.code in _ADDRESS_CODES:
+        step = "add this machine's address to the key's"
+    elif error.code in _RIGHT_CODES:
+        step = "give the key the rights to read and to trade at the venue"
+    elif error.code in _TIME_CODES:
+        step = _CLOCK_STEP
+    elif error.code in _BUSY_CODES:
+        step = "wait ten minutes, and run fewer clients from this address"
+    return StartCheck(name, "refused", f"{error.request.rpartition('://')[2]}: {what}: {step}")
+
+
+def shown(number: Decimal | str) -> str:
+    """A decimal without trailing zeros and exponent."""
+    text = f"{Decimal(number):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

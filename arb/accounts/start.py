@@ -1,0 +1,295 @@
+"""The start of a session on accounts: every check in its order, reported in one line each, before anything may trade.
+
+What needs no order among the questions is asked at once, at all houses; findings are judged in the order of the steps.
+Settings are changed only after everything before them is well. Event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar
+
+from arb.accounts.checks import (
+    AccountWish,
+    Need,
+    StartCheck,
+    Step,
+    balance_checks,
+    clock_check,
+    failed_check,
+    fee_checks,
+    filter_checks,
+    key_checks,
+    mode_changes,
+    refused_change,
+    settings_check,
+)
+from arb.accounts.clock import sample_clock
+from arb.accounts.facts import (
+    AccountClient,
+    AccountError,
+    Balance,
+    ClockFact,
+    FeeRates,
+    Modes,
+    Rights,
+    house_of,
+)
+from arb.config import VenueConfig
+from arb.config.assets import assets_of
+from arb.errors import InputError
+from arb.leg import Leg
+from connectors.model import Listing
+from connectors.net.hosts import AllowedHosts
+
+_T = TypeVar("_T")
+_PLACES = Decimal("0.00000001")
+#: The wallet of a venue; the others share their house's.
+_WALLETS = {"binance_spot": "binance_spot", "binance_usdm": "binance_usdm"}
+
+#: Receives a step and its findings, as soon as they are known.
+Report = Callable[[Step, Sequence[StartCheck]], None]
+
+
+class StartSetup(NamedTuple):
+    """What is to be traded. venues: with the environment's addresses. wishes: by venue."""
+
+    venues: Mapping[str, VenueConfig]
+    legs: Sequence[Leg]
+    wishes: Mapping[str, AccountWish]
+    environment: str
+    hosts: AllowedHosts
+
+    def symbols(self, venue: str) -> list[str]:
+        return list(dict.fromkeys(leg.symbol for leg in self.legs if leg.venue == venue))
+
+    def wish(self, venue: str) -> AccountWish:
+        return self.wishes.get(venue, AccountWish())
+
+    @property
+    def perpetuals(self) -> list[str]:
+        return [name for name, venue in self.venues.items() if not venue.is_spot]
+
+    @property
+    def wallets(self) -> dict[str, str]:
+        """A venue of each wallet, by its name."""
+        return {wallet_of(venue): venue for venue in self.venues}
+
+
+class AccountFacts(NamedTuple):
+    """What the start found out. account_ids: by house; balances: by wallet (`wallet_of`); others by venue."""
+
+    account_ids: dict[str, str]
+    clocks: dict[str, ClockFact]
+    rights: dict[str, Rights | None]
+    modes: dict[str, Modes]
+    fees: dict[str, dict[str, FeeRates]]
+    balances: dict[str, dict[str, Balance]]
+
+
+async def check_accounts(
+    setup: StartSetup,
+    clients: Mapping[str, AccountClient],
+    listings: Mapping[str, Mapping[str, Listing] | str],
+    report: Report,
+    claim: Callable[[Mapping[str, str]], None] = lambda _: None,
+) -> AccountFacts:
+    """All checks. clients: by house. listings: by venue. claim: called with the account ids before anything is changed.
+
+    Raises InputError with the first refusals in the order of the steps; nothing was changed unless they are of the
+    settings or later ones.
+    """
+    clocks = await _clocks(setup, clients, report)
+    asked = _Questions(setup, clients)
+    try:
+        ids = await _answered(asked.ids, setup)
+        rights = await _answered(asked.rights, setup)
+        kinds = {
+            house: list(
+                dict.fromkeys(one.kind for name, one in setup.venues.items() if house_of(name) == house)
+            )
+            for house in clients
+        }
+        is_real = setup.environment == "live"
+        _judge(
+            report,
+            "key",
+            [
+                one
+                for house, own in rights.items()
+                for one in key_checks(house, own, kinds[house], is_real=is_real)
+            ],
+        )
+        _judge(
+            report,
+            "filters",
+            [
+                one
+                for name, venue in setup.venues.items()
+                for one in filter_checks(venue, setup.symbols(name), listings[name])
+            ],
+        )
+        claim(ids)
+        modes = await _answered(asked.modes, setup)
+        fees = await _answered(asked.fees, setup)
+        balances = await _answered(asked.balances, setup)
+    finally:
+        await asked.close()
+    modes = await _prepared(setup, clients, modes, report)
+    is_sandbox = setup.environment == "sandbox"
+    _judge(
+        report,
+        "fees",
+        [
+            one
+            for name, venue in setup.venues.items()
+            for one in fee_checks(venue, setup.wish(name), fees[name], is_sandbox=is_sandbox)
+        ],
+    )
+    needs = account_needs(setup.legs)
+    by_wallet = {wallet: balances[wallet] for wallet in setup.wallets}
+    _judge(
+        report,
+        "balances",
+        [one for wallet, own in by_wallet.items() for one in balance_checks(wallet, needs[wallet], own)],
+    )
+    return AccountFacts(ids, clocks, rights, modes, fees, by_wallet)
+
+
+def wallet_of(venue: str) -> str:
+    """The name of the wallet that a venue's orders are paid from."""
+    return _WALLETS.get(venue, house_of(venue))
+
+
+def account_needs(legs: Sequence[Leg]) -> dict[str, dict[str, Need]]:
+    """What the legs count on, by wallet and asset. Raises InputError for a leg whose assets are unknown."""
+    needs: dict[str, dict[str, Need]] = defaultdict(dict)
+    counted: set[tuple[str, ...]] = set()
+
+    def add(wallet: str, asset: str, amount: float, least: float) -> None:
+        own = needs[wallet].get(asset, Need(Decimal(0), Decimal(0)))
+        needs[wallet][asset] = Need(own.amount + _amount(amount), max(own.least, _amount(min(least, amount))))
+
+    for leg in legs:
+        wallet = wallet_of(leg.venue)
+        assets = assets_of(leg.symbol)
+        if assets is None:
+            raise InputError(
+                f"{leg.name}: its base and quote asset are not known by its name; its account needs them: choose "
+                "another leg"
+            )
+        if leg.is_spot:
+            add(wallet, assets.base, leg.base, leg.min_qty)
+        # Legs with the same funds share them, and those of a venue its fee asset.
+        shares = {(*leg.funds, assets.quote): (assets.quote, leg.quote, leg.min_notional)}
+        if leg.has_named_fee_asset:
+            shares[leg.venue,] = (leg.fee_asset, leg.fee_units, 0.0)
+        for funds, share in shares.items():
+            if funds not in counted:
+                counted.add(funds)
+                add(wallet, *share)
+    return dict(needs)
+
+
+class _Questions:
+    """Everything that is asked at once, as tasks by house, venue or wallet."""
+
+    def __init__(self, setup: StartSetup, clients: Mapping[str, AccountClient]) -> None:
+        def of(venue: str) -> AccountClient:
+            return clients[house_of(venue)]
+
+        self.ids = {house: _task(client.account_id()) for house, client in clients.items()}
+        self.rights = {house: _task(client.rights()) for house, client in clients.items()}
+        self.modes = {name: _task(of(name).modes(setup.symbols(name))) for name in setup.perpetuals}
+        self.fees = {name: _task(of(name).fees(name, setup.symbols(name))) for name in setup.venues}
+        self.balances = {wallet: _task(of(venue).balances(venue)) for wallet, venue in setup.wallets.items()}
+
+    async def close(self) -> None:
+        """Cancels what nobody waits for any more."""
+        groups: Sequence[Mapping[str, asyncio.Task[Any]]] = (
+            self.ids, self.rights, self.modes, self.fees, self.balances,
+        )  # fmt: skip
+        tasks = [task for group in groups for task in group.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _task(question: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    return asyncio.create_task(question)
+
+
+async def _answered(asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup) -> dict[str, _T]:
+    """The answers by name. Raises InputError with what was refused or not answered."""
+    found = await asyncio.gather(*asked.values(), return_exceptions=True)
+    answers, failures = {}, []
+    for name, one in zip(asked, found, strict=True):
+        if isinstance(one, AccountError):
+            file = next(venue.file for venue in setup.venues.values() if venue.name.startswith(name))
+            failures.append(failed_check(name, file, one))
+        elif isinstance(one, BaseException):
+            raise one
+        else:
+            answers[name] = one
+    _refuse(failures)
+    return answers
+
+
+async def _clocks(
+    setup: StartSetup, clients: Mapping[str, AccountClient], report: Report
+) -> dict[str, ClockFact]:
+    found = await asyncio.gather(*(sample_clock(venue, setup.hosts) for venue in setup.venues.values()))
+    clocks = dict(zip(setup.venues, found, strict=True))
+    _judge(report, "clock", [clock_check(name, clock) for name, clock in clocks.items()])
+    for name, clock in clocks.items():
+        clients[house_of(name)].set_clock(clock.offset_ns)
+    return clocks
+
+
+async def _prepared(
+    setup: StartSetup, clients: Mapping[str, AccountClient], modes: Mapping[str, Modes], report: Report
+) -> dict[str, Modes]:
+    """The settings after the preparation of each venue with perpetuals."""
+
+    async def one(name: str) -> tuple[Modes, StartCheck]:
+        client, symbols, wish = clients[house_of(name)], setup.symbols(name), setup.wish(name)
+        changes = mode_changes(modes[name], wish, symbols)
+        for change in changes:
+            try:
+                await client.change(change)
+            except AccountError as error:
+                return modes[name], refused_change(name, change, error)
+        after = await client.modes(symbols) if changes else modes[name]
+        return after, settings_check(name, wish, modes[name], after)
+
+    found = await asyncio.gather(*(one(name) for name in setup.perpetuals), return_exceptions=True)
+    checks, after = [], {}
+    for name, result in zip(setup.perpetuals, found, strict=True):
+        if isinstance(result, AccountError):
+            checks.append(failed_check(name, setup.venues[name].file, result))
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            after[name] = result[0]
+            checks.append(result[1])
+    if checks:
+        _judge(report, "settings", checks)
+    return after
+
+
+def _judge(report: Report, step: Step, checks: Sequence[StartCheck]) -> None:
+    """Reports a step. Raises InputError if something is refused."""
+    _refuse(checks)
+    report(step, checks)
+
+
+def _refuse(checks: Sequence[StartCheck]) -> None:
+    if refused := [check.text for check in checks if check.level == "refused"]:
+        raise InputError("; ".join(refused))
+
+
+def _amount(amount: float) -> Decimal:
+    return Decimal(repr(amount)).quantize(_PLACES)

@@ -1,0 +1,60 @@
+"""The start of a session whose orders venues answer: its accounts are checked and prepared, each step a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from arb.accounts.ccxt_client import load_ccxt
+from arb.accounts.checks import StartCheck, Step
+from arb.accounts.clients import account_clients
+from arb.accounts.facts import house_of
+from arb.accounts.start import AccountFacts, StartSetup, check_accounts
+from arb.config import Config
+from arb.leg import Leg
+from arb.runtime.host import Host
+from arb.runtime.session import Session
+from connectors.net.hosts import LOOPBACK
+from connectors.orders.signing import Signer
+
+
+class AccountStart:
+    """See `Preflight`."""
+
+    def __init__(
+        self, config: Config, legs: Sequence[Leg], signers: Mapping[str, Signer], folder: Path
+    ) -> None:
+        """signers: by venue. folder: of the session. Imports ccxt, so that it takes no time in the event loop."""
+        self._config = config
+        self._legs = legs
+        self._signers = signers
+        self._folder = folder
+        #: What the venues said; None until then.
+        self.facts: AccountFacts | None = None
+        for house in dict.fromkeys(map(house_of, signers)):
+            load_ccxt(house)
+
+    async def run(self, host: Host, session: Session) -> None:
+        """See `Preflight`."""
+        hosts = host.hosts or LOOPBACK
+        setup = StartSetup(
+            {name: host.venues[name] for name in self._signers}, self._legs, {}, "sandbox", hosts
+        )
+
+        def report(step: Step, checks: Sequence[StartCheck]) -> None:
+            for level, event in (("ok", "start"), ("warning", "warning")):
+                if own := [check.text for check in checks if check.level == level]:
+                    session.write(event, f"{step}: {'; '.join(own)}")
+
+        clients = account_clients(
+            {name: host.urls[name].rest for name in self._signers},
+            self._signers,
+            hosts,
+            self._config.live.recv_window_ms,
+            self._folder,
+        )
+        try:
+            self.facts = await check_accounts(setup, clients, host.listings, report)
+        finally:
+            for client in clients.values():
+                await client.close()
