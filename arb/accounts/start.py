@@ -113,14 +113,13 @@ async def check_accounts(
             )
             for house in clients
         }
-        is_real = setup.environment == "live"
         _judge(
             report,
             "key",
             [
                 one
                 for house, own in rights.items()
-                for one in key_checks(house, own, kinds[house], is_real=is_real)
+                for one in key_checks(house, own, kinds[house], setup.environment)
             ],
         )
         _judge(

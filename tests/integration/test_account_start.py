@@ -245,7 +245,8 @@ def test_a_key_that_may_move_money_is_refused(tmp_path: Path, house: str, right:
 
 def test_a_key_without_addresses_is_warned_of(tmp_path: Path) -> None:
     with AccountSandbox(tmp_path, keys={"bybit": {"ips": []}}) as sandbox:
-        started = asyncio.run(start_at(sandbox.urls, config_of(tmp_path, ALL)))
+        asked = start_at(sandbox.urls, config_of(tmp_path, ALL), environment="testnet", wishes={})
+        started = asyncio.run(asked)
     (warning,) = (check for check in started.checks["key"] if check.level == "warning")
     assert warning.name == "bybit"
     assert "may be used from every address" in warning.line
