@@ -15,12 +15,13 @@ from arb.accounts.facts import (
     Balance,
     ClockFact,
     FeeRates,
-    MarginMode,
     ModeChange,
     Modes,
     Rights,
 )
 from arb.config import VenueConfig
+from arb.config.environment import EnvironmentName
+from arb.config.live_keys import Account
 from arb.leg import IN_QUOTE, IN_RECEIVED
 from connectors.model import Listing
 from connectors.units import MILLISECOND, SECOND
@@ -56,14 +57,6 @@ class StartCheck(NamedTuple):
         return f"{self.name}: {self.line}"
 
 
-class AccountWish(NamedTuple):
-    """`[account.<venue>]`: what is prepared and expected. fee_asset: None: as found."""
-
-    margin_mode: MarginMode = "cross"
-    leverage: int = 1
-    fee_asset: str | None = None
-
-
 class Need(NamedTuple):
     """Of one asset: what `[capital]` counts on, and what the smallest order takes."""
 
@@ -84,7 +77,9 @@ def clock_check(venue: str, fact: ClockFact) -> StartCheck:
     return StartCheck(venue, "warning" if sure_ns > _CLOCK_WARN_NS else "ok", line)
 
 
-def key_checks(house: str, rights: Rights | None, kinds: Sequence[str], environment: str) -> list[StartCheck]:
+def key_checks(
+    house: str, rights: Rights | None, kinds: Sequence[str], environment: EnvironmentName
+) -> list[StartCheck]:
     """kinds: of the session's venues: "spot", "linear". Keys of a sandbox need no addresses."""
     is_real = environment == "live"
     if rights is None:
@@ -167,7 +162,7 @@ def filter_checks(
     return found or [StartCheck(venue.name, "ok", f"{', '.join(symbols)} as in {venue.file}")]
 
 
-def mode_changes(modes: Modes, wish: AccountWish, symbols: Sequence[str]) -> list[ModeChange]:
+def mode_changes(modes: Modes, wish: Account, symbols: Sequence[str]) -> list[ModeChange]:
     """What to set so that the account is as wished; the account's own settings first."""
     changes: list[ModeChange] = []
     if modes.is_hedge:
@@ -177,12 +172,12 @@ def mode_changes(modes: Modes, wish: AccountWish, symbols: Sequence[str]) -> lis
     for symbol in symbols:
         if modes.symbols[symbol].margin_mode != wish.margin_mode:
             changes.append(ModeChange("margin_mode", symbol, wish.margin_mode))
-        if modes.symbols[symbol].leverage != wish.leverage:
-            changes.append(ModeChange("leverage", symbol, str(wish.leverage)))
+        if modes.symbols[symbol].leverage != Decimal(repr(wish.leverage)):
+            changes.append(ModeChange("leverage", symbol, shown(repr(wish.leverage))))
     return changes
 
 
-def settings_check(venue: str, wish: AccountWish, before: Modes, after: Modes) -> StartCheck:
+def settings_check(venue: str, wish: Account, before: Modes, after: Modes) -> StartCheck:
     """The settings after the preparation. before: as they were found."""
     if left := mode_changes(after, wish, list(after.symbols)):
         return StartCheck(
@@ -191,7 +186,7 @@ def settings_check(venue: str, wish: AccountWish, before: Modes, after: Modes) -
             f"{' and '.join(change_text(change) for change in left)} did not last: look at the account's settings",
         )
     made = mode_changes(before, wish, list(before.symbols))
-    line = f"one-way mode, {wish.margin_mode} margin, leverage {wish.leverage}"
+    line = f"one-way mode, {wish.margin_mode} margin, leverage {shown(repr(wish.leverage))}"
     if made:
         line += f" (set now: {', '.join(change_text(change) for change in made)})"
     return StartCheck(venue, "ok", line)
@@ -218,7 +213,7 @@ def refused_change(venue: str, change: ModeChange, error: AccountError) -> Start
 
 
 def fee_checks(
-    venue: VenueConfig, wish: AccountWish, rates: Mapping[str, FeeRates], *, is_sandbox: bool
+    venue: VenueConfig, wish: Account, rates: Mapping[str, FeeRates], *, is_sandbox: bool
 ) -> list[StartCheck]:
     """Rates, and what fees are paid in, against `[fees]`. is_sandbox: it may take fees in any asset unasked."""
     found = []
@@ -238,14 +233,13 @@ def fee_checks(
             lines = ", ".join(f"{key} = {shown(theirs[0])}" for key, _, theirs in wrong)
             found.append(StartCheck(name, "refused", f"{what}: write {lines} in [fees] of {venue.file}"))
         is_named = one.paid_in not in (IN_QUOTE, IN_RECEIVED)
-        if wish.fee_asset is not None and is_named != (wish.fee_asset == one.paid_in):
-            paid = one.paid_in if is_named else "what is traded"
+        if wish.fee_asset not in (None, one.paid_in):
             found.append(
                 StartCheck(
                     name,
                     "refused",
-                    f"fees are paid in {paid}, [account.{venue.name}] fee_asset is {wish.fee_asset}: change one of "
-                    "them",
+                    f'the account pays fees in "{one.paid_in}", [account.{venue.name}] fee_asset is '
+                    f'"{wish.fee_asset}": change it there, or at the venue',
                 )
             )
         elif one.paid_in != fees.asset and (is_named or not is_sandbox):

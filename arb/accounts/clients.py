@@ -9,8 +9,9 @@ from arb.accounts.answer_log import ACCOUNTS, AnswerLog
 from arb.accounts.binance import BinanceAccount
 from arb.accounts.bybit import BybitAccount
 from arb.accounts.ccxt_client import CcxtClient
-from arb.accounts.facts import AccountClient, house_of
+from arb.accounts.facts import AccountClient
 from arb.accounts.transport import GuardedSession
+from arb.config.account_keys import house_of
 from connectors.net.hosts import AllowedHosts
 from connectors.orders.signing import Signer
 

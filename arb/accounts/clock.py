@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from arb.accounts.facts import AccountError, ClockFact, house_of
+from arb.accounts.facts import AccountError, ClockFact
 from arb.config import VenueConfig
+from arb.config.account_keys import house_of
 from arb.config.adapters import load_adapter
 from connectors.errors import DecodeError
 from connectors.feed.lags import clock_sample

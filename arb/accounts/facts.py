@@ -14,11 +14,6 @@ from arb.errors import InputError
 MarginMode = Literal["cross", "isolated", "portfolio"]
 
 
-def house_of(venue: str) -> str:
-    """The house of a venue."""
-    return venue.partition("_")[0]
-
-
 class AccountError(InputError):
     """A question to a venue about an account was refused or not answered. One line, without secrets.
 

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 from arb.accounts.checks import (
-    AccountWish,
     Need,
     StartCheck,
     Step,
@@ -36,10 +35,12 @@ from arb.accounts.facts import (
     FeeRates,
     Modes,
     Rights,
-    house_of,
 )
 from arb.config import VenueConfig
+from arb.config.account_keys import house_of
 from arb.config.assets import assets_of
+from arb.config.environment import EnvironmentName
+from arb.config.live_keys import Account
 from arb.errors import InputError
 from arb.leg import Leg
 from connectors.model import Listing
@@ -55,19 +56,19 @@ Report = Callable[[Step, Sequence[StartCheck]], None]
 
 
 class StartSetup(NamedTuple):
-    """What is to be traded. venues: with the environment's addresses. wishes: by venue."""
+    """What is to be traded. venues: with the environment's addresses. wishes: `[account.<venue>]`."""
 
     venues: Mapping[str, VenueConfig]
     legs: Sequence[Leg]
-    wishes: Mapping[str, AccountWish]
-    environment: str
+    wishes: Mapping[str, Account]
+    environment: EnvironmentName
     hosts: AllowedHosts
 
     def symbols(self, venue: str) -> list[str]:
         return list(dict.fromkeys(leg.symbol for leg in self.legs if leg.venue == venue))
 
-    def wish(self, venue: str) -> AccountWish:
-        return self.wishes.get(venue, AccountWish())
+    def wish(self, venue: str) -> Account:
+        return self.wishes.get(venue, Account())
 
     @property
     def perpetuals(self) -> list[str]:

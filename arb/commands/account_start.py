@@ -8,13 +8,14 @@ from pathlib import Path
 from arb.accounts.ccxt_client import load_ccxt
 from arb.accounts.checks import StartCheck, Step
 from arb.accounts.clients import account_clients
-from arb.accounts.facts import house_of
 from arb.accounts.start import AccountFacts, StartSetup, check_accounts
 from arb.config import Config
+from arb.config.account_keys import house_of
+from arb.config.environment import EnvironmentName
+from arb.errors import InvariantError
 from arb.leg import Leg
 from arb.runtime.host import Host
 from arb.runtime.session import Session
-from connectors.net.hosts import LOOPBACK
 from connectors.orders.signing import Signer
 
 
@@ -22,9 +23,15 @@ class AccountStart:
     """See `Preflight`."""
 
     def __init__(
-        self, config: Config, legs: Sequence[Leg], signers: Mapping[str, Signer], folder: Path
+        self,
+        config: Config,
+        legs: Sequence[Leg],
+        signers: Mapping[str, Signer],
+        environment: EnvironmentName,
+        folder: Path,
     ) -> None:
         """signers: by venue. folder: of the session. Imports ccxt, so that it takes no time in the event loop."""
+        self._environment = environment
         self._config = config
         self._legs = legs
         self._signers = signers
@@ -36,10 +43,10 @@ class AccountStart:
 
     async def run(self, host: Host, session: Session) -> None:
         """See `Preflight`."""
-        hosts = host.hosts or LOOPBACK
-        setup = StartSetup(
-            {name: host.venues[name] for name in self._signers}, self._legs, {}, "sandbox", hosts
-        )
+        if host.hosts is None:
+            raise InvariantError("accounts need a list of the hosts that may be connected to")
+        venues = {name: host.venues[name] for name in self._signers}
+        setup = StartSetup(venues, self._legs, self._config.account, self._environment, host.hosts)
 
         def report(step: Step, checks: Sequence[StartCheck]) -> None:
             for level, event in (("ok", "start"), ("warning", "warning")):
@@ -49,7 +56,7 @@ class AccountStart:
         clients = account_clients(
             {name: host.urls[name].rest for name in self._signers},
             self._signers,
-            hosts,
+            host.hosts,
             self._config.live.recv_window_ms,
             self._folder,
         )

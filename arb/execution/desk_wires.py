@@ -19,8 +19,8 @@ from arb.execution.ids import SessionIds
 from arb.execution.order_records import Effect, Phase
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
-from connectors.orders.limits import LimitUse
 from arb.execution.position_watch import PositionWatch
+from connectors.orders.limits import LimitUse
 from connectors.orders.model import (
     Act,
     Instrument,

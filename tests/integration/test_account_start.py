@@ -23,8 +23,8 @@ from support.account_sandbox import (
     when_priced,
 )
 
-from arb.accounts.checks import AccountWish
 from arb.accounts.facts import Balance, CheckedOrder
+from arb.config.live_keys import Account
 from arb.errors import ExitCode, InputError
 
 pytestmark = pytest.mark.slow
@@ -87,7 +87,7 @@ def test_settings_are_made_where_they_differ(tmp_path: Path) -> None:
         binance_usdm={"position_mode": "hedge", "margin_mode": "isolated", "leverage": 20},
         bybit={"position_mode": "hedge", "margin_mode": "ISOLATED_MARGIN", "leverage": 10},
     )
-    wishes = {"bybit_linear": AccountWish(leverage=3)}
+    wishes = {"bybit_linear": Account(leverage=3)}
     with sandbox:
         started = asyncio.run(start_at(sandbox.urls, config_of(tmp_path, ALL), wishes=wishes))
         again = asyncio.run(start_at(sandbox.urls, config_of(tmp_path, ALL), wishes=wishes))

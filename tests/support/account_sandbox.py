@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from arb.accounts.checks import AccountWish, StartCheck, Step
+from arb.accounts.checks import StartCheck, Step
 from arb.accounts.clients import account_clients
 from arb.accounts.facts import AccountClient, AccountError
 from arb.accounts.start import AccountFacts, StartSetup, check_accounts
 from arb.commands.legs import known_venues
 from arb.commands.serve import sandbox_of
 from arb.config import Config, load, write_templates
+from arb.config.environment import EnvironmentName
+from arb.config.live_keys import Account
 from arb.runtime.listings import listed
 from arb.runtime.sandbox_venues import at_sandbox
 from arb.sandbox.serve.urls import VENUES, VenueUrls
@@ -127,8 +129,8 @@ async def start_at(
     folder: Path | None = None,
     *,
     own: Mapping[str, Signer] | None = None,
-    wishes: Mapping[str, AccountWish] = {},
-    environment: str = "sandbox",
+    wishes: Mapping[str, Account] = {},
+    environment: EnvironmentName = "sandbox",
 ) -> Started:
     """The start's checks at these addresses. Raises what they raise."""
     venues = at_sandbox(config.venues, urls)
