@@ -243,9 +243,22 @@ def test_a_key_that_may_move_money_is_refused(tmp_path: Path, house: str, right:
     assert line.startswith(told)
 
 
+#: What spot venues take fees in.
+RECEIVED = [f'{venue}.fees.asset="received"' for venue in SPOT]
+
+
+def test_fees_of_spot_are_in_what_is_received_outside_of_a_sandbox(tmp_path: Path) -> None:
+    line = refusal(tmp_path, AccountSandbox(tmp_path), environment="testnet")
+    assert line.startswith(
+        'binance_spot:BTCUSDT: [fees] asset is "quote", the account pays fees in "received": write asset = "received" '
+        "in [fees] of "
+    )
+
+
 def test_a_key_without_addresses_is_warned_of(tmp_path: Path) -> None:
     with AccountSandbox(tmp_path, keys={"bybit": {"ips": []}}) as sandbox:
-        asked = start_at(sandbox.urls, config_of(tmp_path, ALL), environment="testnet", wishes={})
+        config = config_of(tmp_path, ALL, *RECEIVED)
+        asked = start_at(sandbox.urls, config, environment="testnet")
         started = asyncio.run(asked)
     (warning,) = (check for check in started.checks["key"] if check.level == "warning")
     assert warning.name == "bybit"
