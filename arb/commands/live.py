@@ -112,7 +112,7 @@ class _Trading:
         ids = SessionIds(f"{letter}{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
         own = order_setup(config, legs, signers, ids, self._options)
         start = AccountStart(config, legs, signers, self._options.environment, folder)
-        orders = LiveOrders(world, own, folder, gate_of(config, legs), start)
+        orders = LiveOrders(world, own, folder, gate_of(config, legs), preflight=start)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
