@@ -16,6 +16,7 @@ from arb.execution.ids import SessionIds, ids_of
 from arb.leg import Leg
 from arb.risk.exposure import GateLeg
 from arb.risk.gate import Gate, GateLimits
+from arb.risk.rate_budget import RateBudget
 from arb.runtime.journal import JournalContent
 from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
 from arb.runtime.live_orders import OrderSetup
@@ -49,8 +50,16 @@ def order_setup(
     )
 
 
-def gate_of(config: Config, legs: Sequence[Leg], limits: GateLimits = GateLimits()) -> Gate:  # noqa: B008
-    """The gate of a session. Legs of a pair hedge each other, those without one if they have the same base asset."""
+def gate_of(
+    config: Config,
+    legs: Sequence[Leg],
+    limits: GateLimits = GateLimits(),  # noqa: B008 - it cannot change
+    budgets: Mapping[str, RateBudget] | None = None,
+) -> Gate:
+    """The gate of a session. Legs of a pair hedge each other, those without one if they have the same base asset.
+
+    budgets: the venues' limits on requests; None: the documented ones.
+    """
     gate_legs = [
         GateLeg(
             leg.venue,
@@ -70,7 +79,7 @@ def gate_of(config: Config, legs: Sequence[Leg], limits: GateLimits = GateLimits
         )
         for leg, instrument in zip(legs, map(_instrument, legs), strict=True)
     ]
-    return Gate(gate_legs, limits, budgets_of(leg.venue for leg in legs))
+    return Gate(gate_legs, limits, budgets_of(leg.venue for leg in legs) if budgets is None else budgets)
 
 
 def _instrument(leg: Leg) -> Instrument:

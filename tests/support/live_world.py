@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from arb.commands.legs import instrument_of
-from arb.commands.live import order_setup
+from arb.commands.order_setup import gate_of, order_setup
 from arb.commands.sandbox_account import Key
 from arb.commands.serve import facts_of
 from arb.config import Config
@@ -18,6 +18,7 @@ from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.engine.live import LiveBot, LiveWorld
 from arb.execution.ids import SessionIds
 from arb.leg import Leg
+from arb.risk.gate import Gate
 from arb.risk.limits import Limits
 from arb.runtime.feeds import session_streams
 from arb.runtime.live_orders import LiveOrders, OrderSetup
@@ -81,9 +82,9 @@ class Made(NamedTuple):
 class NetOrders(LiveOrders):
     """The product's orders, with lines over the simulated network."""
 
-    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path, net: LiveNet) -> None:
+    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path, gate: Gate, net: LiveNet) -> None:
         self._net = net
-        super().__init__(world, setup, folder)
+        super().__init__(world, setup, folder, gate)
 
     def connect(self, session: Session) -> None:
         """`open` without waiting."""
@@ -247,7 +248,9 @@ class LiveSession(NetSession):
             self.world.start_at(self._start_ts)
         signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
         setup = order_setup(self.config, self.legs, signers, SessionIds("tests1", 1, START_NS // MILLISECOND))
-        self.orders = NetOrders(self.world, setup, self.folder, self.net)
+        # The simulated exchanges have no limits on requests, so that these would be the only difference.
+        gate = gate_of(self.config, self.legs, budgets={})
+        self.orders = NetOrders(self.world, setup, self.folder, gate, self.net)
         self.gateway = self.orders.gateway
         self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)
         strategy, arguments = made.start(self.bot)
