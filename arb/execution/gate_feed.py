@@ -44,18 +44,22 @@ class GateFeed:
             (ctypes.c_int64 * len(BOOK.names or ())).from_address(int(address)) for address in addresses
         ]
         self._views = dict.fromkeys(desks, 0)
-        self._is_reconciling = False
+        #: Since the process was stopped: the number of catch-ups before, by venue.
+        self._catch_ups: dict[str, int] = {}
 
     def was_stopped(self, now: int) -> bool:
         """The process runs at this time. Returns whether it was stopped before: once, and the desks must reconcile."""
         gate = self.gate
         if gate.beat(now):
             return False
-        if not self._is_reconciling:
-            self._is_reconciling = True
+        if not self._catch_ups:
+            self._catch_ups = {venue: desk.facts.catch_ups for venue, desk in self._desks.items()}
             return True
-        if all(desk.is_up for desk in self._desks.values()):
-            self._is_reconciling = False
+        if all(
+            desk.is_up and desk.facts.catch_ups > self._catch_ups[venue]
+            for venue, desk in self._desks.items()
+        ):
+            self._catch_ups = {}
             gate.reconciled(now)
         return False
 
@@ -128,7 +132,8 @@ class GateFeed:
             elif answer.request_no == order.asked_no:
                 exposure.changed(leg, order_id, order.tick, order.lots, is_amended=True)
             return
-        self.gate.closed.accepted(leg, order.is_opening)
+        if not answer.cause and answer.kind is not AnswerKind.ENDED:
+            self.gate.closed.accepted(leg, order.is_opening)
         if answer.status in _FINALS:
             exposure.remove(leg, order_id)
         else:

@@ -248,13 +248,15 @@ class LiveSession(NetSession):
             self.world.start_at(self._start_ts)
         signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
         setup = order_setup(self.config, self.legs, signers, SessionIds("tests1", 1, START_NS // MILLISECOND))
-        # The simulated exchanges have no limits on requests, so that these would be the only difference.
-        gate = gate_of(self.config, self.legs, budgets={})
-        self.orders = NetOrders(self.world, setup, self.folder, gate, self.net)
+        self.orders = NetOrders(self.world, setup, self.folder, self._gate(), self.net)
         self.gateway = self.orders.gateway
         self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)
         strategy, arguments = made.start(self.bot)
         return LiveDriver(self.bot, StrategyTask(self.bot, strategy, arguments), self.gateway)
+
+    def _gate(self) -> Gate:
+        # The simulated exchanges have no limits on requests, so that these would be the only difference.
+        return gate_of(self.config, self.legs, budgets={})
 
     def run(self, seconds: float) -> None:
         """Connects, trades for a time, stops the strategy, and leaves no order open."""

@@ -1,0 +1,124 @@
+"""Sessions whose gate refuses orders: they are answered, logged, and derived again from the private frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from parity.live import PAIRS, SETTINGS, STRATEGIES, _dry_run_ahead, _over_answers, first_exch_ts, made_of
+from support.live_world import LiveSession, config_of
+
+from arb.bot.recorder import Recorder
+from arb.commands.order_setup import derived_orders, gate_of, written_lines
+from arb.config import Config
+from arb.execution.ids import ids_of
+from arb.risk.gate import Gate, GateLimits
+from arb.runtime.live_files import OrderRecords
+from arb.runtime.private_log import Mark, PrivateLine, finish_private
+from arb.verify.once import once_differences
+
+pytestmark = pytest.mark.slow
+
+PAIR = "spot-linear"
+
+
+class Gated(LiveSession):
+    """A session with the venues' documented limits on requests, and a limit on the value of an order."""
+
+    def _gate(self) -> Gate:
+        return gate_of(self.config, self.legs, GateLimits(price_band_bps=50.0, max_notional=300.0))
+
+
+class Ran:
+    """A session that has ended."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.config: Config = config_of(PAIRS[PAIR], *SETTINGS, *STRATEGIES[kind](0))
+        start_ts = first_exch_ts(PAIR, 0)
+        _dry_run_ahead(self.config)
+        self.recorder = Recorder(2)
+        self.live = Gated(self.config, 0, folder, made_of(self.config, self.recorder), start_ts=start_ts)
+        self.live.run(8.0)
+        self.orders: OrderRecords = self.live.orders.records()
+        finish_private(folder)
+        self.lines = written_lines(folder, self.live.legs)
+
+    def derived(self, lines: dict[str, list[PrivateLine]]) -> list[Any]:
+        ids = ids_of(self.live.orders.head)
+        return derived_orders(self.config, self.live.legs, ids, lines, self.orders).differences
+
+
+@pytest.fixture(scope="module", params=["quotes", "random"])
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return Ran(request.param, tmp_path_factory.mktemp("gate") / "live")
+
+
+def refused(lines: list[PrivateLine]) -> list[int]:
+    """Places of the requests that the gate refused."""
+    return [no for no, one in enumerate(lines) if one.mark == Mark.REQUEST and " refused " in one.text]
+
+
+def test_what_is_refused_is_answered_and_never_on_the_wire(ran: Ran) -> None:
+    counts: Counter[str] = Counter()
+    for venue, lines in ran.lines.items():
+        counts.update(ran.live.gateway.desks[venue].facts.gate)
+        assert sum(ran.live.gateway.desks[venue].facts.gate.values()) == len(refused(lines))
+    assert counts.total() > 5
+    requests = ran.orders.requests
+    by_gate = {
+        tuple(map(int, lines[no].text.split()[1:3])) for lines in ran.lines.values() for no in refused(lines)
+    }
+    asked = {(int(one["leg"]), int(one["row"]["request_no"])): one for one in requests if one["taken_ns"]}
+    assert by_gate <= set(asked)
+    assert not any(asked[key]["is_sent"] for key in by_gate)
+    answered = {(int(one["leg"]), int(one["row"]["request_no"])) for one in ran.orders.responses}
+    assert by_gate <= answered
+    assert requests["is_sent"].sum() > 10
+
+
+def test_the_session_follows_from_its_files(ran: Ran) -> None:
+    assert ran.derived(ran.lines) == []
+    assert once_differences(ran.lines, ran.orders.requests)[0] == []
+    assert _over_answers(ran.live, ran.config, ran.recorder, ran.orders) == []
+
+
+@pytest.mark.parametrize("venue", PAIRS[PAIR])
+def test_a_refusal_that_is_not_in_the_log_is_a_difference(ran: Ran, venue: str) -> None:
+    lines = list(ran.lines[venue])
+    place = refused(lines)[0]
+    lines[place] = lines[place]._replace(text=lines[place].text.partition(" refused ")[0])
+    assert ran.derived({**ran.lines, venue: lines})
+
+
+@pytest.mark.parametrize("venue", PAIRS[PAIR])
+def test_a_refusal_that_was_none_is_a_difference(ran: Ran, venue: str) -> None:
+    lines = list(ran.lines[venue])
+    place = next(
+        no for no, one in enumerate(lines) if one.mark == Mark.REQUEST and len(one.text.split()) == 3
+    )
+    lines[place] = lines[place]._replace(text=f"{lines[place].text} refused by nobody")
+    assert ran.derived({**ran.lines, venue: lines})
+
+
+def test_another_kind_of_refusal_is_a_difference(ran: Ran) -> None:
+    venue = PAIRS[PAIR][0]
+    lines = list(ran.lines[venue])
+    place = refused(lines)[0]
+    lines[place] = lines[place]._replace(
+        text=lines[place].text.partition(" refused ")[0] + " refused halted: x"
+    )
+    assert any("gate" in one.where for one in ran.derived({**ran.lines, venue: lines}))
+
+
+def test_the_gate_counts_what_the_venue_has_at_the_end(ran: Ran) -> None:
+    """Its positions are the executions, and nothing is left open."""
+    feed = ran.live.gateway.gate
+    assert feed is not None
+    executions = ran.orders.executions
+    for no, state in enumerate(feed.gate.exposure.states):
+        own = executions[executions["leg"] == no]
+        assert state.position == int(np.sum(own["side"] * own["lots"]))
+        assert (state.orders, state.buy_lots, state.sell_lots) == ({}, 0, 0)
