@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from arb.accounts.ccxt_client import load_ccxt
@@ -15,7 +15,6 @@ from arb.config.environment import EnvironmentName
 from arb.errors import InvariantError
 from arb.leg import Leg
 from arb.runtime.host import Host
-from arb.runtime.session import Session
 from connectors.orders.signing import Signer
 
 
@@ -41,8 +40,13 @@ class AccountStart:
         for house in dict.fromkeys(map(house_of, signers)):
             load_ccxt(house)
 
-    async def run(self, host: Host, session: Session) -> None:
-        """See `Preflight`."""
+    async def run(
+        self,
+        host: Host,
+        write: Callable[[str, str], None],
+        claim: Callable[[Mapping[str, str]], None] = lambda _: None,
+    ) -> None:
+        """See `Preflight`; after `Host.compare_grids`. claim: see `check_accounts`."""
         if host.hosts is None:
             raise InvariantError("accounts need a list of the hosts that may be connected to")
         venues = {name: host.venues[name] for name in self._signers}
@@ -51,7 +55,7 @@ class AccountStart:
         def report(step: Step, checks: Sequence[StartCheck]) -> None:
             for level, event in (("ok", "start"), ("warning", "warning")):
                 if own := [check.text for check in checks if check.level == level]:
-                    session.write(event, f"{step}: {'; '.join(own)}")
+                    write(event, f"{step}: {'; '.join(own)}")
 
         clients = account_clients(
             {name: host.urls[name].rest for name in self._signers},
@@ -61,7 +65,7 @@ class AccountStart:
             self._folder,
         )
         try:
-            self.facts = await check_accounts(setup, clients, host.listings, report)
+            self.facts = await check_accounts(setup, clients, host.listings, report, claim)
         finally:
             for client in clients.values():
                 await client.close()

@@ -152,7 +152,7 @@ class LiveOrders:
         self._session, self._host = session, host
         self._journal.open()
         if self._preflight is not None:
-            await host.until_over(self._preflight.run(host, session))
+            await host.until_over(self._preflight.run(host, session.write))
             if host.is_interrupted:
                 return
         self.gateway.wake = session.on_answers

@@ -5,6 +5,7 @@ In a dry-run nobody does (`NoOrders`): the simulated exchange is behind the port
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from arb.errors import ArbError
@@ -45,8 +46,11 @@ class SessionOrders(Protocol):
 class Preflight(Protocol):
     """What must be well with the accounts before an order may be sent."""
 
-    async def run(self, host: Host, session: Session) -> None:
-        """Checks and prepares the accounts. Raises InputError, one line with the next step, if one is not accepted."""
+    async def run(self, host: Host, write: Callable[[str, str], None]) -> None:
+        """Checks and prepares the accounts; after `Host.compare_grids`. write: a line of a kind to the session's log.
+
+        Raises InputError, one line with the next step, if an account is not accepted.
+        """
 
 
 class NoOrders:
