@@ -81,13 +81,12 @@ def key_checks(
     house: str, rights: Rights | None, kinds: Sequence[str], environment: EnvironmentName
 ) -> list[StartCheck]:
     """kinds: of the session's venues: "spot", "linear". Keys of a sandbox need no addresses."""
-    is_real = environment == "live"
     if rights is None:
-        level: Level = "refused" if is_real else "warning"
-        step = ": a key that may withdraw would not be found" + (
-            ": add a leg of binance_spot" if is_real else ""
-        )
-        return [StartCheck(house, level, f"what the key may do cannot be asked here{step}")]
+        line = "what the key may do cannot be asked here: a right to withdraw would not be found"
+        if environment == "live":
+            step = "write [connection] wallet_url in the file of binance_usdm"
+            return [StartCheck(house, "refused", f"{line}: {step}")]
+        return [StartCheck(house, "warning", line)]
     found = []
     if rights.may_withdraw or rights.may_transfer:
         what = " and ".join(

@@ -12,6 +12,7 @@ from arb.accounts.ccxt_client import CcxtClient
 from arb.accounts.facts import AccountClient
 from arb.accounts.transport import GuardedSession
 from arb.config.account_keys import house_of
+from arb.sandbox.serve.urls import VenueUrls
 from connectors.net.hosts import AllowedHosts
 from connectors.orders.signing import Signer
 
@@ -22,7 +23,7 @@ _ACCOUNTS: dict[str, Callable[[CcxtClient], AccountClient]] = {
 
 
 def account_clients(
-    rest_urls: Mapping[str, str],
+    urls: Mapping[str, VenueUrls],
     signers: Mapping[str, Signer],
     hosts: AllowedHosts,
     recv_window_ms: int,
@@ -30,29 +31,32 @@ def account_clients(
 ) -> dict[str, AccountClient]:
     """A client for each house.
 
-    rest_urls: of the venues that are traded; binance_spot's also where only perpetuals are traded, as what a key may do
-    is asked there. signers: by venue that is traded. folder: of the session, which keeps the raw answers; None: they
-    are not kept.
+    urls: of the venues that are traded. signers: by venue. folder: of the session, which keeps the raw answers; None:
+    they are not kept.
     """
     clients = {}
     for house in dict.fromkeys(map(house_of, signers)):
-        addresses = _addresses(house, {name: url.rstrip("/") for name, url in rest_urls.items()})
-        signer = next(own for venue, own in signers.items() if house_of(venue) == house)
+        own = {venue: urls[venue] for venue in signers if house_of(venue) == house}
+        addresses = _addresses(house, own)
+        signer = signers[next(iter(own))]
         log = AnswerLog(None if folder is None else folder / ACCOUNTS / f"{house}.jsonl", signer.key_id)
         session = GuardedSession(addresses.values(), hosts)
         clients[house] = _ACCOUNTS[house](CcxtClient(house, addresses, signer, session, log, recv_window_ms))
     return clients
 
 
-def _addresses(house: str, rest_urls: Mapping[str, str]) -> dict[str, str]:
+def _addresses(house: str, urls: Mapping[str, VenueUrls]) -> dict[str, str]:
     """By ccxt's names of APIs."""
-    found: dict[str, str] = {}
+    rest = {venue: own.rest.rstrip("/") for venue, own in urls.items()}
     if house == "bybit":
-        url = next(url for name, url in rest_urls.items() if house_of(name) == house)
+        url = next(iter(rest.values()))
         return {"public": url, "private": url}
-    if (spot := rest_urls.get("binance_spot")) is not None:
+    found: dict[str, str] = {}
+    usdm = rest.get("binance_usdm")
+    wallet = urls["binance_usdm"].wallet.rstrip("/") if usdm is not None else ""
+    if spot := rest.get("binance_spot", wallet):
         found |= {"public": f"{spot}/api/v3", "private": f"{spot}/api/v3", "sapi": f"{spot}/sapi/v1"}
-    if (usdm := rest_urls.get("binance_usdm")) is not None:
+    if usdm is not None:
         found |= {"fapiPublic": f"{usdm}/fapi/v1", "fapiPrivate": f"{usdm}/fapi/v1"}
         found |= {"fapiPrivateV2": f"{usdm}/fapi/v2", "fapiPrivateV3": f"{usdm}/fapi/v3"}
     return found

@@ -58,7 +58,7 @@ class AccountStart:
                     write(event, f"{step}: {'; '.join(own)}")
 
         clients = account_clients(
-            {name: host.urls[name].rest for name in self._signers},
+            host.urls,
             self._signers,
             host.hosts,
             self._config.live.recv_window_ms,

@@ -271,6 +271,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "connection.transport": (_ON_LIVE_DATA,),
     "connection.trade_url": (_addresses, _only_in(World.ACCOUNTS)),
     "connection.user_url": (_addresses, _only_in(World.ACCOUNTS)),
+    "connection.wallet_url": (_addresses, _only_in(World.ACCOUNTS)),
     "testnet": (_only_in(World.TESTNET),),
     "demo": (_only_in(World.DEMO),),
     "auth": (_only_in(*_WITH_ACCOUNTS),),

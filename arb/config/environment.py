@@ -86,7 +86,10 @@ def _urls(name: EnvironmentName, venue: VenueConfig) -> VenueUrls:
         )
     if missing:
         raise ConfigError(f"{venue.file}: [{_section(name)}] {missing[0]} is missing: `arb live` needs it")
-    return VenueUrls(table.websocket_url, table.rest_api_url, table.trade_url or "", table.user_url or "")
+    wallet = venue.connection.wallet_url if name == "live" else None
+    return VenueUrls(
+        table.websocket_url, table.rest_api_url, table.trade_url or "", table.user_url or "", wallet or ""
+    )
 
 
 def _pointed(name: EnvironmentName, venue: VenueConfig) -> VenueConfig:
@@ -104,5 +107,4 @@ def _pointed(name: EnvironmentName, venue: VenueConfig) -> VenueConfig:
 
 def _addresses(venue: VenueConfig, urls: VenueUrls) -> Iterator[str]:
     yield from (urls.websocket, *venue.connection.websocket_fallback_urls, urls.rest, urls.user)
-    if urls.trade:
-        yield urls.trade
+    yield from (url for url in (urls.trade, urls.wallet) if url)

@@ -62,6 +62,18 @@ class Connection(Table, frozen=True, kw_only=True):
     rest_api_url: Annotated[HttpsUrl, key("Base address of the REST API.")]
     trade_url: TradeUrl | None = None
     user_url: UserUrl | None = None
+    wallet_url: (
+        Annotated[
+            str,
+            key(
+                "Address that is asked what a key may do; absent: rest_api_url.",
+                form=_HTTPS_FORM,
+                example='"https://api.binance.com"',
+                pattern=_HTTPS,
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Elsewhere(Table, frozen=True, kw_only=True):

@@ -275,6 +275,7 @@ ELSEWHERE = {
     "account.<venue>.fee_asset": "unit/config/test_live_keys.py",
     "connection.trade_url": "unit/config/test_environment.py",
     "connection.user_url": "unit/config/test_environment.py",
+    "connection.wallet_url": "unit/config/test_environment.py",
     **{
         f"{table}.{key}": "unit/config/test_environment.py"
         for table in ("testnet", "demo")

@@ -26,6 +26,8 @@ class VenueUrls(NamedTuple):
     #: Websockets of order entry and of user data, without their paths, which the protocols have.
     trade: str
     user: str
+    #: Where it is asked what a key may do; "": at `rest`.
+    wallet: str = ""
 
 
 def venue_urls(ports: Mapping[str, int]) -> dict[str, VenueUrls]:

@@ -63,6 +63,15 @@ def test_bybit_demo_has_the_live_market_data_and_orders_by_rest(folder: Path) ->
     assert demo.venues["bybit_linear"].connection.rest_api_url == "https://api-demo.bybit.com"
 
 
+def test_what_a_key_for_futures_may_do_is_asked_at_spot(folder: Path) -> None:
+    live, demo = environment(folder, "live"), environment(folder, "demo")
+    assert live.urls["binance_usdm"].wallet == "https://api.binance.com"
+    assert live.hosts.allows("https://api.binance.com/sapi/v1/account/apiRestrictions")
+    assert demo.urls["binance_usdm"].wallet == "", "it is not served there"
+    elsewhere = "binance_usdm.connection.wallet_url='https://wallet.example'"
+    assert environment(folder, "live", elsewhere).hosts.names == LIVE | {"wallet.example"}
+
+
 def test_fallback_addresses_are_live_ones(folder: Path) -> None:
     live, testnet = environment(folder, "live"), environment(folder, "testnet")
     fallbacks = live.venues["binance_spot"].connection.websocket_fallback_urls
