@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from arb.engine.live import LiveWorld
 from arb.engine.mailbox import Mailbox, order_of
-from arb.errors import ArbError, InvariantError
+from arb.errors import InvariantError
 from arb.execution.answers import (
     BotAnswer,
     FundingAnswer,
@@ -85,9 +85,9 @@ def _nothing(*_: Any) -> None:
     """No callback."""
 
 
-def _committed(_: Sequence[ReadyRequest]) -> ArbError | None:
+def _committed(_: Sequence[ReadyRequest]) -> bool:
     """Nothing has to be committed."""
-    return None
+    return True
 
 
 class Gateway:
@@ -134,9 +134,9 @@ class Gateway:
         self.on_late: Callable[[int, int, int], object] = _nothing
         #: Requests that could not be committed, and those after them: no desk knows them.
         self._left: list[TakenRequest] = []
-        #: Set by the session. Commits the requests of a step before the first byte of any is sent, and returns why it
-        #: cannot: then nothing is sent any more, and the session ends.
-        self.commit: Callable[[Sequence[ReadyRequest]], ArbError | None] = _committed
+        #: Set by the session. Commits the requests of a step before the first byte of any is sent. False: nothing of
+        #: this step or a later one is sent, and the session has to end.
+        self.commit: Callable[[Sequence[ReadyRequest]], bool] = _committed
         #: Set by the session. The requests of a step, once their bytes have left; answers that were put; there are
         #: some, so the strategy may run; `due_ns` of a venue changed; something for the log: (venue, event, text);
         #: lines to be replaced: (venue, where).
@@ -207,11 +207,10 @@ class Gateway:
                 for one, row, wire in zip(taken, rows, wires, strict=True)
                 if wire is not None
             ]
-            error = self.commit(ready) if ready else None
-            if error is not None:
+            if ready and not self.commit(ready):
                 self._left += taken
                 taken = ()
-                raise error
+                return
             sent = {
                 wire.wire_id: self._outlet.send(venue, wire)
                 for venue, wire in zip(venues, wires, strict=True)

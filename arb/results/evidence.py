@@ -20,8 +20,11 @@ from arb.data.text import sha256_of
 OWN, PARTS, FILES = "manifest_sha256", "manifest_parts", "files"
 MANIFEST = "manifest.json"
 
-#: Not covered: logs, which are written even after the manifest, and the journal of a running session.
-_NOT_COVERED = re.compile(r"log\.txt(\.\d+)?|session\.journal|manifest\.json")
+#: The state directory of a session whose sandbox ends with it, in its folder.
+STATE = "state"
+#: Not covered: logs, which are written even after the manifest, the journal of a running session, and the state
+#: directory.
+_NOT_COVERED = re.compile(r"log\.txt(\.\d+)?|session\.journal|manifest\.json|" + STATE + "/.*")
 _NO_HASH = "0" * 64
 #: Parts of the manifest that are hashed one level deeper, key by key.
 _TABLES = ("config", "strategy", "session", "files")

@@ -150,11 +150,11 @@ class LiveOrders:
     async def open(self, host: Host, session: Session) -> None:
         """See `SessionOrders`: returns when every venue is up and caught up."""
         self._session, self._host = session, host
-        self._journal.open()
         if self._preflight is not None:
             await host.until_over(self._preflight.run(host, session.write))
             if host.is_interrupted:
                 return
+        self._journal.open()
         self.gateway.wake = session.on_answers
         timers, chance = AsyncioTimers(), random.SystemRandom().random
         if host.hosts is None:
@@ -276,8 +276,8 @@ class LiveOrders:
 
     def _end_run(self) -> None:
         fault = self.fault or self.gateway.fault
-        error = self._journal.end("ended" if fault is None else str(fault), self._now())
-        self.fault = self.fault or error
+        self._journal.end("ended" if fault is None else str(fault), self._now())
+        self.fault = self.fault or self._journal.fault
 
     def take(self) -> tuple[bytes, bytes]:
         """See `SessionOrders`."""
@@ -322,7 +322,9 @@ class LiveOrders:
         self._taken += taken
         for one in taken:
             words = f"request {one.leg} {int(one.row['request_no'])}"
-            words += f" refused {one.refused}" if one.refused else ""
+            if one.refused:
+                words += f" refused {one.refused}"
+                self._journal.refused(one)
             self._lines[self._setup.legs[one.leg].venue].begin(one.taken_ns, "-", Mark.REQUEST, words)
 
     def _on_stopped(self, now_ns: int) -> None:
@@ -353,18 +355,14 @@ class LiveOrders:
     def _apply(self, venue: str, outputs: Outputs, now: int, has_more: bool = False) -> None:
         self.gateway.apply(venue, outputs, now, has_more)
         if not has_more:
-            self._write_journal()
+            self._journal.write()
         self._look_for_fault()
-
-    def _write_journal(self) -> None:
-        if (error := self._journal.write()) is not None:
-            self._fail(error)
 
     def _later(self, call: Callable[[], None]) -> None:
         def after_step() -> None:
             call()
             self._note_taken()
-            self._write_journal()
+            self._journal.write()
             self._look_for_fault()
             try:
                 for log in self._logs.values():
@@ -379,8 +377,9 @@ class LiveOrders:
             self._session.fail(error)
 
     def _look_for_fault(self) -> None:
-        if self.gateway.fault is not None:
-            self._fail(self.gateway.fault)
+        fault = self.gateway.fault or self._journal.fault
+        if fault is not None:
+            self._fail(fault)
 
     def _on_event(self, venue: str, event: str, text: str) -> None:
         self._journal.happened(venue, event, text, self._lines[venue].now)

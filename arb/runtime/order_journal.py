@@ -15,7 +15,7 @@ from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.gateway import ReadyRequest, TakenRequest
 from arb.execution.order_state import OrderState
 from arb.journal.journal import Journal, JournalError
-from arb.journal.schema import Answered, Ended, ExecutionRow, Flagged, Intent, LegRow, Sent
+from arb.journal.schema import Answered, Ended, ExecutionRow, Flagged, Intent, LegRow, Refused, Sent
 from connectors.orders.model import Act, Execution, Force, WireRequest
 from connectors.trade.interfaces import Sent as SentWire
 
@@ -42,12 +42,18 @@ class KeptRun(NamedTuple):
 class NoOrderJournal:
     """A session whose orders are in its own folder alone."""
 
+    #: Why something is not in the journal: then the session ends.
+    fault: ArbError | None = None
+
     def open(self) -> None:
         """See `OrderJournal`."""
 
-    def commit(self, ready: Sequence[ReadyRequest]) -> ArbError | None:
+    def commit(self, ready: Sequence[ReadyRequest]) -> bool:
         """See `OrderJournal`."""
-        return None
+        return True
+
+    def refused(self, taken: TakenRequest) -> None:
+        """See `OrderJournal`."""
 
     def sent(self, venue: str, request: WireRequest, sent: SentWire, now: int) -> None:
         """See `OrderJournal`."""
@@ -58,13 +64,11 @@ class NoOrderJournal:
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
         """See `OrderJournal`."""
 
-    def write(self) -> ArbError | None:
+    def write(self) -> None:
         """See `OrderJournal`."""
-        return None
 
-    def end(self, outcome: str, now: int) -> ArbError | None:
+    def end(self, outcome: str, now: int) -> None:
         """See `OrderJournal`."""
-        return None
 
 
 class OrderJournal(NoOrderJournal):
@@ -83,13 +87,19 @@ class OrderJournal(NoOrderJournal):
         self._journal.add_legs(self._run, legs)
         self._accounts = {leg.venue: leg.account for leg in legs}
 
-    def commit(self, ready: Sequence[ReadyRequest]) -> ArbError | None:
-        """Commits the requests of a step. Returns why not: then nothing of the step may be sent."""
+    def commit(self, ready: Sequence[ReadyRequest]) -> bool:
+        """Commits the requests of a step. False: nothing of the step may be sent."""
         try:
             self._journal.commit_step([self._intent(*one) for one in ready])
         except JournalError as error:
-            return error
-        return None
+            self.fault = self.fault or error
+            return False
+        return True
+
+    def refused(self, taken: TakenRequest) -> None:
+        """The gate did not let a request pass."""
+        number = int(taken.row["request_no"])
+        self._journal.note(Refused(self._run, taken.taken_ns, taken.leg, number, taken.refused))
 
     def _intent(self, taken: TakenRequest, row: RequestRow, wire: WireRequest) -> Intent:
         state = None if row.act is Act.PLACE else self._order_of(taken.leg, row.order_id)
@@ -135,26 +145,24 @@ class OrderJournal(NoOrderJournal):
 
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
         """An event of a venue's desk: doubts, streams that are away."""
-        self._journal.note(Flagged(self._run, now, self._accounts[venue], event, text))
+        self._journal.note(Flagged(self._run, now, self._accounts.get(venue, ""), event, text))
 
-    def write(self) -> ArbError | None:
-        """Commits what was noted; returns why not. The next call tries again."""
+    def write(self) -> None:
+        """Commits what was noted; if that fails, the next call tries again."""
         try:
             self._journal.write_notes()
         except JournalError as error:
-            return error
-        return None
+            self.fault = self.fault or error
 
-    def end(self, outcome: str, now: int) -> ArbError | None:
-        """Ends the run and closes the journal; returns why something is not in it."""
+    def end(self, outcome: str, now: int) -> None:
+        """Ends the run, and closes the journal."""
         try:
             try:
                 self._journal.end_run(self._run, outcome, now)
             finally:
                 self._journal.close()
         except JournalError as error:
-            return error
-        return None
+            self.fault = self.fault or error
 
 
 def _signed(order_id: int) -> int:
