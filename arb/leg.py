@@ -80,3 +80,10 @@ def legs_of_pairs(legs: Sequence[Leg]) -> list[tuple[int, int]]:
     paired = [number for number, leg in enumerate(legs) if leg.pair >= 0]
     paired.sort(key=lambda number: legs[number].pair)
     return list(zip(paired[::2], paired[1::2], strict=True))
+
+
+def openings_of(legs: Sequence[Leg]) -> list[list[float]]:
+    """Position, price, base and quote that each leg begins with, for the manifest; empty if none has a position."""
+    if not any(leg.opening_position for leg in legs):
+        return []
+    return [[leg.opening_position, leg.opening_price, leg.base, leg.quote] for leg in legs]

@@ -96,6 +96,27 @@ def legs_of(config: Config) -> list[Leg]:
     ]
 
 
+def with_openings(config: Config, manifest: Mapping[str, Any]) -> Config:
+    """The configuration with the positions that its session took over. Raises InputError if they are unreadable."""
+    rows = manifest.get("openings") or []
+    if not rows:
+        return config
+    try:
+        legs = tuple(
+            replace(
+                leg,
+                opening_position=float(position),
+                opening_price=float(price),
+                base=float(base),
+                quote=float(quote),
+            )
+            for leg, (position, price, base, quote) in zip(config.legs, rows, strict=True)
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the manifest's openings cannot be read: {error}") from None
+    return replace(config, legs=legs)
+
+
 def _measured(file: Path, leg: str) -> Any:
     # Imports compiled code, which some commands do not need.
     from arb.runtime.latencies import read_order_latencies

@@ -47,6 +47,7 @@ def order_setup(
         config.live.answer_timeout_ms,
         config.live.recv_window_ms,
         options or LiveOptions("sandbox"),
+        config.live.reconcile_s,
     )
 
 

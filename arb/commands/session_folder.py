@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from arb.commands.legs import instrument_of, legs_of
+from arb.commands.legs import instrument_of, legs_of, with_openings
 from arb.commands.measured_edges import LINE, edges_of_rows
 from arb.commands.run_files import silence_ns, write_run
 from arb.config import Config, config_of
@@ -138,7 +138,10 @@ def _simulated_of(
     # A dry-run does not load what order entry needs.
     from arb.verify.simulated_orders import simulated_orders
 
-    config, ids = config_of(record.head["config"], str(folder)), ids_of(record.head)
+    config, ids = (
+        with_openings(config_of(record.head["config"], str(folder)), record.head),
+        ids_of(record.head),
+    )
     marks = np.frombuffer(snapshot.marks, MARK)
     try:
         with scratch_folder() as scratch:
@@ -200,7 +203,8 @@ def _finish(opened: RunFolder) -> None:
     # Compresses the frames that are still in journals.
     Recorder(folder / RECORDING, reserve_gb=0.0).close()
     found = read_journal(folder / JOURNAL)
-    legs = legs_of(config_of(found.head["config"], str(folder / JOURNAL)))
+    config = with_openings(config_of(found.head["config"], str(folder / JOURNAL)), found.head)
+    legs = legs_of(config)
     if len(found.snapshot.legs) != len(legs):
         raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
     orders = None
@@ -209,7 +213,6 @@ def _finish(opened: RunFolder) -> None:
         from arb.commands.order_setup import orders_of_killed
 
         finish_private(folder)
-        config = config_of(found.head["config"], str(folder / JOURNAL))
         orders = orders_of_killed(folder, config, legs, found)
     trades = trades_of(found.fills, found.decisions, legs, found.charges)
     payments = payments_of(found.charges, legs)

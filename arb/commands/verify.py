@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 import arb
-from arb.commands.legs import legs_of
+from arb.commands.legs import legs_of, with_openings
 from arb.commands.run_files import adapters_of
 from arb.commands.run_setup import Setup, setup_of
 from arb.commands.session_folder import finish_killed
@@ -130,7 +130,7 @@ def _replayed(
 ) -> Verification:
     # Every file that a report needs must be readable.
     output, result = read_run(folder)
-    config = config_of(manifest["config"], str(folder / "manifest.json"))
+    config = with_openings(config_of(manifest["config"], str(folder / "manifest.json")), manifest)
     _check_code(config, manifest, is_trusted=is_trusted)
     setup = setup_of(config)
     legs = legs_of(config)

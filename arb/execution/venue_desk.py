@@ -79,6 +79,14 @@ class VenueDesk(DeskQueries):
         return self.is_settled and self._last_questions is not None and self._last_questions.is_done
 
     @property
+    def differences(self) -> list[str]:
+        """Positions that are not those of the session: symbol and lots."""
+        return [
+            f"{self.instruments[leg].symbol}: {self.positions.lots(leg)} lots are the session's"
+            for leg in sorted(self.positions.differs)
+        ]
+
+    @property
     def end_answers(self) -> int:
         """Number of answers to the questions of the end."""
         return self._last_questions.answers if self._last_questions is not None else 0

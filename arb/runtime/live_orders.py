@@ -44,7 +44,7 @@ from connectors.orders.model import Instrument, WireRequest
 from connectors.orders.signing import Signer
 from connectors.trade.interfaces import Sent
 from connectors.trade.times import TradeTimes
-from connectors.units import MILLISECOND
+from connectors.units import MILLISECOND, SECOND
 
 #: A connection that receives nothing for this long is pinged, and closed without an answer for as long again: events of
 #: an account may be rare, and silence is not a sign of life.
@@ -67,10 +67,14 @@ class OrderSetup(NamedTuple):
     answer_timeout_ms: int
     recv_window_ms: int
     options: LiveOptions = LiveOptions("sandbox")
+    #: Interval of the comparisons with the venues.
+    reconcile_s: float = 0.0
 
     @property
     def times(self) -> TradeTimes:
-        return TradeTimes(answer_ns=self.answer_timeout_ms * MILLISECOND)
+        return TradeTimes(
+            answer_ns=self.answer_timeout_ms * MILLISECOND, reconcile_ns=round(self.reconcile_s * SECOND)
+        )
 
     @property
     def venues(self) -> list[str]:
@@ -82,9 +86,11 @@ class OrderSetup(NamedTuple):
         desks = {}
         for venue in self.venues:
             protocols = protocols_of(venue, self.signers[venue], self.recv_window_ms)
-            legs = {no: self.instruments[no] for no, leg in enumerate(self.legs) if leg.venue == venue}
+            numbers = [no for no, leg in enumerate(self.legs) if leg.venue == venue]
+            legs = {no: self.instruments[no] for no in numbers}
+            opening = {no: round(self.legs[no].opening_position / self.legs[no].lot_size) for no in numbers}
             desks[venue] = VenueDesk(
-                venue, *protocols, legs, self.ids, self.times, self.recv_window_ms, states
+                venue, *protocols, legs, self.ids, self.times, self.recv_window_ms, states, opening
             )
         return desks
 
@@ -190,7 +196,8 @@ class LiveOrders:
     async def _up(self, session: Session) -> None:
         """Returns when all venues are up. Raises InputError after a while, and for an account in hedge mode."""
         deadline = time.monotonic() + _OPEN_S
-        while away := [venue for venue, desk in self.gateway.desks.items() if not desk.is_up]:
+        desks = self.gateway.desks
+        while away := [venue for venue, desk in desks.items() if not (desk.is_up and desk.is_compared)]:
             if self.gateway.fault is not None:
                 raise self.gateway.fault
             if time.monotonic() > deadline:
@@ -202,6 +209,11 @@ class LiveOrders:
                 raise InputError(
                     f"{venue}: the account is in hedge mode, and orders are made for one-way mode: switch it, or "
                     "choose another account"
+                )
+            if differs := ", ".join(desk.differences):
+                raise InputError(
+                    f"{venue}: the account's position is not the session's ({differs}): close it, take it over with "
+                    "--adopt, or choose another account"
                 )
         await self._sockets_up(session)
 
