@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Unpack
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.account_start import AccountStart
+from arb.commands.account_state import AccountState, Write, prepare_accounts
 from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
@@ -23,7 +25,7 @@ from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
 from arb.config.account_keys import account_signers, house_of
 from arb.config.adapters import load_adapter
-from arb.config.environment import LiveOptions, environment_of
+from arb.config.environment import Environment, LiveOptions, environment_of
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import ConfigError, InputError
@@ -49,10 +51,17 @@ def run_live_orders(
     """Runs a session whose orders the sandbox answers. See `run_session`."""
     rehearsal = _Rehearsal(sandbox, chosen or LiveOptions("sandbox"))
     kind = SessionKind(
-        "live", World.ORDERS, rehearsal.market, rehearsal.parts, slow_strategy_notes, environment="sandbox"
+        "live",
+        World.ORDERS,
+        rehearsal.market,
+        rehearsal.parts,
+        slow_strategy_notes,
+        environment="sandbox",
+        prepare=rehearsal.prepare,
     )
     pairs = [(leg.venue, leg.symbol) for leg in config.legs]
-    return run_session(config, out, kind, sandbox.market_of(config.venues, pairs), **options)
+    with contextlib.closing(rehearsal):
+        return run_session(config, out, kind, sandbox.market_of(config.venues, pairs), **options)
 
 
 def run_account_orders(
@@ -76,8 +85,10 @@ def run_account_orders(
         account.parts,
         slow_strategy_notes,
         environment="" if environment.name == "live" else environment.name,
+        prepare=account.prepare,
     )
-    return run_session(config, out, kind, environment, **options)
+    with contextlib.closing(account):
+        return run_session(config, out, kind, environment, **options)
 
 
 _WORLDS = {"live": World.ACCOUNTS, "testnet": World.TESTNET, "demo": World.DEMO}
@@ -100,6 +111,20 @@ class _Trading:
         """signers: by house."""
         self._options = options
         self._signers = signers
+        self._state: AccountState | None = None
+
+    def prepare(self, config: Config, market: Market, folder: Path, write: Write) -> Config:
+        """See `prepare_accounts`. The accounts of a sandbox inside the command are checked once it has started."""
+        if not isinstance(market, Environment | Mapping):
+            return config
+        signers = {leg.venue: self._signer(leg.venue) for leg in config.legs}
+        self._state = prepare_accounts(config, market, signers, self._options, folder, write)
+        return self._state.config
+
+    def close(self) -> None:
+        """Releases the accounts."""
+        if self._state is not None:
+            self._state.close()
 
     def parts(self, config: Config, setup: Setup, folder: Path) -> LiveParts:
         """The compiled strategy on a live bot, with a gateway at its port. Compiles all of it."""
@@ -108,11 +133,15 @@ class _Trading:
         strategy = compile_ahead(*setup, recorder)
         world = LiveWorld(legs, keep_trades=strategy.uses.trades, is_live=True)
         signers = {leg.venue: self._signer(leg.venue) for leg in legs}
-        letter = self._options.environment[0]
-        ids = SessionIds(f"{letter}{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
-        own = order_setup(config, legs, signers, ids, self._options)
-        start = AccountStart(config, legs, signers, self._options.environment, folder)
-        orders = LiveOrders(world, own, folder, gate_of(config, legs), preflight=start)
+        gate, state = gate_of(config, legs), self._state
+        if state is None:
+            ids = SessionIds(f"s{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
+            start = AccountStart(config, legs, signers, self._options.environment, folder)
+            own = order_setup(config, legs, signers, ids, self._options)
+            orders = LiveOrders(world, own, folder, gate, preflight=start)
+        else:
+            own = order_setup(config, legs, signers, state.ids, self._options)
+            orders = LiveOrders(world, own, folder, gate, kept=state.kept)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

@@ -45,6 +45,9 @@ class SessionKind(NamedTuple):
     warnings: Callable[[Config], Sequence[str]]
     #: Where orders go, in the folder's name; "" for simulated ones and the venues themselves.
     environment: str = ""
+    #: What is done before the strategy is compiled, in this folder: the configuration with what the legs begin with.
+    #: Further arguments: the market, and what writes a line of a kind to the log.
+    prepare: Callable[[Config, Market, Path, Callable[[str, str], None]], Config] = lambda config, *_: config
 
 
 class SessionOptions(TypedDict, total=False):
@@ -91,6 +94,8 @@ def run_session(
         SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
     ):
         market = kind.market(config)
+        config = kind.prepare(config, market, path, log.event)
+        setup = setup_of(config)
         host = Host(dict(config.venues), market)
         notes = capital_notes + configuration_notes(config, setup, kind.world)
         head = common_manifest(kind.name, config, *setup, datetime.now(UTC)) | {

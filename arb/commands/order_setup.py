@@ -41,7 +41,7 @@ def order_setup(
     """What the orders of a session need. Raises InputError for a leg whose assets are not known by its name."""
     return OrderSetup(
         legs,
-        [_instrument(leg) for leg in legs],
+        [instrument_of_orders(leg) for leg in legs],
         signers,
         ids,
         config.live.answer_timeout_ms,
@@ -78,12 +78,16 @@ def gate_of(
             notional_min=leg.min_notional,
             position_max=leg.position_limit if math.isfinite(leg.position_limit) else 0.0,
         )
-        for leg, instrument in zip(legs, map(_instrument, legs), strict=True)
+        for leg, instrument in zip(legs, map(instrument_of_orders, legs), strict=True)
     ]
-    return Gate(gate_legs, limits, budgets_of(leg.venue for leg in legs) if budgets is None else budgets)
+    gate = Gate(gate_legs, limits, budgets_of(leg.venue for leg in legs) if budgets is None else budgets)
+    for no, leg in enumerate(legs):
+        gate.exposure.set_position(no, round(leg.opening_position / leg.lot_size))
+    return gate
 
 
-def _instrument(leg: Leg) -> Instrument:
+def instrument_of_orders(leg: Leg) -> Instrument:
+    """A leg as order entry needs it. Raises InputError if its assets are not known by its name."""
     assets = assets_of(leg.symbol)
     if assets is None:
         raise InputError(

@@ -200,7 +200,7 @@ class DeskQueries(DeskWires):
                 executions.append(one)
             elif isinstance(one, AccountView):
                 if self._comparison is not None and self._comparison.has_asked(wire):
-                    self.balances.update(one.balances)
+                    self.facts.view_again(one)
                     self._take_positions(one, now)
                 else:
                     self.facts.view(one, is_end=self._last_questions is not None)

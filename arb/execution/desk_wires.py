@@ -142,8 +142,6 @@ class DeskWires:
         self.positions = PositionWatch(opening)
         #: Whether the account was compared since the start.
         self.is_compared = times.reconcile_ns == 0
-        #: As last queried.
-        self.balances: dict[str, Decimal] = {}
         self._asked: OrderedDict[str, Asked] = OrderedDict()
         self._deadlines: list[tuple[int, str]] = []
         self._trade_lines: set[str] = set()

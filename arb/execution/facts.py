@@ -78,9 +78,13 @@ class DeskFacts:
             (self.balances_end, self.positions_end) if is_end else (self.balances_start, self.positions_start)
         )
         balances.update(view.balances)
+        positions.update(view.positions)
+        self.view_again(view)
+
+    def view_again(self, view: AccountView) -> None:
+        """A response in between, which belongs neither to the start nor to the end."""
         self.balances.update(view.balances)
         self.views += 1
-        positions.update(view.positions)
 
     def end(
         self, question: OrderRequest, updates: Iterable[OrderUpdate], executions: Iterable[Execution]

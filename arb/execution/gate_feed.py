@@ -73,7 +73,7 @@ class GateFeed:
                 state.halted = halts.get(venue, "")
         for venue, desk in self._desks.items():
             state = gate.venues[venue]
-            state.is_synced = desk.is_up
+            state.is_synced = desk.is_up and not desk.positions.differs
             state.doubts = len(desk.doubts) if desk.inquiries.has_any else 0
         step = []
         for leg, row in zip(legs, rows, strict=True):

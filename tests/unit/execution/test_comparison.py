@@ -37,7 +37,7 @@ def test_the_account_is_compared_at_the_interval() -> None:
     assert set(desk.acts) == {Act.OPEN_ORDERS, Act.BALANCES, Act.POSITION}
     desk.answer_queries()
     assert differences(desk) == []
-    assert desk.desk.balances == {"USDT": Decimal(5)}
+    assert desk.desk.facts.balances == {"USDT": Decimal(5)}
 
 
 def test_it_is_compared_after_the_stream_was_away() -> None:

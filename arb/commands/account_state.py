@@ -1,0 +1,261 @@
+"""What a session has of its accounts before it trades: checks, locks, the journal, and what earlier sessions left.
+
+It runs before the strategy is compiled, since positions and balances are arguments of the strategy. A sandbox inside the
+command has new accounts, which end with it: only the checks are made there, once it has started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+import arb
+from arb.accounts.facts import Balance
+from arb.accounts.start import AccountFacts, wallet_of
+from arb.commands.account_start import AccountStart
+from arb.commands.order_setup import instrument_of_orders
+from arb.config import Config
+from arb.config.account_keys import house_of
+from arb.config.environment import Environment, LiveOptions, state_directory
+from arb.errors import InputError, InvariantError
+from arb.execution.ids import SessionIds
+from arb.execution.reconcile import Holding
+from arb.journal.halts import Halts
+from arb.journal.journal import FILE, Journal
+from arb.journal.locks import HeldLock, lock_account
+from arb.journal.reader import JournalReader
+from arb.journal.schema import Account, LegRow, RunRow
+from arb.leg import Leg
+from arb.runtime.account_queries import AccountQueries
+from arb.runtime.host import Host
+from arb.runtime.order_journal import KeptRun
+from arb.runtime.reconciliation import Reconciliation, TakenOver
+from arb.runtime.trade_protocols import protocols_of
+from arb.sandbox.serve.urls import VenueUrls
+from connectors.net.trade_rest import HttpTradeRest
+from connectors.orders.signing import Signer
+from connectors.units import MILLISECOND
+
+_NOTHING = Balance(Decimal(0), Decimal(0))
+#: Writes a line of a kind to the session's log.
+Write = Callable[[str, str], None]
+
+
+class AccountState(NamedTuple):
+    """What was prepared. config: with what the legs begin with; kept: the run, which the session ends."""
+
+    config: Config
+    ids: SessionIds
+    kept: KeptRun
+    locks: Sequence[HeldLock]
+
+    def close(self) -> None:
+        """Releases the accounts. The journal is closed by the session, or here if there is none."""
+        self.kept.journal.close()
+        for lock in self.locks:
+            lock.close()
+
+
+def prepare_accounts(
+    config: Config,
+    market: Environment | Mapping[str, VenueUrls],
+    signers: Mapping[str, Signer],
+    options: LiveOptions,
+    folder: Path,
+    write: Write,
+) -> AccountState:
+    """Checks the accounts and makes journal and venues agree. signers: by venue. folder: of the session.
+
+    Raises InputError, one line with the next step, if the session cannot begin; KeyboardInterrupt for a signal.
+    """
+    preparation = _Preparation(config, signers, options, folder, write)
+    try:
+        with Host(dict(config.venues), market) as host:
+            found = host.run(lambda: host.until_over(preparation.run(host)))
+    except BaseException:
+        preparation.close()
+        raise
+    if found is None:
+        preparation.close()
+        raise KeyboardInterrupt
+    return found
+
+
+class _Preparation:
+    """One preparation: what it holds until it is over."""
+
+    def __init__(
+        self, config: Config, signers: Mapping[str, Signer], options: LiveOptions, folder: Path, write: Write
+    ) -> None:
+        self._config = config
+        self._signers = dict(signers)
+        self._options = options
+        self._folder = folder
+        self._write = write
+        self._state = state_directory(config.live) / options.environment
+        self._journal: Journal | None = None
+        self._locks: list[HeldLock] = []
+        self._accounts: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Releases everything."""
+        if self._journal is not None:
+            self._journal.close()
+        for lock in self._locks:
+            lock.close()
+
+    async def run(self, host: Host) -> AccountState:
+        host.start_feeds()  # there are none
+        if host.hosts is None:
+            raise InvariantError("accounts need a list of the hosts that may be connected to")
+        self._refuse_halted()
+        legs = self._config.legs
+        symbols: dict[str, list[str]] = {}
+        for leg in legs:
+            symbols.setdefault(leg.venue, []).append(leg.symbol)
+        await host.compare_grids(symbols)
+        start = AccountStart(self._config, legs, self._signers, self._options.environment, self._folder)
+        await start.run(host, self._write, self._claim)
+        if self._journal is None or start.facts is None:
+            raise InvariantError("the accounts were not claimed")
+        with JournalReader(self._journal.path, self._options.environment) as reader:
+            known_ns = reader.known_until_ns()
+            run = self._journal.begin_run(self._run_row())
+            taken = await self._reconciled(host, reader, run, known_ns, self._journal)
+        for line in taken.lines:
+            self._write("start", line)
+        config = replace(self._config, legs=_with_openings(legs, taken.holdings, start.facts))
+        ids = SessionIds(self._journal.tag, run, time.time_ns() // MILLISECOND)
+        return AccountState(config, ids, KeptRun(self._journal, run, self._accounts), self._locks)
+
+    def _refuse_halted(self) -> None:
+        if halts := Halts(self._state).read():
+            one = halts[0]
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(one.since_ns / 1e9))
+            raise InputError(
+                f"{self._state}: halted since {since} UTC{f' ({one.reason})' if one.reason else ''}: look at the "
+                "accounts, then arb resume"
+            )
+
+    def _claim(self, account_ids: Mapping[str, str]) -> None:
+        """Takes the accounts and the journal. account_ids: by house. Raises InputError while another session has one,
+        and for the journal of another account."""
+        holder = f"process {os.getpid()}, {self._folder}"
+        environment = self._options.environment
+        accounts = {house: Account(house, environment, own) for house, own in account_ids.items()}
+        for account in accounts.values():
+            self._locks.append(lock_account(self._state, account, holder))
+        live = self._config.live
+        self._journal = Journal.open(
+            self._state / FILE, environment, flush_ms=live.flush_ms, sync=live.sync, holder=holder
+        )
+        with JournalReader(self._journal.path, environment) as reader:
+            before = {name for run in reader.runs() for name in run.accounts}
+        for house, account in accounts.items():
+            others = {name for name in before if name.startswith(f"{house}-")} - {account.name}
+            if others:
+                raise InputError(
+                    f"{self._journal.path}: is the journal of {', '.join(sorted(others))}, and the key is one of "
+                    f"{account.name}: choose another live.state_directory"
+                )
+        self._accounts = {venue: accounts[house_of(venue)].name for venue in self._signers}
+
+    def _run_row(self) -> RunRow:
+        rows = []
+        for leg in self._config.legs:
+            instrument = instrument_of_orders(leg)
+            rows.append(
+                LegRow(
+                    leg.venue,
+                    leg.symbol,
+                    self._accounts[leg.venue],
+                    leg.tick_size_text,
+                    leg.lot_size_text,
+                    instrument.base,
+                    instrument.quote,
+                    leg.is_spot,
+                )
+            )
+        text = msgspec.json.encode(self._config.as_dict(), order="deterministic")
+        return RunRow(
+            "live",
+            arb.__version__,
+            str(self._folder),
+            rows,
+            sorted(set(self._accounts.values())),
+            hashlib.sha256(text).hexdigest(),
+            time.time_ns(),
+        )
+
+    async def _reconciled(
+        self, host: Host, reader: JournalReader, run: int, known_ns: int, journal: Journal
+    ) -> TakenOver:
+        recv_window_ms = self._config.live.recv_window_ms
+        legs = self._config.legs
+        rests = {venue: HttpTradeRest(host.urls[venue].rest, host.hosts) for venue in self._signers}  # type: ignore[arg-type]
+        queries = {
+            venue: AccountQueries(
+                protocols_of(venue, self._signers[venue], recv_window_ms)[0],
+                rest,
+                {no: instrument_of_orders(leg) for no, leg in enumerate(legs) if leg.venue == venue},
+            )
+            for venue, rest in rests.items()
+        }
+        try:
+            return await Reconciliation(
+                legs,
+                queries,
+                journal,
+                reader,
+                self._accounts,
+                run=run,
+                known_ns=known_ns,
+                recv_window_ms=recv_window_ms,
+                now_ns=time.time_ns,
+                is_adopting=self._options.is_adopting,
+                is_closing_first=self._options.is_closing_first,
+            ).run()
+        finally:
+            for rest in rests.values():
+                await rest.close()
+
+
+def _with_openings(
+    legs: Sequence[Leg], holdings: Sequence[Holding], facts: AccountFacts
+) -> tuple[Leg, ...]:
+    """The legs with what they take over, and with no more than their accounts have."""
+    #: Of spot legs, by the funds that they share: what their positions have cost.
+    spent: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+    for leg, (position, price) in zip(legs, holdings, strict=True):
+        if leg.is_spot:
+            spent[leg.funds] += position * price * Decimal(repr(leg.contract_size))
+    found = []
+    for leg, (position, price) in zip(legs, holdings, strict=True):
+        balances = facts.balances[wallet_of(leg.venue)]
+        instrument = instrument_of_orders(leg)
+        base, quote = (balances.get(asset, _NOTHING) for asset in (instrument.base, instrument.quote))
+        # What positions of perpetuals tie up is their own.
+        free_quote = quote.free + spent[leg.funds] if leg.is_spot else quote.total
+        found.append(
+            replace(
+                leg,
+                opening_position=float(position),
+                opening_price=float(price),
+                base=_least(leg.base, base.free - position) if leg.is_spot else leg.base,
+                quote=_least(leg.quote, free_quote),
+            )
+        )
+    return tuple(found)
+
+
+def _least(configured: float, free: Decimal) -> float:
+    return min(configured, max(float(free), 0.0))
