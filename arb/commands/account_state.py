@@ -1,7 +1,7 @@
 """What a session has of its accounts before it trades: checks, locks, the journal, and what earlier sessions left.
 
-It runs before the strategy is compiled, since positions and balances are arguments of the strategy. A sandbox inside the
-command has new accounts, which end with it: only the checks are made there, once it has started.
+It runs before the strategy is compiled, since positions and balances are arguments of the strategy. A sandbox inside
+the command has new accounts, which end with it: only the checks are made there, once it has started.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class _Preparation:
             self._write("start", line)
         config = replace(self._config, legs=_with_openings(legs, taken.holdings, start.facts))
         ids = SessionIds(self._journal.tag, run, time.time_ns() // MILLISECOND)
-        return AccountState(config, ids, KeptRun(self._journal, run, self._accounts), self._locks)
+        return AccountState(config, ids, KeptRun(self._journal, run, self._leg_rows), self._locks)
 
     def _refuse_halted(self) -> None:
         if halts := Halts(self._state).read():
@@ -159,7 +159,7 @@ class _Preparation:
             self._state / FILE, environment, flush_ms=live.flush_ms, sync=live.sync, holder=holder
         )
         with JournalReader(self._journal.path, environment) as reader:
-            before = {name for run in reader.runs() for name in run.accounts}
+            before = reader.accounts()
         for house, account in accounts.items():
             others = {name for name in before if name.startswith(f"{house}-")} - {account.name}
             if others:
@@ -169,7 +169,7 @@ class _Preparation:
                 )
         self._accounts = {venue: accounts[house_of(venue)].name for venue in self._signers}
 
-    def _run_row(self) -> RunRow:
+    def _leg_rows(self) -> list[LegRow]:
         rows = []
         for leg in self._config.legs:
             instrument = instrument_of_orders(leg)
@@ -185,13 +185,14 @@ class _Preparation:
                     leg.is_spot,
                 )
             )
+        return rows
+
+    def _run_row(self) -> RunRow:
         text = msgspec.json.encode(self._config.as_dict(), order="deterministic")
         return RunRow(
             "live",
             arb.__version__,
             str(self._folder),
-            rows,
-            sorted(set(self._accounts.values())),
             hashlib.sha256(text).hexdigest(),
             time.time_ns(),
         )
@@ -229,9 +230,7 @@ class _Preparation:
                 await rest.close()
 
 
-def _with_openings(
-    legs: Sequence[Leg], holdings: Sequence[Holding], facts: AccountFacts
-) -> tuple[Leg, ...]:
+def _with_openings(legs: Sequence[Leg], holdings: Sequence[Holding], facts: AccountFacts) -> tuple[Leg, ...]:
     """The legs with what they take over, and with no more than their accounts have."""
     #: Of spot legs, by the funds that they share: what their positions have cost.
     spent: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)

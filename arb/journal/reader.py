@@ -178,6 +178,10 @@ class JournalReader:
         )
         return [Run._make(row) for row in rows]
 
+    def accounts(self) -> set[str]:
+        """Every account that a session has had, as `Account.name`."""
+        return {name for (name,) in self._rows("SELECT DISTINCT account FROM legs")}
+
     def legs(self, run: int) -> list[LegRow]:
         """The legs of a run."""
         rows = self._rows(
