@@ -47,7 +47,9 @@ class DeskQueries(DeskWires):
     def _ask(self, request: OrderRequest, state: OrderState | None, now: int) -> str:
         """Encodes a query: on the trade socket if the venue has it there, else by REST."""
         wire = f"{request.act.name.lower().replace('_', '')}-{self._number()}"
-        is_short = request.act in (Act.LOOK_UP, Act.TIME) and bool(self._trade_lines)
+        # While the venue limits requests, the queue of REST requests holds them back.
+        is_free = bool(self._trade_lines) and now >= self._stopped_until
+        is_short = request.act in (Act.LOOK_UP, Act.TIME) and is_free
         encode = self._protocol.encode if is_short else self._protocol.encode_rest
         self._encode(request, wire, state, now, encode)
         return wire

@@ -267,7 +267,7 @@ class DeskWires:
         if self._is_ending:
             # An order whose doubt has just ended was not cancelled yet: that is due at once.
             dues = [
-                due
+                max(due, self._stopped_until)
                 for state in self.orders.open.values()
                 if state.pending is None and state.phase < Phase.OWED
                 for due, count in [self._cancels.get(state.client_ids[0], (0, 0))]

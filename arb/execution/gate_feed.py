@@ -18,6 +18,7 @@ from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.desk_wires import Outputs
 from arb.execution.venue_desk import VenueDesk
 from arb.risk.gate import Gate, GateRequest
+from connectors.orders.limits import LimitKind, LimitUse
 from connectors.orders.model import Act
 
 _BEST_BID, _BEST_ASK = ((BOOK.names or ()).index(name) for name in ("best_bid", "best_ask"))
@@ -114,6 +115,13 @@ class GateFeed:
             wallet = next(leg.wallet for leg in gate.legs if leg.venue == venue)
             amounts = {asset: float(amount) for asset, amount in desk.facts.balances.items()}
             gate.exposure.set_balances(wallet, amounts)
+
+    def responded(self, venue: str, uses: Sequence[LimitUse], now: int) -> None:
+        """A REST request was answered, with what is used of the venue's limits."""
+        budget = self.gate.budgets[venue]
+        budget.spend(LimitKind.WEIGHT, now)
+        for use in uses:
+            budget.report(use, now)
 
     def _answered(self, desk: VenueDesk, answer: BotAnswer, now: int) -> None:
         """An answer to the bot changes what is open and held."""

@@ -380,7 +380,7 @@ class VenueDesk(DeskQueries):
             if state.pending is not None or state.phase >= Phase.OWED:
                 continue
             due, count = self._cancels.get(state.client_ids[0], (now, 0))
-            if due <= now and count < CANCELS_MAX:
+            if max(due, self._stopped_until) <= now and count < CANCELS_MAX:
                 self._cancels[state.client_ids[0]] = (now + _CANCEL_APART_NS, count + 1)
                 self.orders.cancel(state, 0, now)
                 request = self.orders.cancellation(state, 0)

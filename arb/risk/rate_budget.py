@@ -110,8 +110,8 @@ class RateBudget:
         """A request that is sent; -1: one that is not sent after all. Its weight counts as 1 until the venue says."""
         for window in self._windows[kind]:
             window.add(count, now_ns)
-        for window in self._windows[LimitKind.WEIGHT]:
-            window.add(count, now_ns)
+        if kind is not LimitKind.WEIGHT:
+            self.spend(LimitKind.WEIGHT, now_ns, count)
 
     def report(self, use: LimitUse, now_ns: int) -> None:
         """What the venue says is used of a limit; one that is not known is added if its size is given."""

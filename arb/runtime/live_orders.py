@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,11 +37,11 @@ from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.session_orders import Preflight
-from arb.runtime.trade_protocols import protocols_of
+from arb.runtime.trade_protocols import banned_with, protocols_of, uses_of
 from connectors.net.sockets import AsyncioTimers, transport_of
 from connectors.net.trade_rest import HttpTradeRest
 from connectors.orders.blanking import blanked
-from connectors.orders.model import Instrument, WireRequest
+from connectors.orders.model import Act, Instrument, WireRequest
 from connectors.orders.signing import Signer
 from connectors.trade.interfaces import Sent
 from connectors.trade.times import TradeTimes
@@ -187,6 +188,7 @@ class LiveOrders:
                 earliest=self.gateway.earliest_ts,
                 failed=self._fail,
                 apply=self._apply,
+                on_limits=partial(self._on_limits, venue),
             )
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
         for lines in self._lines.values():
@@ -366,9 +368,17 @@ class LiveOrders:
 
     def _apply(self, venue: str, outputs: Outputs, now: int, has_more: bool = False) -> None:
         self.gateway.apply(venue, outputs, now, has_more)
+        until_ns = self.gateway.desks[venue].stopped_until_ns
+        if until_ns > now:
+            for one in banned_with(venue, self._lines):
+                self._lines[one].pause(until_ns)
         if not has_more:
             self._journal.write()
         self._look_for_fault()
+
+    def _on_limits(self, venue: str, act: Act, headers: Mapping[str, str]) -> None:
+        if self.gateway.gate is not None:
+            self.gateway.gate.responded(venue, uses_of(venue, act, headers), self._now())
 
     def _later(self, call: Callable[[], None]) -> None:
         def after_step() -> None:

@@ -7,7 +7,7 @@ the desk's alarm. Whatever one of them reports is written to the private log, ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from arb.errors import InputError
@@ -17,7 +17,7 @@ from arb.runtime.private_log import Mark, PrivateLog
 from connectors.net.backoff import Alarm
 from connectors.net.interfaces import Timers, TradeRest, Transport
 from connectors.net.rate_limit import Limiter
-from connectors.orders.model import Channel, WireRequest
+from connectors.orders.model import Act, Channel, WireRequest
 from connectors.orders.protocol import OrderProtocol, UserProtocol
 from connectors.parsing.batch import Batch
 from connectors.trade.interfaces import LineEvent, Sent
@@ -58,11 +58,12 @@ class OrderLines:
         earliest: Callable[[], int],
         failed: Callable[[InputError], None],
         apply: Callable[[str, Outputs, int, bool], None],
+        on_limits: Callable[[Act, Mapping[str, str]], None] | None = None,
     ) -> None:
         """protocols: of the lines; the desk has its own. now_of: the session's time of a local time.
 
         earliest: no input is processed at an earlier time: the strategy has reached it. apply: see `Gateway.apply`.
-        failed: receives the error if the log cannot be written.
+        failed: receives the error if the log cannot be written. on_limits: see `RestLine`.
         """
         self.venue = venue
         self._desk = desk
@@ -78,7 +79,7 @@ class OrderLines:
         #: Why the last line was lost.
         self.reason = ""
         connects = Limiter(_CONNECTS, _CONNECTS_NS)
-        self._rest = RestLine(sockets.rest, sockets.timers, self, times)
+        self._rest = RestLine(sockets.rest, sockets.timers, self, times, on_limits)
         #: Whether there is a websocket for orders; without one they go by REST.
         self.takes_sockets = bool(sockets.trade)
         order_protocol, user_protocol = protocols
@@ -120,6 +121,10 @@ class OrderLines:
     def replace(self, where: str) -> None:
         """Replaces a line by a new one."""
         (self._user if where.startswith("u") else self._trade).replace(where)
+
+    def pause(self, until_ns: int) -> None:
+        """Sends no REST request before this time of the session."""
+        self._rest.pause(until_ns - self._now_of(self._timers.time_ns()))
 
     def begin(self, now_ns: int, where: str, mark: Mark, text: str | bytes) -> int:
         """Logs an input; returns its time, which is the desk's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from arb.errors import InputError
@@ -13,6 +13,8 @@ from connectors.binance.user_events import SpotUser, UsdmUser
 from connectors.bybit import limits as bybit
 from connectors.bybit.order_frames import BybitOrders
 from connectors.bybit.user_events import BybitUser
+from connectors.orders.limits import LimitUse
+from connectors.orders.model import Act
 from connectors.orders.protocol import OrderProtocol, UserProtocol
 from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 
@@ -54,6 +56,19 @@ def budgets_of(venues: Iterable[str]) -> dict[str, RateBudget]:
         venue: RateBudget(_LIMITS.get(venue, ()), shared if venue.startswith("bybit") else None)
         for venue in venues
     }
+
+
+def uses_of(venue: str, act: Act, headers: Mapping[str, str]) -> tuple[LimitUse, ...]:
+    """What the headers of a REST response say is used of the venue's limits. headers: names in lower case."""
+    if venue.startswith("bybit"):
+        return bybit.uses_of_header(act, headers)
+    return binance.uses_of_headers(headers.items())
+
+
+def banned_with(venue: str, venues: Iterable[str]) -> list[str]:
+    """Those of these venues at whose address nothing may be sent while a venue refuses everything."""
+    is_bybit = venue.startswith("bybit")
+    return [one for one in venues if one == venue or (is_bybit and one.startswith("bybit"))]
 
 
 def protocols_of(venue: str, signer: Signer, recv_window_ms: int) -> tuple[OrderProtocol, UserProtocol]:

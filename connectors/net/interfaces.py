@@ -83,6 +83,8 @@ class RestAnswer(NamedTuple):
     error: str = ""
     was_sent: bool = True
     """False only if it is certain that not a byte of the request was written."""
+    limits: tuple[tuple[str, str], ...] = ()
+    """The headers that say what is used of limits on requests; names in lower case."""
 
 
 class Rest(Protocol):

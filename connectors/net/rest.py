@@ -18,6 +18,8 @@ from connectors.units import SECOND
 BODY_BYTES_MAX = 32 << 20
 #: Most concurrent requests; further ones wait.
 REQUESTS_MAX = 16
+#: How headers begin that say what is used of limits on requests.
+_LIMIT_HEADERS = ("x-mbx-used-weight-", "x-mbx-order-count-", "x-bapi-limit")
 
 
 class HttpRest:
@@ -92,7 +94,12 @@ async def read_answer(response: aiohttp.ClientResponse, sent_ts: int) -> RestAns
             raise ValueError("an answer of more than 32 MB")
     local_ts = time.time_ns()
     retry_after_ns = _retry_after(response.headers.get("Retry-After"))
-    return RestAnswer(response.status, bytes(body), sent_ts, local_ts, retry_after_ns)
+    limits = tuple(
+        (name.lower(), text)
+        for name, text in response.headers.items()
+        if name.lower().startswith(_LIMIT_HEADERS)
+    )
+    return RestAnswer(response.status, bytes(body), sent_ts, local_ts, retry_after_ns, limits=limits)
 
 
 def _retry_after(text: str | None) -> int:

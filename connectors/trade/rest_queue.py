@@ -6,7 +6,7 @@ A request is sent at most once. One that is still queued at its deadline is neve
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from connectors.net.backoff import Alarm
 from connectors.net.interfaces import RestAnswer, Timers, TradeRest
@@ -55,11 +55,20 @@ class _Asked:
 class RestLine:
     """The queue of REST requests of one venue."""
 
-    def __init__(self, rest: TradeRest, timers: Timers, owner: LineOwner, times: TradeTimes) -> None:
+    def __init__(
+        self,
+        rest: TradeRest,
+        timers: Timers,
+        owner: LineOwner,
+        times: TradeTimes,
+        on_limits: Callable[[Act, Mapping[str, str]], None] | None = None,
+    ) -> None:
+        """on_limits: receives the act of each request that was answered, and headers about limits on requests."""
         self._rest = rest
         self._timers = timers
         self._owner = owner
         self._times = times
+        self._on_limits = on_limits
         self._heap: list[tuple[int, int, _Asked]] = []
         self._in_flight = 0
         self._count = 0
@@ -99,6 +108,10 @@ class RestLine:
         text = f"{request.method} {request.path}?{request.query}".rstrip("?")
         self._owner.own_traffic(where, True, text, self._timers.time_ns())
 
+    def pause(self, span_ns: int) -> None:
+        """Sends nothing for a while: the venue said so elsewhere. Never shortens a pause."""
+        self._banned_until = max(self._banned_until, self._timers.monotonic_ns() + span_ns)
+
     def stop(self) -> None:
         """Forgets what is queued and sends nothing more; ends of requests are still reported. Idempotent."""
         self._is_running = False
@@ -134,6 +147,8 @@ class RestLine:
 
     def _receive(self, asked: _Asked, answer: RestAnswer) -> None:
         self._in_flight -= 1
+        if self._on_limits is not None and answer.status:
+            self._on_limits(asked.request.act, dict(answer.limits))
         if answer.status in _BANS_NS:
             ban_ns = answer.retry_after_ns or _BANS_NS[answer.status]
             self._banned_until = max(self._banned_until, self._timers.monotonic_ns() + ban_ns)

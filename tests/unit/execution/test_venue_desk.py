@@ -216,3 +216,19 @@ def test_orders_of_others_are_counted_and_answer_nothing() -> None:
     desk.frame(other)
     assert desk.events[-1][0] == "foreign"
     assert (desk.desk.facts.foreign, desk.answers) == (2, [])
+
+
+def test_while_the_venue_limits_requests_nothing_goes_over_the_socket() -> None:
+    """Neither cancellations of the session's end nor queries; REST requests wait in their queue."""
+    desk = Desk()
+    desk.place()
+    desk.frame(desk.update(OrderStatus.NEW))
+    desk.sent.clear()
+    desk.frame(VenueAnswer("", Verdict.REFUSED, -1003, "", retry_after_ns=3 * SECOND), where="t1")
+    assert desk.desk.stopped_until_ns == desk.now + 3 * SECOND
+    desk.take(desk.desk.on_end(desk.now))
+    assert desk.sent == []
+    desk.pass_time(3 * SECOND - 1)
+    assert [one for one in desk.sent if one.channel is Channel.SOCKET] == []
+    desk.pass_time(1)
+    assert desk.acts == [Act.CANCEL]

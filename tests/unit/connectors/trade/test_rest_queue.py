@@ -8,7 +8,7 @@ from support.trade_lines import Lines, reply, wire
 from connectors.net.interfaces import RestAnswer
 from connectors.orders.model import Act, Channel
 from connectors.trade.interfaces import Sent
-from connectors.trade.rest_queue import IN_FLIGHT_MAX, QUEUED_MAX
+from connectors.trade.rest_queue import IN_FLIGHT_MAX, QUEUED_MAX, RestLine
 
 
 def names(lines: Lines) -> list[str]:
@@ -96,3 +96,25 @@ def test_bounds_and_stop() -> None:
     assert [wire_id for _, wire_id, *_ in lines.owner.rest] == ["full0"]
     lines.run(10)
     assert len(names(lines)) == IN_FLIGHT_MAX
+
+
+def test_a_ban_that_was_learned_elsewhere_stops_everything_too() -> None:
+    lines = Lines()
+    lines.rest.pause(S)
+    lines.rest.pause(S // 2)  # never shorter
+    lines.rest.send(wire("a", Act.CANCEL, Channel.REST))
+    lines.run(0.99)
+    assert names(lines) == []
+    lines.run(0.02)
+    assert names(lines) == ["a"]
+
+
+def test_headers_about_limits_go_to_whoever_counts_them() -> None:
+    lines, found = Lines(), list[tuple[Act, object]]()
+    rest = RestLine(
+        lines.net, lines.timers, lines.owner, lines.times, lambda act, headers: found.append((act, headers))
+    )
+    for status in (200, 0):
+        rest.send(wire("a", Act.LOOK_UP, Channel.REST))
+        lines.net.answer(status, "{}")
+    assert found == [(Act.LOOK_UP, {})]  # without a response there is nothing

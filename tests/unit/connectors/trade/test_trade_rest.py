@@ -74,6 +74,14 @@ def test_the_bytes_are_those_that_were_signed() -> None:
     assert seen[1].startswith(b"DELETE /api/v3/order?")
 
 
+def test_headers_about_limits_come_with_the_answer() -> None:
+    names = ("X-MBX-USED-WEIGHT-1M", "x-mbx-order-count-10s", "X-Bapi-Limit-Status", "X-MBX-UUID")
+    head = b"".join(f"{name}: {number}\r\n".encode() for number, name in enumerate(names))
+    ends, _ = exchanged([request("GET")], [OK.replace(b"Content", head + b"Content")])
+    limits = (("x-mbx-used-weight-1m", "0"), ("x-mbx-order-count-10s", "1"), ("x-bapi-limit-status", "2"))
+    assert ends[0].limits == limits
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_a_request_is_never_repeated(method: str) -> None:
     """Neither on a new connection nor on one that was used before, which the library would do by itself."""
