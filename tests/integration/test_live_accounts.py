@@ -1,0 +1,120 @@
+"""`arb live` with keys of an account: `--testnet` and `--demo` at a sandbox's addresses, from files to ledger."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.keyed_sandbox import KEYS, LIMITS, KeyedSandbox
+from support.command_line import arb
+from support.live_sandbox import demo_settings
+
+from arb.commands import live
+from arb.commands.verify import verify
+from arb.errors import ExitCode
+from arb.runtime import live_orders
+from arb.runtime.live_files import read_order_files
+from arb.runtime.private_log import read_private
+
+pytestmark = pytest.mark.slow
+
+PAIRS = {
+    "spot": ("binance_spot", "bybit_spot"),
+    "perpetual": ("binance_usdm", "bybit_linear"),
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedSandbox]:
+    with KeyedSandbox(tmp_path_factory.mktemp("accounts")) as served:
+        yield served
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys in variables; journals in a folder of the test; and patience with a busy machine."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(live_orders, "_OPEN_S", 240.0)
+    # It is for good, and of the whole process.
+    monkeypatch.setattr(live, "no_core_files", lambda: None)
+
+
+def words(
+    folder: Path, main: Path, venues: tuple[str, ...], *settings: str, function: str = "busy"
+) -> list[str]:
+    """What follows `arb live`: a strategy that buys, sells, rests and cancels at both legs."""
+    capital = [
+        f"capital.{venue}={{{'' if venue.endswith(('usdm', 'linear')) else 'base=1.0, '}quote=100000.0}}"
+        for venue in venues
+    ]
+    own = demo_settings(folder, function, *capital, *LIMITS, *settings)
+    return [
+        "--config", str(main), "--legs", ",".join(f"{venue}:BTCUSDT" for venue in venues), "--duration", "3s",
+        "--no-report", "--out", str(folder / "run"), *(word for one in own for word in ("--set", one)),
+    ]  # fmt: skip
+
+
+def ledger(sandbox: KeyedSandbox) -> dict[str, Any]:
+    url = next(iter(sandbox.urls.values())).rest
+    with urllib.request.urlopen(f"{url}/sandbox/ledger") as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+    return found
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_session_on_a_testnet_is_that_of_the_keys(
+    tmp_path: Path, sandbox: KeyedSandbox, pair: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venues = PAIRS[pair]
+    main = sandbox.write_config(tmp_path / "config")
+    opened: list[tuple[str, int]] = []
+    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda own, to: opened.append(to) or connect(own, to))
+    arb("live", "--testnet", *words(tmp_path, main, venues))
+    run = tmp_path / "run"
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["environment"] == "testnet"
+    assert manifest["order_tag"][0] == "t"
+    executions = read_order_files(run).executions
+    assert len(executions) > 10
+    found = verify(run)
+    assert (found.is_proven, found.differences) == (True, [])
+
+
+def test_a_demo_without_a_websocket_for_orders_takes_them_by_rest(
+    tmp_path: Path, sandbox: KeyedSandbox
+) -> None:
+    venues = PAIRS["perpetual"]
+    main = sandbox.write_config(tmp_path / "config", "demo", has_trade=False)
+    arb("live", "--demo", *words(tmp_path, main, venues))
+    run = tmp_path / "run"
+    assert json.loads((run / "manifest.json").read_text())["environment"] == "demo"
+    log = (run / "log.txt").read_text()
+    for venue in venues:
+        assert f"{venue}: there is no socket for orders: they go by REST" in log
+        sent = [line for line in read_private(run, venue) if line.mark == ">"]
+        assert sent
+        assert {line.where[0] for line in sent} == {"r"}
+    assert len(read_order_files(run).executions) > 10
+    assert verify(run).is_proven
+
+
+def test_wrong_keys_end_it_in_one_line_without_an_order(
+    tmp_path: Path, sandbox: KeyedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYBIT_SECRET_KEY", "canary3AnotherSecret5Tz8Wp3")
+    monkeypatch.setattr(live_orders, "_OPEN_S", 5.0)
+    before = ledger(sandbox)
+    main = sandbox.write_config(tmp_path / "config")
+    done = arb("live", "--testnet", *words(tmp_path, main, PAIRS["spot"]), code=ExitCode.USER_INPUT)
+    (line,) = (line for line in done.output.splitlines() if line.startswith("error: "))
+    assert "bybit_spot" in line
+    assert "canary" not in done.output
+    assert ledger(sandbox) == before
