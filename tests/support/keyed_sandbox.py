@@ -52,7 +52,7 @@ ips = ["127.0.0.1"]
 
 [accounts.mine.binance_spot]
 balances = {{ BTC = "10", USDT = "1000000" }}
-fees = {{ maker = "0.001", taker = "0.001", asset = "quote" }}
+fees = {{ maker = "0.001", taker = "0.001" }}
 
 [accounts.mine.binance_usdm]
 balances = {{ USDT = "1000000" }}
@@ -60,6 +60,8 @@ fees = {{ maker = "0.0002", taker = "0.0005" }}
 
 [accounts.mine.bybit]
 balances = {{ BTC = "10", USDT = "1000000" }}
+spot_fees = {{ maker = "0.001", taker = "0.001" }}
+linear_fees = {{ maker = "0.0002", taker = "0.00055" }}
 """
 
 
