@@ -13,11 +13,12 @@ from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.account_start import AccountStart
 from arb.commands.account_state import AccountState, Write, prepare_accounts
+from arb.commands.gate_setup import add_traded, gate_of, halts_of
 from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
 from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
-from arb.commands.order_setup import gate_of, order_setup
+from arb.commands.order_setup import order_setup
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, WrittenRun, with_end
 from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
@@ -25,7 +26,7 @@ from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
 from arb.config.account_keys import account_signers, house_of
 from arb.config.adapters import load_adapter
-from arb.config.environment import Environment, LiveOptions, environment_of
+from arb.config.environment import Environment, LiveOptions, environment_of, state_directory
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import ConfigError, InputError
@@ -141,7 +142,10 @@ class _Trading:
             orders = LiveOrders(world, own, folder, gate, preflight=start)
         else:
             own = order_setup(config, legs, signers, state.ids, self._options)
-            orders = LiveOrders(world, own, folder, gate, kept=state.kept)
+            shared = state_directory(config.live) / self._options.environment
+            add_traded(gate, shared, self._options.environment, time.time_ns())
+            halts = halts_of(shared, own.venues)
+            orders = LiveOrders(world, own, folder, gate, halts=halts, kept=state.kept)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

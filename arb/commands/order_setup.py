@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,15 +13,11 @@ from arb.config.environment import LiveOptions
 from arb.errors import InputError
 from arb.execution.ids import SessionIds, ids_of
 from arb.leg import Leg
-from arb.risk.exposure import GateLeg
-from arb.risk.gate import Gate, GateLimits
-from arb.risk.rate_budget import RateBudget
 from arb.runtime.journal import JournalContent
 from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
 from arb.runtime.live_orders import OrderSetup
 from arb.runtime.order_records import kept_records, line_counts
 from arb.runtime.private_log import PrivateLine, private_venues, read_private, until_kept
-from arb.runtime.trade_protocols import budgets_of
 from arb.verify.order_messages import CheckedStates
 from arb.verify.private_frames import DerivedOrders, derive_orders
 from connectors.orders.blanking import BlankSigner
@@ -49,41 +44,6 @@ def order_setup(
         options or LiveOptions("sandbox"),
         config.live.reconcile_s,
     )
-
-
-def gate_of(
-    config: Config,
-    legs: Sequence[Leg],
-    limits: GateLimits = GateLimits(),  # noqa: B008 - it cannot change
-    budgets: Mapping[str, RateBudget] | None = None,
-) -> Gate:
-    """The gate of a session. Legs of a pair hedge each other, those without one if they have the same base asset.
-
-    budgets: the venues' limits on requests; None: the documented ones.
-    """
-    gate_legs = [
-        GateLeg(
-            leg.venue,
-            wallet="bybit" if leg.venue.startswith("bybit") else leg.venue,
-            group=leg.pair if leg.pair >= 0 else instrument.base,
-            is_spot=leg.is_spot,
-            base=instrument.base,
-            quote=instrument.quote,
-            tick_size=leg.tick_size,
-            lot_size=leg.lot_size,
-            contract_size=leg.contract_size,
-            fee=max(leg.maker_fee, leg.taker_fee, 0.0),
-            leverage=config.risk.max_leverage,
-            lots_min=max(1, math.ceil(leg.min_qty / leg.lot_size - 1e-6)),
-            notional_min=leg.min_notional,
-            position_max=leg.position_limit if math.isfinite(leg.position_limit) else 0.0,
-        )
-        for leg, instrument in zip(legs, map(instrument_of_orders, legs), strict=True)
-    ]
-    gate = Gate(gate_legs, limits, budgets_of(leg.venue for leg in legs) if budgets is None else budgets)
-    for no, leg in enumerate(legs):
-        gate.exposure.set_position(no, round(leg.opening_position / leg.lot_size))
-    return gate
 
 
 def instrument_of_orders(leg: Leg) -> Instrument:

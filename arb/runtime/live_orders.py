@@ -106,12 +106,14 @@ class LiveOrders:
         folder: Path,
         gate: Gate | None = None,
         *,
+        halts: Callable[[], Mapping[str, str]] | None = None,
         kept: KeptRun | None = None,
         preflight: Preflight | None = None,
     ) -> None:
-        """folder: of the session. gate: None: everything is sent. kept: its run in the journal, which is closed at the
-        end. preflight: before anything is connected. Attaches the gateway to the world's port. Raises InputError.
-        """
+        """folder: of the session. gate: None: everything is sent. halts: see `GateFeed`. kept: its run in the journal,
+        which is closed at the end. preflight: before anything is connected. Attaches the gateway to the world's port.
+
+        Raises InputError."""
         self._world = world
         self._setup = setup
         self._folder = folder
@@ -131,7 +133,7 @@ class LiveOrders:
         self._unwritten: InputError | None = None
         self.fault: ArbError | None = None
         desks = setup.desks()
-        feed = GateFeed(gate, world, desks) if gate is not None else None
+        feed = GateFeed(gate, world, desks, halts) if gate is not None else None
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
         self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of)
         self.gateway.commit = self._journal.commit

@@ -12,7 +12,8 @@ from parity.live import PAIRS, SETTINGS, STRATEGIES, _dry_run_ahead, _over_answe
 from support.live_world import LiveSession, config_of
 
 from arb.bot.recorder import Recorder
-from arb.commands.order_setup import derived_orders, gate_of, written_lines
+from arb.commands.gate_setup import gate_of
+from arb.commands.order_setup import derived_orders, written_lines
 from arb.config import Config
 from arb.execution.ids import ids_of
 from arb.risk.gate import Gate, GateLimits

@@ -7,8 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from arb.commands.gate_setup import gate_of
 from arb.commands.legs import instrument_of
-from arb.commands.order_setup import gate_of, order_setup
+from arb.commands.order_setup import order_setup
 from arb.commands.sandbox_account import Key
 from arb.commands.serve import facts_of
 from arb.config import Config
@@ -18,7 +19,7 @@ from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.engine.live import LiveBot, LiveWorld
 from arb.execution.ids import SessionIds
 from arb.leg import Leg
-from arb.risk.gate import Gate
+from arb.risk.gate import Gate, GateLimits
 from arb.risk.limits import Limits
 from arb.runtime.feeds import session_streams
 from arb.runtime.live_orders import LiveOrders, OrderSetup
@@ -256,7 +257,7 @@ class LiveSession(NetSession):
 
     def _gate(self) -> Gate:
         # The simulated exchanges have no limits on requests, so that these would be the only difference.
-        return gate_of(self.config, self.legs, budgets={})
+        return gate_of(self.config, self.legs, GateLimits(), budgets={})
 
     def run(self, seconds: float) -> None:
         """Connects, trades for a time, stops the strategy, and leaves no order open."""
