@@ -21,6 +21,7 @@ from arb.accounts.facts import (
     ModeChange,
     Modes,
     OpenOrder,
+    OrderLimit,
     Position,
     Rights,
     SymbolModes,
@@ -111,6 +112,10 @@ class BinanceAccount:
         name = "privateGetOpenOrders" if venue == _SPOT else "fapiPrivateGetOpenOrders"
         return await self._client.ask(name, lambda found: [_open_order(venue, one) for one in found])
 
+    async def order_limits(self, venue: str) -> list[OrderLimit]:
+        name = "privateGetRateLimitOrder" if venue == _SPOT else "fapiPrivateGetRateLimitOrder"
+        return await self._client.ask(name, limits_of)
+
     async def test(self, venue: str, order: CheckedOrder) -> bool:
         name = "privatePostOrderTest" if venue == _SPOT else "fapiPrivatePostOrderTest"
         side = "BUY" if order.is_buy else "SELL"
@@ -196,6 +201,20 @@ def usdm_balances(found: Sequence[Mapping[str, Any]]) -> dict[str, Balance]:
 def positions_of(found: Sequence[Mapping[str, Any]]) -> list[Position]:
     rows = [Position(row["symbol"], Decimal(row["positionAmt"]), Decimal(row["entryPrice"])) for row in found]
     return [row for row in rows if row.quantity]
+
+
+def limits_of(found: Sequence[Mapping[str, Any]]) -> list[OrderLimit]:
+    return [
+        OrderLimit(
+            _span(int(row["intervalNum"]), row["interval"].lower()), int(row["limit"]), row.get("count")
+        )
+        for row in found
+        if row["rateLimitType"] == "ORDERS"
+    ]
+
+
+def _span(count: int, unit: str) -> str:
+    return f"{count} {unit}s" if count > 1 else f"1 {unit}"
 
 
 def _open_order(venue: str, row: Mapping[str, Any]) -> OpenOrder:

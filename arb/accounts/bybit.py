@@ -21,6 +21,7 @@ from arb.accounts.facts import (
     ModeChange,
     Modes,
     OpenOrder,
+    OrderLimit,
     Position,
     Rights,
     SymbolModes,
@@ -106,6 +107,9 @@ class BybitAccount:
         settled = {"settleCoin": _SETTLE} if category == "linear" else {}
         rows = await self._pages("privateGetV5OrderRealtime", "orders", category=category, **settled)
         return [_open_order(venue, row) for row in rows]
+
+    async def order_limits(self, venue: str) -> list[OrderLimit]:
+        return []
 
     async def test(self, venue: str, order: CheckedOrder) -> bool:
         """The venue has no such request for spot."""

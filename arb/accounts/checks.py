@@ -36,25 +36,27 @@ Level = Literal["ok", "warning", "refused"]
 CLOCK_MAX_NS = SECOND
 _CLOCK_WARN_NS = 250 * MILLISECOND
 _CLOCK_STEP = "let NTP set the clock (timedatectl set-ntp true, or chrony)"
-#: Codes of refused keys, signatures and addresses, and of requests with a wrong time.
+#: Codes of refused keys, signatures and addresses, of missing rights, of requests with a wrong time, of too many.
 _KEY_CODES = ("-1002", "-1022", "-2008", "-2014", "-2015", "10003", "10004", "10007", "33004", "401")
 _ADDRESS_CODES = ("10010",)
-_RIGHT_CODES = ("10005", "-1000", "-2030")
+_RIGHT_CODES = ("10005",)
 _TIME_CODES = ("-1021", "10002")
 _BUSY_CODES = ("418", "429", "-1003", "10006", "403", "10018")
+_AGAIN = "try again, arb doctor looks for the cause"
 _KINDS = {"spot": "spot", "linear": "perpetuals"}
 
 
 class StartCheck(NamedTuple):
-    """One finding. name: a venue, a house, or `venue:SYMBOL`. line: without the name."""
+    """One finding. name: a venue, a house, or `venue:SYMBOL`. step: what a person does next; "" for nothing."""
 
     name: str
     level: Level
     line: str
+    step: str = ""
 
     @property
     def text(self) -> str:
-        return f"{self.name}: {self.line}"
+        return f"{self.name}: {self.line}" + (f": {self.step}" if self.step else "")
 
 
 class Need(NamedTuple):
@@ -71,10 +73,10 @@ def clock_check(venue: str, fact: ClockFact) -> StartCheck:
     line = f"{off_ms:,.1f} ms {side} the venue's clock, round trip {trip_ms:,.1f} ms"
     sure_ns = abs(fact.offset_ns) - fact.round_trip_ns // 2
     if sure_ns > CLOCK_MAX_NS:
-        return StartCheck(
-            venue, "refused", f"this machine's clock is {line}: more than 1 s is refused: {_CLOCK_STEP}"
-        )
-    return StartCheck(venue, "warning" if sure_ns > _CLOCK_WARN_NS else "ok", line)
+        return _refused(venue, f"this machine's clock is {line}: more than 1 s is refused", _CLOCK_STEP)
+    if sure_ns > _CLOCK_WARN_NS:
+        return StartCheck(venue, "warning", line, _CLOCK_STEP)
+    return StartCheck(venue, "ok", line)
 
 
 def key_checks(
@@ -84,40 +86,21 @@ def key_checks(
     if rights is None:
         line = "what the key may do cannot be asked here: a right to withdraw would not be found"
         if environment == "live":
-            step = "write [connection] wallet_url in the file of binance_usdm"
-            return [StartCheck(house, "refused", f"{line}: {step}")]
-        return [StartCheck(house, "warning", line)]
+            return [_refused(house, line, "write [connection] wallet_url in the file of binance_usdm")]
+        return [StartCheck(house, "ok" if environment == "sandbox" else "warning", line)]
     found = []
     if rights.may_withdraw or rights.may_transfer:
-        what = " and ".join(
-            name
-            for name, may in (("withdraw", rights.may_withdraw), ("transfer", rights.may_transfer))
-            if may
-        )
-        found.append(
-            StartCheck(
-                house,
-                "refused",
-                f"the key may {what}: take this right from it at {house}, or make another key",
-            )
-        )
+        moves = (("withdraw", rights.may_withdraw), ("transfer", rights.may_transfer))
+        what = " and ".join(name for name, may in moves if may)
+        step = f"take this right from it at {house}, or make another key"
+        found.append(_refused(house, f"the key may {what}", step))
     if missing := [_KINDS[kind] for kind in kinds if kind not in rights.trades]:
-        found.append(
-            StartCheck(
-                house,
-                "refused",
-                f"the key may not trade {' and '.join(missing)}: give it this right at {house}, or choose other legs",
-            )
-        )
+        step = f"give it this right at {house}, or choose other legs"
+        found.append(_refused(house, f"the key may not trade {' and '.join(missing)}", step))
     if not rights.has_ip_list and environment != "sandbox":
         ends = f"; it expires {rights.expires}" if rights.expires else ""
-        found.append(
-            StartCheck(
-                house,
-                "warning",
-                f"the key may be used from every address{ends}: bind it to this machine's address at {house}",
-            )
-        )
+        step = f"bind it to this machine's address at {house}"
+        found.append(StartCheck(house, "warning", f"the key may be used from every address{ends}", step))
     may = " and ".join(_KINDS[kind] for kind in sorted(rights.trades, reverse=True)) or "nothing"
     return found or [StartCheck(house, "ok", f"the key trades {may}, and moves no money")]
 
@@ -127,37 +110,24 @@ def filter_checks(
 ) -> list[StartCheck]:
     """Trading and minima by the venue's listing; ticks and lots are compared before. listings: why not, if a text."""
     if isinstance(listings, str):
-        return [
-            StartCheck(
-                venue.name,
-                "refused",
-                f"its filters are not known: {listings}: try again, arb doctor looks for the cause",
-            )
-        ]
+        return [_refused(venue.name, f"its filters are not known: {listings}", _AGAIN)]
     found = []
     for symbol in symbols:
         name, listing, own = f"{venue.name}:{symbol}", listings.get(symbol), venue.symbols[symbol]
         if listing is None:
-            found.append(StartCheck(name, "refused", "the venue does not list it: choose another leg"))
+            found.append(_refused(name, "the venue does not list it", "choose another leg"))
             continue
         if not listing.is_trading:
-            found.append(
-                StartCheck(name, "refused", "the venue does not trade it now: choose another leg, or wait")
-            )
+            found.append(_refused(name, "the venue does not trade it now", "choose another leg, or wait"))
         min_qty = own.lot_size if own.min_qty is None else repr(own.min_qty)
         for key, ours, theirs in (
             ("min_qty", min_qty, listing.min_qty),
             ("min_notional", repr(own.min_notional), listing.min_notional),
         ):
             if theirs and Decimal(ours) < Decimal(theirs):
-                found.append(
-                    StartCheck(
-                        name,
-                        "refused",
-                        f"{key} is {shown(ours)}, the venue refuses orders below {shown(theirs)}: write {key} = "
-                        f"{shown(theirs)} in [symbols.{symbol}] of {venue.file}",
-                    )
-                )
+                line = f"{key} is {shown(ours)}, the venue refuses orders below {shown(theirs)}"
+                step = f"write {key} = {shown(theirs)} in [symbols.{symbol}] of {venue.file}"
+                found.append(_refused(name, line, step))
     return found or [StartCheck(venue.name, "ok", f"{', '.join(symbols)} as in {venue.file}")]
 
 
@@ -179,11 +149,8 @@ def mode_changes(modes: Modes, wish: Account, symbols: Sequence[str]) -> list[Mo
 def settings_check(venue: str, wish: Account, before: Modes, after: Modes) -> StartCheck:
     """The settings after the preparation. before: as they were found."""
     if left := mode_changes(after, wish, list(after.symbols)):
-        return StartCheck(
-            venue,
-            "refused",
-            f"{' and '.join(change_text(change) for change in left)} did not last: look at the account's settings",
-        )
+        what = " and ".join(change_text(change) for change in left)
+        return _refused(venue, f"{what} did not last", "look at the account's settings")
     made = mode_changes(before, wish, list(before.symbols))
     line = f"one-way mode, {wish.margin_mode} margin, leverage {shown(repr(wish.leverage))}"
     if made:
@@ -204,11 +171,8 @@ def change_text(change: ModeChange) -> str:
 
 def refused_change(venue: str, change: ModeChange, error: AccountError) -> StartCheck:
     """A setting that the venue refuses, mostly because of open orders or positions."""
-    return StartCheck(
-        venue,
-        "refused",
-        f"{change_text(change)} cannot be set ({error.code} {error.text}): close what is open there, or set it by hand",
-    )
+    line = f"{change_text(change)} cannot be set ({error.code} {error.text})"
+    return _refused(venue, line, "close what is open there, or set it by hand")
 
 
 def fee_checks(
@@ -230,27 +194,18 @@ def fee_checks(
                 for key, ours, theirs in wrong
             )
             lines = ", ".join(f"{key} = {shown(theirs[0])}" for key, _, theirs in wrong)
-            found.append(StartCheck(name, "refused", f"{what}: write {lines} in [fees] of {venue.file}"))
+            found.append(_refused(name, what, f"write {lines} in [fees] of {venue.file}"))
         is_named = one.paid_in not in (IN_QUOTE, IN_RECEIVED)
         if wish.fee_asset not in (None, one.paid_in):
-            found.append(
-                StartCheck(
-                    name,
-                    "refused",
-                    f'the account pays fees in "{one.paid_in}", [account.{venue.name}] fee_asset is '
-                    f'"{wish.fee_asset}": change it there, or at the venue',
-                )
-            )
+            line = f'the account pays fees in "{one.paid_in}", [account.{venue.name}] fee_asset is "{wish.fee_asset}"'
+            found.append(_refused(name, line, "change it there, or at the venue"))
         elif one.paid_in != fees.asset and (is_named or not is_sandbox):
+            line = f'[fees] asset is "{fees.asset}", the account pays fees in "{one.paid_in}"'
             price = f", with the price of {one.paid_in}" if is_named else ""
-            found.append(
-                StartCheck(
-                    name,
-                    "refused",
-                    f'[fees] asset is "{fees.asset}", the account pays fees in "{one.paid_in}": write asset = '
-                    f'"{one.paid_in}"{price} in [fees] of {venue.file}, or change it at the venue',
-                )
+            step = (
+                f'write asset = "{one.paid_in}"{price} in [fees] of {venue.file}, or change it at the venue'
             )
+            found.append(_refused(name, line, step))
     line = f"maker {shown(repr(fees.maker))}, taker {shown(repr(fees.taker))}, paid in {fees.asset}"
     return found or [StartCheck(venue.name, "ok", line)]
 
@@ -267,17 +222,16 @@ def balance_checks(
             continue
         line = f"{shown(free)} {asset} are free, [capital] counts on {shown(need.amount)}"
         if free < need.least:
-            line += f", and the least order needs {shown(need.least)}: transfer {asset}, or choose other legs"
-            found.append(StartCheck(wallet, "refused", line))
+            line += f", and the least order needs {shown(need.least)}"
+            found.append(_refused(wallet, line, f"transfer {asset}, or choose other legs"))
         else:
             found.append(StartCheck(wallet, "warning", f"{line}: orders beyond what is free are refused"))
     return found or [StartCheck(wallet, "ok", f"{', '.join(have) or 'nothing'} free")]
 
 
-def failed_check(name: str, file: str, error: AccountError) -> StartCheck:
-    """A question that was refused or not answered. file: names the key."""
+def failed_check(name: str, file: str, error: AccountError, step: str = _AGAIN) -> StartCheck:
+    """A question that was refused or not answered. file: names the key. step: for causes that are not known here."""
     what = f"{error.code} {error.text}".strip() or "no answer"
-    step = "try again, arb doctor looks for the cause"
     if error.code in _KEY_CODES:
         step = f"look at [auth] of {file}: key, secret, environment, and the key's addresses must belong together"
     elif error.code in _ADDRESS_CODES:
@@ -288,7 +242,11 @@ def failed_check(name: str, file: str, error: AccountError) -> StartCheck:
         step = _CLOCK_STEP
     elif error.code in _BUSY_CODES:
         step = "wait ten minutes, and run fewer clients from this address"
-    return StartCheck(name, "refused", f"{error.request.rpartition('://')[2]}: {what}: {step}")
+    return _refused(name, f"{error.request.rpartition('://')[2]}: {what}", step)
+
+
+def _refused(name: str, line: str, step: str) -> StartCheck:
+    return StartCheck(name, "refused", line, step)
 
 
 def shown(number: Decimal | str) -> str:

@@ -104,6 +104,14 @@ class OpenOrder(NamedTuple):
     filled: Decimal
 
 
+class OrderLimit(NamedTuple):
+    """Most orders in a time. interval: such as "10 seconds"; used: of it, None where the venue does not say."""
+
+    interval: str
+    limit: int
+    used: int | None
+
+
 class CheckedOrder(NamedTuple):
     """A limit order that a venue checks and does not place. Price and quantity as on the wire."""
 
@@ -145,6 +153,9 @@ class AccountClient(Protocol):
 
     async def open_orders(self, venue: str) -> list[OpenOrder]:
         """All open orders at a venue."""
+
+    async def order_limits(self, venue: str) -> list[OrderLimit]:
+        """The account's limits of orders; empty where the venue tells them only in its answers' headers."""
 
     async def test(self, venue: str, order: CheckedOrder) -> bool:
         """Has an order checked, which is not placed; False where the venue has no such request."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
@@ -70,6 +70,10 @@ class StartSetup(NamedTuple):
     def wish(self, venue: str) -> Account:
         return self.wishes.get(venue, Account())
 
+    def kinds(self, house: str) -> list[str]:
+        """Of the house's venues: "spot", "linear"."""
+        return list(dict.fromkeys(one.kind for name, one in self.venues.items() if house_of(name) == house))
+
     @property
     def perpetuals(self) -> list[str]:
         return [name for name, venue in self.venues.items() if not venue.is_spot]
@@ -104,23 +108,17 @@ async def check_accounts(
     settings or later ones.
     """
     clocks = await _clocks(setup, clients, report)
-    asked = _Questions(setup, clients)
+    asked = Questions(setup, clients)
     try:
         ids = await _answered(asked.ids, setup)
         rights = await _answered(asked.rights, setup)
-        kinds = {
-            house: list(
-                dict.fromkeys(one.kind for name, one in setup.venues.items() if house_of(name) == house)
-            )
-            for house in clients
-        }
         _judge(
             report,
             "key",
             [
                 one
                 for house, own in rights.items()
-                for one in key_checks(house, own, kinds[house], setup.environment)
+                for one in key_checks(house, own, setup.kinds(house), setup.environment)
             ],
         )
         _judge(
@@ -194,7 +192,7 @@ def account_needs(legs: Sequence[Leg]) -> dict[str, dict[str, Need]]:
     return dict(needs)
 
 
-class _Questions:
+class Questions:
     """Everything that is asked at once, as tasks by house, venue or wallet."""
 
     def __init__(self, setup: StartSetup, clients: Mapping[str, AccountClient]) -> None:
@@ -222,8 +220,10 @@ def _task(question: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     return asyncio.create_task(question)
 
 
-async def _answered(asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup) -> dict[str, _T]:
-    """The answers by name. Raises InputError with what was refused or not answered."""
+async def answers_of(
+    asked: Mapping[str, Awaitable[_T]], setup: StartSetup
+) -> tuple[dict[str, _T], list[StartCheck]]:
+    """The answers by name, and what was refused or not answered."""
     found = await asyncio.gather(*asked.values(), return_exceptions=True)
     answers, failures = {}, []
     for name, one in zip(asked, found, strict=True):
@@ -234,6 +234,12 @@ async def _answered(asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup) ->
             raise one
         else:
             answers[name] = one
+    return answers, failures
+
+
+async def _answered(asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup) -> dict[str, _T]:
+    """The answers by name. Raises InputError with what was refused or not answered."""
+    answers, failures = await answers_of(asked, setup)
     _refuse(failures)
     return answers
 

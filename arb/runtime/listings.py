@@ -182,9 +182,11 @@ async def listed(
     return found
 
 
-async def mid_of(venue: VenueConfig, symbol: str, timeout_s: float) -> float:
-    """The mid of a symbol's best bid and ask at a venue; NaN if it is not available."""
-    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, timeout_s)
+async def mid_of(
+    venue: VenueConfig, symbol: str, timeout_s: float, hosts: AllowedHosts | None = None
+) -> float:
+    """The mid of a symbol's best bid and ask at a venue; NaN if it is not available. hosts: None: any."""
+    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, timeout_s, hosts)
     request = adapter.touch_request(symbol)
     try:
         answer = await rest.ask(request) if request is not None else None

@@ -28,7 +28,12 @@ from support.live_sandbox import LiveSandbox, free_ports
 SPOT = ("binance_spot", "bybit_spot")
 PERPETUAL = ("binance_usdm", "bybit_linear")
 KEYS = {
-    house: {"venue": house, "id": f"{house}00000000key", "secret": f"{house} secret", "ips": ["127.0.0.1"]}
+    house: {
+        "venue": house,
+        "id": f"{house}00000000key",
+        "secret": f"{house}-secret-of-a-test",
+        "ips": ["127.0.0.1"],
+    }
     for house in ("binance", "bybit")
 }
 BALANCES = {"USDT": "20000", "BTC": "5"}

@@ -1,0 +1,164 @@
+"""`arb doctor --live`, and refusals of `arb live`, with keys from the environment on a sandbox in a testnet's place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.account_sandbox import KEYS, PERPETUAL, SPOT, AccountSandbox
+from support.command_line import arb
+
+from arb.config import write_templates
+from arb.errors import ExitCode
+
+pytestmark = pytest.mark.slow
+
+ALL = (*SPOT, *PERPETUAL)
+HELD = [{"symbol": "BTCUSDT", "quantity": "-0.05", "entry": "42000"}]
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_keys(monkeypatch)
+
+
+def set_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets the variables, which a command removes once it has read them."""
+    for house, key in KEYS.items():
+        monkeypatch.setenv(f"{house.upper()}_API_KEY", key["id"])
+        monkeypatch.setenv(f"{house.upper()}_SECRET_KEY", key["secret"])
+
+
+def words(folder: Path, sandbox: AccountSandbox, *settings: str, venues: tuple[str, ...] = ALL) -> list[str]:
+    """Options with which the sandbox is the testnet."""
+    if not (folder / "config").exists():
+        write_templates(folder / "config")
+    own = [
+        f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in venues])}",
+        *(f'{venue}.fees.asset="received"' for venue in venues if venue in SPOT),
+        *(f"capital.{one}={{{'base=1.0, ' if one in SPOT else ''}quote=5000.0}}" for one in venues),
+        *("live.max_notional=1000.0", "live.max_daily_notional=10000.0"),
+        *settings,
+    ]
+    for venue in venues:
+        urls = sandbox.urls[venue]
+        table = f"{{websocket_url='{urls.websocket}', rest_api_url='{urls.rest}', trade_url='{urls.trade}'"
+        own.append(f"{venue}.testnet={table}, user_url='{urls.user}'}}")
+    given = [word for one in own for word in ("--set", one)]
+    return ["--testnet", "--config", str(folder / "config" / "arbitrage.toml"), *given]
+
+
+def examined(folder: Path, sandbox: AccountSandbox, *settings: str, code: ExitCode) -> dict[str, Any]:
+    """The checks by name."""
+    with sandbox:
+        done = arb("doctor", "--live", "--json", *words(folder, sandbox, *settings), code=code)
+    assert sandbox.orders == []
+    assert not any(key["id"] in done.output or key["secret"] in done.output for key in KEYS.values())
+    return {line["name"]: line for line in map(json.loads, done.output.splitlines())}
+
+
+def test_an_account_that_is_well(tmp_path: Path) -> None:
+    found = examined(tmp_path, AccountSandbox(tmp_path, bybit={"positions": HELD}), code=ExitCode.DONE)
+    assert {line["level"] for line in found.values()} == {"ok"}
+    for venue in ALL:
+        for topic in ("clock", "filters", "fees", "limits", "orders"):
+            assert f"{venue} {topic}" in found
+    assert found["binance_usdm settings"]["text"] == "as configured"
+    assert (
+        found["binance_spot limits"]["text"]
+        == "50 orders in 10 seconds (0 used), 160,000 orders in 1 day (0 used)"
+    )
+    assert found["bybit_linear positions"]["text"] == "1 position: -0.05 BTCUSDT from 42000"
+    assert (
+        found["bybit_spot:BTCUSDT order test"]["text"] == "the venue has no request that only checks an order"
+    )
+    assert found["binance_spot:BTCUSDT order test"]["text"].endswith(" would be taken; it was not placed")
+
+
+def test_everything_that_is_wrong_is_found_at_once_and_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = AccountSandbox(
+        tmp_path,
+        keys={"binance": {"permissions": ["read", "spot", "futures", "withdraw"], "ips": []}},
+        binance_usdm={"position_mode": "hedge", "leverage": 20, "balances": {"USDT": "1"}},
+        bybit={"linear_fees": {"maker": "0", "taker": "0.0001"}},
+    )
+    with sandbox:
+        options = words(tmp_path, sandbox, "bybit_spot.symbols.BTCUSDT.min_notional=1.0")
+        for _ in range(2):
+            set_keys(monkeypatch)
+            done = arb("doctor", "--live", "--json", *options, code=ExitCode.DIFFERENCES)
+            lines = [json.loads(line) for line in done.output.splitlines()]
+            failed = {line["name"]: line for line in lines if line["level"] == "fail"}
+            assert failed.keys() == {
+                "binance key", "bybit_spot:BTCUSDT filters", "bybit_linear:BTCUSDT fees", "binance_usdm balances",
+                "binance_usdm:BTCUSDT order test",
+            }  # fmt: skip
+            assert failed["binance key"]["next_step"].startswith("take this right from it")
+            (settings,) = (line for line in lines if line["name"] == "binance_usdm settings")
+            assert settings["text"] == "arb live would set one-way mode, leverage 1 of BTCUSDT"
+    assert sandbox.orders == []
+
+
+def test_a_wrong_secret_fails_every_question_and_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYBIT_SECRET_KEY", "another-secret")
+    found = examined(tmp_path, AccountSandbox(tmp_path), code=ExitCode.DIFFERENCES)
+    failed = {name for name, line in found.items() if line["level"] == "fail"}
+    assert {"bybit key", "bybit_spot fees", "bybit balances", "bybit_spot orders"} <= failed
+    assert all(name.startswith("bybit") for name in failed)
+    assert str(tmp_path / "config" / "bybit.toml") in found["bybit key"]["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--live", "--testnet", "--demo"], "--testnet and --demo exclude each other"),
+        (["--testnet"], "--testnet: only of accounts; give --live as well"),
+        (["--live", "--sandbox", "--symbols", "BTCUSDT"], "--symbols: not with --live"),
+    ],
+)
+def test_options_that_do_not_fit(options: list[str], told: str) -> None:
+    assert told in arb("doctor", *options, code=ExitCode.USER_INPUT).output
+
+
+def test_missing_keys_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with AccountSandbox(tmp_path) as sandbox:
+        for command in (["doctor", "--live"], ["live"]):
+            set_keys(monkeypatch)
+            monkeypatch.delenv("BINANCE_API_KEY")
+            done = arb(*command, *words(tmp_path, sandbox), code=ExitCode.USER_INPUT)
+            assert "BINANCE_API_KEY" in done.output
+    assert sandbox.orders == []
+
+
+@pytest.mark.parametrize(
+    ("account", "told"),
+    [
+        (
+            {"keys": {"binance": {"permissions": ["read", "spot", "withdraw"]}}},
+            "binance: the key may withdraw: ",
+        ),
+        (
+            {"bybit": {"balances": {"USDT": "1"}}},
+            "bybit: 0 BTC are free, [capital] counts on 1, and the least order",
+        ),
+        (
+            {"binance_spot": {"fees": {"maker": "0", "taker": "0"}}},
+            "binance_spot:BTCUSDT: maker is 0.001, the account",
+        ),
+    ],
+)
+def test_arb_live_ends_before_an_order_with_the_refusal(
+    tmp_path: Path, account: dict[str, Any], told: str
+) -> None:
+    with AccountSandbox(tmp_path, **account) as sandbox:
+        options = words(tmp_path, sandbox, f'live.state_directory="{tmp_path / "state"}"', venues=SPOT)
+        done = arb("live", *options, "--out", str(tmp_path / "run"), code=ExitCode.USER_INPUT)
+    assert f"error: {told}" in done.output
+    assert "Traceback" not in done.output
+    assert sandbox.orders == []
