@@ -14,10 +14,12 @@ from typing import Literal, NamedTuple
 import msgspec
 import platformdirs
 
+from arb.config.adapters import load_adapter
 from arb.config.live_keys import Live
 from arb.config.model import VenueConfig
 from arb.errors import ConfigError
 from arb.sandbox.serve.urls import VenueUrls
+from connectors.model import Stream
 from connectors.net.hosts import ListedHosts
 
 EnvironmentName = Literal["live", "testnet", "demo", "sandbox"]
@@ -106,5 +108,9 @@ def _pointed(name: EnvironmentName, venue: VenueConfig) -> VenueConfig:
 
 
 def _addresses(venue: VenueConfig, urls: VenueUrls) -> Iterator[str]:
-    yield from (urls.websocket, *venue.connection.websocket_fallback_urls, urls.rest, urls.user)
+    adapter = load_adapter(venue)
+    for base in (urls.websocket, *venue.connection.websocket_fallback_urls):
+        # The adapter adds its own path, or replaces the file's.
+        yield from sorted({adapter.url(base, adapter.route(stream)) for stream in Stream})
+    yield from (urls.rest, urls.user)
     yield from (url for url in (urls.trade, urls.wallet) if url)
