@@ -7,6 +7,7 @@ venue's own codes: ccxt's classes for them depend on the host's name. Imported b
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import sys
@@ -27,6 +28,11 @@ _T = TypeVar("_T")
 
 #: How long an answer may take.
 _ANSWER_MS = 10_000
+#: How often a question is asked, and the pause: limits of an account are of a second.
+_TRIES, _PAUSE_S = 3, 1.0
+#: Codes of what may pass: no answer, the venue's own faults, too many requests in a second.
+_TOO_SOON = "10006"
+_PASSING = frozenset(("", "500", "502", "503", "504", "-1000", "-1001", "-1007", "-1008", "10016", _TOO_SOON))
 #: Characters of a venue's text in a message.
 _TEXT_MAX = 200
 #: ccxt wants a secret; signatures are the signer's.
@@ -70,23 +76,36 @@ class CcxtClient:
         self._ccxt.options["timeDifference"] = -(offset_ns // MILLISECOND)
 
     async def ask(self, name: str, parse: Callable[[Any], _T], **params: Any) -> _T:
-        """What `parse` makes of the answer of one of ccxt's raw endpoints. Raises AccountError, InputError."""
+        """What `parse` makes of the answer of one of ccxt's raw endpoints. Raises AccountError, InputError.
+
+        A question that is not answered, or comes too soon after others, is asked again, twice; a change is made once.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._ask(name, parse, params)
+            except AccountError as error:
+                if error.code not in _PASSING or ("Get" not in name and error.code != _TOO_SOON):
+                    raise
+            await asyncio.sleep(_PAUSE_S)
+        return await self._ask(name, parse, params)
+
+    async def _ask(self, name: str, parse: Callable[[Any], _T], params: dict[str, Any]) -> _T:
         try:
             answer = await getattr(self._ccxt, name)(params)
         except AccountError:
             raise
         except HostRefusedError as error:
-            raise AccountError(self.house, name, "", str(error)) from None
+            raise AccountError(self.house, name, "host", str(error)) from None
         except _base_error() as error:
             cause = error.__cause__
             why = (str(cause) or type(cause).__name__) if cause is not None else str(error)
-            raise AccountError(self.house, name, "", _shown(why)) from None
+            code = "" if cause is not None else "ccxt"
+            raise AccountError(self.house, name, code, _shown(why)) from None
         try:
             return parse(answer)
         except (KeyError, IndexError, TypeError, ValueError, InvalidOperation, AttributeError) as error:
-            raise AccountError(
-                self.house, name, "", f"the answer is not as documented ({type(error).__name__}: {error})"
-            ) from None
+            text = f"the answer is not as documented ({type(error).__name__}: {error})"
+            raise AccountError(self.house, name, "answer", _shown(text)) from None
 
     async def close(self) -> None:
         """Closes the connections and the file of answers."""

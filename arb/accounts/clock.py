@@ -16,21 +16,25 @@ _ANSWER_S = 5.0
 
 
 async def sample_clock(venue: VenueConfig, hosts: AllowedHosts) -> ClockFact:
-    """The sample with the shortest round trip of five, one after the other. Raises AccountError."""
+    """The sample with the shortest round trip of five, one after the other. Raises AccountError if there is none."""
     adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, _ANSWER_S, hosts)
-    found = []
+    found: list[tuple[int, int]] = []
+    code, text = "", ""
     try:
         for _ in range(SAMPLES):
             answer = await rest.ask(adapter.time_request())
             if answer.status != 200:
-                code = str(answer.status or "")
-                raise AccountError(house_of(venue.name), f"time of {venue.name}", code, answer.error)
+                code, text = str(answer.status or ""), answer.error
+                continue
             try:
                 sample = clock_sample(answer.sent_ts, adapter.time_of(answer.body), answer.local_ts)
             except DecodeError as error:
-                raise AccountError(house_of(venue.name), f"time of {venue.name}", "", str(error)) from None
+                code, text = "answer", str(error)
+                continue
             found.append((answer.local_ts - answer.sent_ts, sample.skew_ns))
     finally:
         await rest.close()
+    if not found:
+        raise AccountError(house_of(venue.name), f"time of {venue.name}", code, text)
     round_trip_ns, offset_ns = min(found)
     return ClockFact(offset_ns, round_trip_ns, len(found))

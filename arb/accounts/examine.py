@@ -99,7 +99,7 @@ def smallest_order(leg: Leg, mid: float) -> CheckedOrder:
         Decimal(repr(leg.min_qty)), Decimal(repr(leg.min_notional)) / price / Decimal(repr(leg.contract_size))
     )
     quantity = max(Decimal(1), (least / lot).to_integral_value(ROUND_CEILING)) * lot
-    return CheckedOrder(leg.symbol, f"{price:f}", f"{quantity:f}")
+    return CheckedOrder(leg.symbol, shown(price), shown(quantity))
 
 
 async def _left_open(

@@ -17,7 +17,8 @@ MarginMode = Literal["cross", "isolated", "portfolio"]
 class AccountError(InputError):
     """A question to a venue about an account was refused or not answered. One line, without secrets.
 
-    code: the venue's, or the HTTP status; "" without an answer. text: the venue's words.
+    code: the venue's, or the HTTP status; "" without an answer; "host", "answer" or "ccxt" if it is our side that
+    refuses. text: the venue's words, or why.
     """
 
     def __init__(self, house: str, request: str, code: str, text: str) -> None:

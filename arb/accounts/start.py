@@ -247,8 +247,10 @@ async def _answered(asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup) ->
 async def _clocks(
     setup: StartSetup, clients: Mapping[str, AccountClient], report: Report
 ) -> dict[str, ClockFact]:
-    found = await asyncio.gather(*(sample_clock(venue, setup.hosts) for venue in setup.venues.values()))
-    clocks = dict(zip(setup.venues, found, strict=True))
+    clocks, failures = await answers_of(
+        {name: sample_clock(venue, setup.hosts) for name, venue in setup.venues.items()}, setup
+    )
+    _refuse(failures)
     _judge(report, "clock", [clock_check(name, clock) for name, clock in clocks.items()])
     for name, clock in clocks.items():
         clients[house_of(name)].set_clock(clock.offset_ns)

@@ -23,7 +23,7 @@ from support.account_sandbox import (
     when_priced,
 )
 
-from arb.accounts.facts import Balance, CheckedOrder
+from arb.accounts.facts import Balance, CheckedOrder, ModeChange, SymbolModes
 from arb.config.live_keys import Account
 from arb.errors import ExitCode, InputError
 
@@ -327,6 +327,54 @@ def test_a_clock_that_is_two_seconds_off_is_refused(tmp_path: Path) -> None:
     assert re.match(r"bybit_spot: this machine's clock is (1,99\d|2,00\d)\.", str(raised.value))
     assert "more than 1 s is refused: let NTP set the clock" in str(raised.value)
     assert sandbox.orders == []
+
+
+def test_a_venue_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    with AccountSandbox(tmp_path) as sandbox:
+        config = config_of(tmp_path, SPOT)
+        urls = dict(sandbox.urls)
+    with pytest.raises(InputError) as raised:
+        asyncio.run(start_at(urls, config))
+    lines = str(raised.value).split("; ")
+    assert [line.partition(":")[0] for line in lines] == ["binance_spot", "bybit_spot"]
+    assert all("Cannot connect" in line and line.endswith("arb doctor looks for the cause") for line in lines)
+
+
+@pytest.mark.parametrize("venue", PERPETUAL)
+def test_a_setting_that_is_made_already_is_no_error(tmp_path: Path, venue: str) -> None:
+    async def change(urls: Any) -> None:
+        (client,) = clients_at(urls, [venue], signers()).values()
+        mode = "isolated" if venue == "binance_usdm" else "cross"
+        try:
+            for _ in range(2):
+                await client.change(ModeChange("one_way"))
+                await client.change(ModeChange("margin_mode", "BTCUSDT", mode))
+                await client.change(ModeChange("leverage", "BTCUSDT", "7"))
+            if venue == "binance_usdm":
+                await client.change(ModeChange("single_asset"))
+            modes = await client.modes(["BTCUSDT"])
+        finally:
+            await client.close()
+        assert modes == (False, False, {"BTCUSDT": SymbolModes(mode, Decimal(7))})  # type: ignore[arg-type]
+
+    with AccountSandbox(tmp_path) as sandbox:
+        asyncio.run(change(sandbox.urls))
+
+
+def test_questions_that_come_too_soon_are_asked_again(tmp_path: Path) -> None:
+    async def ask(urls: Any) -> list[Any]:
+        clients = clients_at(urls, ["bybit_linear"], signers())
+        try:
+            return await asyncio.gather(
+                *(clients["bybit"].fees("bybit_linear", ["BTCUSDT"]) for _ in range(8))
+            )
+        finally:
+            await clients["bybit"].close()
+
+    with AccountSandbox(tmp_path) as sandbox:
+        found = asyncio.run(ask(sandbox.urls))
+    assert len(found) == 8, "of which the venue answers five a second"
+    assert all(one == found[0] for one in found)
 
 
 def test_open_orders_positions_and_test_orders(tmp_path: Path) -> None:
