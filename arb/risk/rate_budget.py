@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from connectors.orders.limits import LimitKind, LimitUse, VenueLimit
 
-#: Shares of a limit that orders may use: those that open, and those that reduce.
+#: Shares of a limit below which orders stay: those that open, and those that reduce.
 OPENING_SHARE, REDUCING_SHARE = 0.5, 0.9
 #: Parts of a window in which own requests are counted together.
 _PARTS = 10
@@ -102,7 +102,7 @@ class RateBudget:
     def has_room(self, kind: LimitKind, share: float, now_ns: int) -> bool:
         """Whether one more request keeps its windows, and those of weight, below this share of their limits."""
         for window in self._windows[kind]:
-            if window.used(now_ns) + 1 > share * window.most:
+            if window.used(now_ns) + 1 >= share * window.most:
                 return False
         return kind is LimitKind.WEIGHT or self.has_room(LimitKind.WEIGHT, share, now_ns)
 

@@ -21,7 +21,7 @@ def budget(most: int = 10, weight: int = 100) -> RateBudget:
 def test_orders_that_open_leave_half() -> None:
     made = budget()
     for no in range(6):
-        assert made.has_room(ORDERS, OPENING_SHARE, NOW) is (no < 5)
+        assert made.has_room(ORDERS, OPENING_SHARE, NOW) is (no < 4)
         made.spend(ORDERS, NOW)
     assert made.has_room(ORDERS, 1.0, NOW)
     assert made.has_room(LimitKind.CANCELS, 1.0, NOW)
@@ -36,10 +36,10 @@ def test_requests_leave_the_window_after_it() -> None:
 
 def test_a_request_that_is_not_sent_after_all_is_given_back() -> None:
     made = budget()
-    made.spend(ORDERS, NOW, 5)
+    made.spend(ORDERS, NOW, 4)
     made.spend(ORDERS, NOW, -1)
     assert made.has_room(ORDERS, OPENING_SHARE, NOW)
-    assert made.used(ORDERS, NOW) == [(10 * SECOND, 4, 10)]
+    assert made.used(ORDERS, NOW) == [(10 * SECOND, 3, 10)]
 
 
 def test_the_venue_counts_what_others_send_until_its_window_ends() -> None:
@@ -62,7 +62,7 @@ def test_the_venue_says_until_when_its_figure_holds() -> None:
 def test_the_venue_changes_a_limit_or_names_another() -> None:
     made = budget()
     made.report(LimitUse(ORDERS, 10 * SECOND, used=0, most=100), NOW)
-    made.spend(ORDERS, NOW, 49)
+    made.spend(ORDERS, NOW, 48)
     assert made.has_room(ORDERS, OPENING_SHARE, NOW)
     made.report(LimitUse(ORDERS, 86_400 * SECOND, used=99), NOW)  # of unknown size
     assert made.has_room(ORDERS, OPENING_SHARE, NOW)
