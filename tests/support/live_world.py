@@ -24,6 +24,7 @@ from arb.risk.limits import Limits
 from arb.runtime.feeds import session_streams
 from arb.runtime.live_orders import LiveOrders, OrderSetup
 from arb.runtime.live_rows import LiveDriver
+from arb.runtime.order_journal import KeptRun
 from arb.runtime.order_lines import OrderLines, Sockets
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog
 from arb.runtime.session import Session
@@ -83,14 +84,23 @@ class Made(NamedTuple):
 class NetOrders(LiveOrders):
     """The product's orders, with lines over the simulated network."""
 
-    def __init__(self, world: LiveWorld, setup: OrderSetup, folder: Path, gate: Gate, net: LiveNet) -> None:
+    def __init__(
+        self,
+        world: LiveWorld,
+        setup: OrderSetup,
+        folder: Path,
+        gate: Gate,
+        net: LiveNet,
+        kept: KeptRun | None,
+    ) -> None:
         self._net = net
-        super().__init__(world, setup, folder, gate)
+        super().__init__(world, setup, folder, gate, kept=kept)
 
     def connect(self, session: Session) -> None:
         """`open` without waiting."""
         timers = self._net.timers
         self._session = session
+        self._journal.open()
         self.gateway.wake = lambda now: _call(timers, Turn.WAKE, lambda: session.on_answers(now))
         setup = self._setup
         for no, leg in enumerate(setup.legs):
@@ -125,11 +135,14 @@ class NetOrders(LiveOrders):
         for log in self._logs.values():
             log.close()
         self._world.settle(self._now())
+        self._end_run()
 
     def _later(self, call: Callable[[], None]) -> None:
         def after_step() -> None:
             call()
             self._note_taken()
+            self._journal.write()
+            self._look_for_fault()
             for log in self._logs.values():
                 log.flush()
 
@@ -215,7 +228,12 @@ class NetSession:
         self.recorder.close()
 
     def _pass(self, span_ns: int) -> None:
-        self.timers.run(self.timers.now + span_ns, lambda: self.driver.next_due, self.session.on_time)
+        # As the host: a session that has failed resumes its strategy no more.
+        self.timers.run(
+            self.timers.now + span_ns,
+            lambda: 1 << 62 if self.session.fault is not None else self.driver.next_due,
+            self.session.on_time,
+        )
         if self.session.fault is not None:
             raise self.session.fault
 
@@ -249,11 +267,14 @@ class LiveSession(NetSession):
             self.world.start_at(self._start_ts)
         signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
         setup = order_setup(self.config, self.legs, signers, SessionIds("tests1", 1, START_NS // MILLISECOND))
-        self.orders = NetOrders(self.world, setup, self.folder, self._gate(), self.net)
+        self.orders = NetOrders(self.world, setup, self.folder, self._gate(), self.net, self._kept())
         self.gateway = self.orders.gateway
         self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)
         strategy, arguments = made.start(self.bot)
         return LiveDriver(self.bot, StrategyTask(self.bot, strategy, arguments), self.gateway)
+
+    def _kept(self) -> KeptRun | None:
+        return None
 
     def _gate(self) -> Gate:
         # The simulated exchanges have no limits on requests, so that these would be the only difference.
