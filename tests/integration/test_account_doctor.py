@@ -19,6 +19,10 @@ ALL = (*SPOT, *PERPETUAL)
 HELD = [{"symbol": "BTCUSDT", "quantity": "-0.05", "entry": "42000"}]
 
 
+#: A position that is too large for the configured leverage.
+LARGE = "binance_usdm: leverage 1 of BTCUSDT cannot be set ("
+
+
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     set_keys(monkeypatch)
@@ -37,6 +41,7 @@ def words(folder: Path, sandbox: AccountSandbox, *settings: str, venues: tuple[s
         write_templates(folder / "config")
     own = [
         f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in venues])}",
+        f"strategy.pairs={json.dumps([[f'{venue}:SYMBOL' for venue in pair] for pair in (SPOT, PERPETUAL)])}",
         *(f'{venue}.fees.asset="received"' for venue in venues if venue in SPOT),
         *(f"capital.{one}={{{'base=1.0, ' if one in SPOT else ''}quote=5000.0}}" for one in venues),
         *("live.max_notional=1000.0", "live.max_daily_notional=10000.0"),
@@ -136,29 +141,101 @@ def test_missing_keys_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert sandbox.orders == []
 
 
+HEDGED = {"position_mode": "hedge", "positions": [{**HELD[0], "side": "SHORT"}]}
+
+
 @pytest.mark.parametrize(
-    ("account", "told"),
+    ("account", "settings", "told"),
     [
         (
-            {"keys": {"binance": {"permissions": ["read", "spot", "withdraw"]}}},
-            "binance: the key may withdraw: ",
+            {"keys": {"binance": {"permissions": ["read", "spot", "futures", "withdraw"]}}},
+            (),
+            "binance: the key may withdraw: take this right from it",
+        ),
+        (
+            {"keys": {"bybit": {"permissions": ["SpotTrade"]}}},
+            (),
+            "bybit: the key may not trade perpetuals: give it this right",
         ),
         (
             {"bybit": {"balances": {"USDT": "1"}}},
-            "bybit: 0 BTC are free, [capital] counts on 1, and the least order",
+            (),
+            "bybit: 0 BTC are free, [capital] counts on 1, and the least order needs ",
         ),
         (
             {"binance_spot": {"fees": {"maker": "0", "taker": "0"}}},
-            "binance_spot:BTCUSDT: maker is 0.001, the account",
+            (),
+            "binance_spot:BTCUSDT: maker is 0.001, the account pays 0 and taker ",
+        ),
+        ({"binance_usdm": HEDGED}, (), "binance_usdm: one-way mode cannot be set (-4068 "),
+        ({"bybit": HEDGED}, (), "bybit_linear: one-way mode cannot be set ("),
+        ({"binance_usdm": {"leverage": 20, "positions": [{**HELD[0], "quantity": "1"}]}}, (), LARGE),
+        (
+            {},
+            ('bybit_spot.symbols.BTCUSDT.tick_size="1.0"',),
+            "bybit_spot:BTCUSDT: tick_size is 1, the venue lists 0.1; write ",
+        ),
+        (
+            {},
+            ("bybit_linear.symbols.BTCUSDT.min_notional=1.0",),
+            "bybit_linear:BTCUSDT: min_notional is 1, the venue refuses orders below 5: write ",
+        ),
+        (
+            {},
+            ('strategy.symbol="ETHUSDT"',),
+            "binance_spot:ETHUSDT: the venue does not list it: choose another leg",
+        ),
+        (
+            {},
+            ("account.bybit_linear.leverage=101",),
+            "bybit_linear: leverage 101 of BTCUSDT cannot be set (",
+        ),
+        (
+            {},
+            ('account.binance_spot.fee_asset="BNB"',),
+            'binance_spot:BTCUSDT: the account pays fees in "received", ',
         ),
     ],
 )
 def test_arb_live_ends_before_an_order_with_the_refusal(
-    tmp_path: Path, account: dict[str, Any], told: str
+    tmp_path: Path, account: dict[str, Any], settings: tuple[str, ...], told: str
 ) -> None:
     with AccountSandbox(tmp_path, **account) as sandbox:
-        options = words(tmp_path, sandbox, f'live.state_directory="{tmp_path / "state"}"', venues=SPOT)
-        done = arb("live", *options, "--out", str(tmp_path / "run"), code=ExitCode.USER_INPUT)
-    assert f"error: {told}" in done.output
+        refuse_live(tmp_path, sandbox, told, *settings)
+
+
+def test_arb_live_ends_before_an_order_when_the_clock_is_two_seconds_off(tmp_path: Path) -> None:
+    with AccountSandbox(tmp_path) as sandbox:
+        sandbox.begin(kind="clock", venue="bybit_spot", duration_s=60.0, offset_ms=-2000)
+        refuse_live(tmp_path, sandbox, "bybit_spot: this machine's clock is ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BINANCE_SECRET_KEY", "another-secret"),
+        ("BYBIT_API_KEY", "another-key"),
+        ("BYBIT_SECRET_KEY", "another-secret"),
+    ],
+)
+def test_arb_live_ends_before_an_order_when_the_key_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with AccountSandbox(tmp_path) as sandbox:
+        told = f"{variable.partition('_')[0].lower()}: 127.0.0.1:"
+        assert "look at [auth] of " in refuse_live(tmp_path, sandbox, told)
+
+
+def refuse_live(folder: Path, sandbox: AccountSandbox, told: str, *settings: str) -> str:
+    """The one line with which `arb live` ends; nothing has come of it."""
+    state = f'live.state_directory="{folder / "state"}"'
+    options = words(folder, sandbox, state, *settings)
+    done = arb("live", *options, "--out", folder / "run", code=ExitCode.USER_INPUT)
+    line = done.output.splitlines()[-1]
+    assert line.startswith(f"error: {told}")
     assert "Traceback" not in done.output
+    assert not any(key["id"] in done.output or key["secret"] in done.output for key in KEYS.values())
     assert sandbox.orders == []
+    assert not (folder / "run").exists()
+    return line
