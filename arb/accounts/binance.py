@@ -32,8 +32,6 @@ _MARGIN_TYPES: dict[str, str] = {"cross": "CROSSED", "isolated": "ISOLATED"}
 _MARGIN_MODES: dict[str, MarginMode] = {"CROSSED": "cross", "ISOLATED": "isolated"}
 #: "No need to change": position side, margin type, assets mode.
 _UNCHANGED = ("-4059", "-4046", "-4171")
-#: The wallet's API is served in the live environment alone.
-_NOT_SERVED = ("404",)
 #: Assumed of a fee on USD-M that is paid in BNB: 10 % off. The query does not say whether its rates have it.
 _BURN_FACTOR = Decimal("0.9")
 
@@ -61,12 +59,7 @@ class BinanceAccount:
     async def rights(self) -> Rights | None:
         if not self._has_spot:
             return None
-        try:
-            return await self._client.ask("sapiGetAccountApiRestrictions", rights_of)
-        except AccountError as error:
-            if error.code in _NOT_SERVED:
-                return None
-            raise
+        return await self._client.ask("sapiGetAccountApiRestrictions", rights_of)
 
     async def modes(self, symbols: Sequence[str]) -> Modes:
         only = {"symbol": symbols[0]} if len(symbols) == 1 else {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from arb.accounts.ccxt_client import CcxtClient
@@ -33,6 +34,8 @@ _MARGIN_MODES: dict[str, MarginMode] = {
     "PORTFOLIO_MARGIN": "portfolio",
 }
 _MODE_NAMES: dict[str, str] = {mode: name for name, mode in _MARGIN_MODES.items()}
+#: ccxt's name of the question about the key.
+_KEY = "privateGetV5UserQueryApi"
 #: "Not modified": position mode, margin mode, leverage.
 _UNCHANGED = ("110025", "110026", "110043")
 #: Linear perpetuals settle in it.
@@ -54,12 +57,16 @@ class BybitAccount:
         self._client.set_clock(offset_ns)
 
     async def account_id(self) -> str:
-        return await self._client.ask(
-            "privateGetV5UserQueryApi", lambda found: str(found["result"]["userID"])
-        )
+        """The user's number; where it cannot be asked, one that is made from the key."""
+        try:
+            return await self._client.ask(_KEY, lambda found: str(found["result"]["userID"]))
+        except AccountError as error:
+            if not error.is_unserved:
+                raise
+        return f"key{sha256(self._client.key_id.encode()).hexdigest()[:12]}"
 
     async def rights(self) -> Rights | None:
-        return await self._client.ask("privateGetV5UserQueryApi", rights_of)
+        return await self._client.ask(_KEY, rights_of)
 
     async def modes(self, symbols: Sequence[str]) -> Modes:
         def rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:

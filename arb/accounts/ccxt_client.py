@@ -54,6 +54,7 @@ class CcxtClient:
         """addresses: the environment's, by ccxt's names of APIs; it has no others."""
         self.house = house
         self.addresses = addresses
+        self.key_id = signer.key_id
         self._session = session
         self._log = log
         config = {

@@ -14,6 +14,10 @@ from arb.errors import InputError
 MarginMode = Literal["cross", "isolated", "portfolio"]
 
 
+#: No such path (HTTP, Binance USD-M); not supported on Bybit's demo.
+_UNSERVED = ("404", "-5000", "10032")
+
+
 class AccountError(InputError):
     """A question to a venue about an account was refused or not answered. One line, without secrets.
 
@@ -25,6 +29,11 @@ class AccountError(InputError):
         shown = f"{code} {text}".strip() or "no answer"
         super().__init__(f"{house}: {request}: {shown}")
         self.house, self.request, self.code, self.text = house, request, code, text
+
+    @property
+    def is_unserved(self) -> bool:
+        """Whether the environment does not have the request, as testnets and demos lack some."""
+        return self.code in _UNSERVED
 
 
 class ClockFact(NamedTuple):

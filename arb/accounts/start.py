@@ -110,51 +110,33 @@ async def check_accounts(
     clocks = await _clocks(setup, clients, report)
     asked = Questions(setup, clients)
     try:
-        ids = await _answered(asked.ids, setup)
-        rights = await _answered(asked.rights, setup)
-        _judge(
-            report,
-            "key",
-            [
-                one
-                for house, own in rights.items()
-                for one in key_checks(house, own, setup.kinds(house), setup.environment)
-            ],
-        )
-        _judge(
-            report,
-            "filters",
-            [
-                one
-                for name, venue in setup.venues.items()
-                for one in filter_checks(venue, setup.symbols(name), listings[name])
-            ],
-        )
+        ids, _ = await _answered(asked.ids, setup)
+        rights, unasked = await _answered(asked.rights, setup)
+        for house, own in rights.items():
+            unasked += key_checks(house, own, setup.kinds(house), setup.environment)
+        _judge(report, "key", unasked)
+        filters: list[StartCheck] = []
+        for name, venue in setup.venues.items():
+            filters += filter_checks(venue, setup.symbols(name), listings[name])
+        _judge(report, "filters", filters)
         claim(ids)
-        modes = await _answered(asked.modes, setup)
-        fees = await _answered(asked.fees, setup)
-        balances = await _answered(asked.balances, setup)
+        found, settings = await _answered(asked.modes, setup)
+        fees, rates = await _answered(asked.fees, setup)
+        balances, money = await _answered(asked.balances, setup)
     finally:
         await asked.close()
-    modes = await _prepared(setup, clients, modes, report)
+    prepared = await _prepared(setup, clients, found)
+    _judge(report, "settings", [*settings, *(check for _, check in prepared.values())])
     is_sandbox = setup.environment == "sandbox"
-    _judge(
-        report,
-        "fees",
-        [
-            one
-            for name, venue in setup.venues.items()
-            for one in fee_checks(venue, setup.wish(name), fees[name], is_sandbox=is_sandbox)
-        ],
-    )
+    for name, own_rates in fees.items():
+        rates += fee_checks(setup.venues[name], setup.wish(name), own_rates, is_sandbox=is_sandbox)
+    _judge(report, "fees", rates)
     needs = account_needs(setup.legs)
-    by_wallet = {wallet: balances[wallet] for wallet in setup.wallets}
-    _judge(
-        report,
-        "balances",
-        [one for wallet, own in by_wallet.items() for one in balance_checks(wallet, needs[wallet], own)],
-    )
-    return AccountFacts(ids, clocks, rights, modes, fees, by_wallet)
+    for wallet, amounts in balances.items():
+        money += balance_checks(wallet, needs[wallet], amounts)
+    _judge(report, "balances", money)
+    modes = {name: after for name, (after, _) in prepared.items()}
+    return AccountFacts(ids, clocks, rights, modes, fees, balances)
 
 
 def wallet_of(venue: str) -> str:
@@ -223,13 +205,16 @@ def _task(question: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
 async def answers_of(
     asked: Mapping[str, Awaitable[_T]], setup: StartSetup
 ) -> tuple[dict[str, _T], list[StartCheck]]:
-    """The answers by name, and what was refused or not answered."""
+    """The answers by name, and what was refused or not answered; a testnet may lack a request, with a warning."""
     found = await asyncio.gather(*asked.values(), return_exceptions=True)
     answers, failures = {}, []
     for name, one in zip(asked, found, strict=True):
         if isinstance(one, AccountError):
             file = next(venue.file for venue in setup.venues.values() if venue.name.startswith(name))
-            failures.append(failed_check(name, file, one))
+            failed = failed_check(name, file, one)
+            if one.is_unserved and setup.environment in ("testnet", "demo"):
+                failed = StartCheck(name, "warning", f"{failed.line}: it cannot be asked here")
+            failures.append(failed)
         elif isinstance(one, BaseException):
             raise one
         else:
@@ -237,11 +222,13 @@ async def answers_of(
     return answers, failures
 
 
-async def _answered(asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup) -> dict[str, _T]:
-    """The answers by name. Raises InputError with what was refused or not answered."""
+async def _answered(
+    asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup
+) -> tuple[dict[str, _T], list[StartCheck]]:
+    """The answers by name, and warnings about others. Raises InputError with what was refused or not answered."""
     answers, failures = await answers_of(asked, setup)
     _refuse(failures)
-    return answers
+    return answers, failures
 
 
 async def _clocks(
@@ -258,9 +245,9 @@ async def _clocks(
 
 
 async def _prepared(
-    setup: StartSetup, clients: Mapping[str, AccountClient], modes: Mapping[str, Modes], report: Report
-) -> dict[str, Modes]:
-    """The settings after the preparation of each venue with perpetuals."""
+    setup: StartSetup, clients: Mapping[str, AccountClient], modes: Mapping[str, Modes]
+) -> dict[str, tuple[Modes, StartCheck]]:
+    """The settings after the preparation, by venue. Raises InputError if one cannot be read again."""
 
     async def one(name: str) -> tuple[Modes, StartCheck]:
         client, symbols, wish = clients[house_of(name)], setup.symbols(name), setup.wish(name)
@@ -273,25 +260,16 @@ async def _prepared(
         after = await client.modes(symbols) if changes else modes[name]
         return after, settings_check(name, wish, modes[name], after)
 
-    found = await asyncio.gather(*(one(name) for name in setup.perpetuals), return_exceptions=True)
-    checks, after = [], {}
-    for name, result in zip(setup.perpetuals, found, strict=True):
-        if isinstance(result, AccountError):
-            checks.append(failed_check(name, setup.venues[name].file, result))
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            after[name] = result[0]
-            checks.append(result[1])
-    if checks:
-        _judge(report, "settings", checks)
-    return after
+    found, failures = await answers_of({name: one(name) for name in modes}, setup)
+    _refuse(failures)
+    return found
 
 
 def _judge(report: Report, step: Step, checks: Sequence[StartCheck]) -> None:
-    """Reports a step. Raises InputError if something is refused."""
+    """Reports a step that found something. Raises InputError if something is refused."""
     _refuse(checks)
-    report(step, checks)
+    if checks:
+        report(step, checks)
 
 
 def _refuse(checks: Sequence[StartCheck]) -> None:

@@ -35,19 +35,19 @@ def set_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"{house.upper()}_SECRET_KEY", key["secret"])
 
 
-def words(folder: Path, sandbox: AccountSandbox, *settings: str, venues: tuple[str, ...] = ALL) -> list[str]:
+def words(folder: Path, sandbox: AccountSandbox, *settings: str) -> list[str]:
     """Options with which the sandbox is the testnet."""
     if not (folder / "config").exists():
         write_templates(folder / "config")
     own = [
-        f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in venues])}",
+        f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in ALL])}",
         f"strategy.pairs={json.dumps([[f'{venue}:SYMBOL' for venue in pair] for pair in (SPOT, PERPETUAL)])}",
-        *(f'{venue}.fees.asset="received"' for venue in venues if venue in SPOT),
-        *(f"capital.{one}={{{'base=1.0, ' if one in SPOT else ''}quote=5000.0}}" for one in venues),
+        *(f'{venue}.fees.asset="received"' for venue in SPOT),
+        *(f"capital.{one}={{{'base=1.0, ' if one in SPOT else ''}quote=5000.0}}" for one in ALL),
         *("live.max_notional=1000.0", "live.max_daily_notional=10000.0"),
         *settings,
     ]
-    for venue in venues:
+    for venue in ALL:
         urls = sandbox.urls[venue]
         table = f"{{websocket_url='{urls.websocket}', rest_api_url='{urls.rest}', trade_url='{urls.trade}'"
         own.append(f"{venue}.testnet={table}, user_url='{urls.user}'}}")

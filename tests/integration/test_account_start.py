@@ -265,6 +265,21 @@ def test_a_key_without_addresses_is_warned_of(tmp_path: Path) -> None:
     assert "may be used from every address" in warning.line
 
 
+def test_what_a_testnet_does_not_serve_is_a_warning_there_alone(tmp_path: Path) -> None:
+    unserved = ("rights", "fees")
+    with AccountSandbox(tmp_path) as sandbox:
+        asked = start_at(sandbox.urls, config_of(tmp_path, ALL), environment="demo", unserved=unserved)
+        started = asyncio.run(asked)
+    warnings = [one for checks in started.checks.values() for one in checks if one.level == "warning"]
+    assert [one.name for one in warnings] == ["binance", "bybit", *ALL]
+    assert {one.line for one in warnings} == {"the question: 404 Not Found: it cannot be asked here"}
+    facts = started.facts
+    assert facts is not None
+    assert (facts.rights, facts.fees) == ({}, {})
+    line = refusal(tmp_path, AccountSandbox(tmp_path), environment="live", unserved=unserved)
+    assert line.startswith("binance: the question: 404 Not Found: try again")
+
+
 def test_too_little_for_an_order_is_refused(tmp_path: Path) -> None:
     line = refusal(tmp_path, AccountSandbox(tmp_path, binance_usdm={"balances": {"USDT": "1.5"}}))
     assert line == (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,10 @@ async def when_priced(ask: Callable[[], Awaitable[Any]]) -> Any:
     raise AssertionError("the market has no prices")
 
 
+async def _unserved(*_: object) -> None:
+    raise AccountError("house", "the question", "404", "Not Found")
+
+
 class Started:
     """What a start reported."""
 
@@ -136,8 +140,9 @@ async def start_at(
     own: Mapping[str, Signer] | None = None,
     wishes: Mapping[str, Account] = {},
     environment: EnvironmentName = "sandbox",
+    unserved: Collection[str] = (),
 ) -> Started:
-    """The start's checks at these addresses. Raises what they raise."""
+    """The start's checks at these addresses. unserved: questions that are not. Raises what they raise."""
     venues = at_sandbox(config.venues, urls)
     setup = StartSetup(venues, config.legs, wishes, environment, LOOPBACK)
     listings = {
@@ -145,6 +150,9 @@ async def start_at(
     }
     started = Started()
     clients = clients_at(urls, list(venues), signers() if own is None else own, folder)
+    for client in clients.values():
+        for name in unserved:
+            setattr(client, name, _unserved)
     try:
         started.facts = await check_accounts(setup, clients, listings, started.checks.__setitem__)
     finally:
