@@ -74,9 +74,14 @@ def halts_of(state: Path, venues: Sequence[str]) -> HaltReader:
     houses = {venue: house_of(venue) for venue in venues}
     halts = Halts(state, dict.fromkeys(houses.values()))
 
+    none: Mapping[str, str] = {}
+
     def read() -> Mapping[str, str]:
+        flags = halts.read()
+        if not flags:
+            return none
         found = {}
-        for halt in halts.read():
+        for halt in flags:
             for venue in [venue for venue, house in houses.items() if house == halt.house] or [""]:
                 found[venue] = halt.reason or "arb halt"
         return found

@@ -39,6 +39,8 @@ class GateFeed:
         self.gate = gate
         self._desks = dict(desks)
         self._halts = halts
+        self._halted: Mapping[str, str] = {}
+        self._states = [(desk, gate.venues[venue]) for venue, desk in desks.items()]
         addresses = world.assets["book"][: len(gate.legs)]
         #: Fields of the books; all have 64 bits.
         self._books: list[Any] = [
@@ -69,11 +71,12 @@ class GateFeed:
         gate = self.gate
         if self._halts is not None:
             halts = self._halts()
-            gate.halted = halts.get("", "")
-            for venue, state in gate.venues.items():
-                state.halted = halts.get(venue, "")
-        for venue, desk in self._desks.items():
-            state = gate.venues[venue]
+            if halts != self._halted:
+                self._halted = halts
+                gate.halted = halts.get("", "")
+                for venue, state in gate.venues.items():
+                    state.halted = halts.get(venue, "")
+        for desk, state in self._states:
             state.is_synced = desk.is_up and not desk.positions.differs
             state.doubts = len(desk.doubts) if desk.inquiries.has_any else 0
         step = []

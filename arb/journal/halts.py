@@ -43,7 +43,8 @@ class Halts:
         found = []
         for house, path in self._paths.items():
             # A folder's time would be one look for all, but may miss a file made in the same tick of the clock.
-            if os.path.exists(path):
+            # An access takes half as long as a look for the file's status.
+            if os.access(path, os.F_OK):
                 found.append(self._halt(house, path))
         return tuple(found)
 

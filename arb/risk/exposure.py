@@ -51,14 +51,6 @@ class OpenOrder:
         #: Of an amendment in flight; its request's number, 0 without one.
         self.asked_tick = self.asked_lots = self.asked_no = 0
 
-    @property
-    def lots_max(self) -> int:
-        return self.lots if self.lots >= self.asked_lots else self.asked_lots
-
-    @property
-    def value_max(self) -> int:
-        return max(self.lots * self.tick, self.asked_lots * self.asked_tick)
-
 
 class _LegState:
     """Sums of a leg: its position, and what its open orders may buy and sell. Values are lots times ticks."""
@@ -74,12 +66,15 @@ class _LegState:
 
     def count(self, order: OpenOrder, sign: int) -> None:
         """Adds an order to the sums, or removes it with -1."""
+        lots, value = order.lots, order.lots * order.tick
+        if order.asked_no:
+            lots, value = max(lots, order.asked_lots), max(value, order.asked_lots * order.asked_tick)
         if order.side > 0:
-            self.buy_lots += sign * order.lots_max
-            self.buy_value += sign * order.value_max
+            self.buy_lots += sign * lots
+            self.buy_value += sign * value
         else:
-            self.sell_lots += sign * order.lots_max
-            self.sell_value += sign * order.value_max
+            self.sell_lots += sign * lots
+            self.sell_value += sign * value
 
 
 class Exposure:
@@ -89,13 +84,14 @@ class Exposure:
         self.legs = tuple(legs)
         #: Quote units of one lot at one tick.
         self.units = [leg.tick_size * leg.lot_size * leg.contract_size for leg in legs]
+        #: Base units of a lot.
+        self._sizes = [leg.lot_size * leg.contract_size for leg in legs]
         self.states = [_LegState() for _ in legs]
         self._of_wallet = {
             leg.wallet: [no for no, one in enumerate(legs) if one.wallet == leg.wallet] for leg in legs
         }
-        self._of_group = {
-            leg.group: [no for no, one in enumerate(legs) if one.group == leg.group] for leg in legs
-        }
+        #: The legs of each leg's group.
+        self._of_group = [[no for no, one in enumerate(legs) if one.group == leg.group] for leg in legs]
         #: By wallet, then asset; a wallet that was never reported is missing.
         self.balances: dict[Hashable, dict[str, float]] = {}
         self._day = -1
@@ -182,30 +178,30 @@ class Exposure:
 
     def open_notional(self) -> float:
         """What all open orders may trade."""
-        return sum(
-            (state.buy_value + state.sell_value) * unit
-            for state, unit in zip(self.states, self.units, strict=True)
-        )
+        total = 0.0
+        for state, unit in zip(self.states, self.units, strict=True):
+            total += (state.buy_value + state.sell_value) * unit
+        return total
 
-    def is_reducing(self, leg_no: int, side: int, lots: int) -> bool:
-        """Whether an order and the open ones of its side at most close the leg's position or the group's imbalance."""
+    def is_closing(self, leg_no: int, side: int, lots: int) -> bool:
+        """Whether an order, with the open ones of its side, at most closes its leg's position."""
         state = self.states[leg_no]
         working = state.buy_lots if side > 0 else state.sell_lots
-        if side * state.position < 0 < lots <= abs(state.position) - working:
-            return True
-        return self.is_hedging(leg_no, side, lots)
+        return side * state.position < 0 < lots <= abs(state.position) - working
 
     def is_hedging(self, leg_no: int, side: int, lots: int) -> bool:
         """Whether an order, with the open ones of its side, at most closes the imbalance of its group's legs."""
-        own = self.legs[leg_no]
-        imbalance = working = 0.0
-        for no in self._of_group[own.group]:
-            leg, state = self.legs[no], self.states[no]
-            size = leg.lot_size * leg.contract_size
-            imbalance += state.position * size
-            working += (state.buy_lots if side > 0 else state.sell_lots) * size
-        qty = lots * own.lot_size * own.contract_size
-        return side * imbalance < 0.0 < qty and qty + working <= abs(imbalance) * (1.0 + 1e-9)
+        group = self._of_group[leg_no]
+        imbalance = 0.0
+        for no in group:
+            imbalance += self.states[no].position * self._sizes[no]
+        if side * imbalance >= 0.0 or lots <= 0:
+            return False
+        qty = lots * self._sizes[leg_no]
+        for no in group:
+            state = self.states[no]
+            qty += (state.buy_lots if side > 0 else state.sell_lots) * self._sizes[no]
+        return qty <= abs(imbalance) * (1.0 + 1e-9)
 
     def free(self, wallet: Hashable, asset: str) -> float:
         """What open orders, and positions with their margin, leave of a balance; NaN if the wallet is not known."""

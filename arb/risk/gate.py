@@ -127,9 +127,10 @@ class Gate:
                 reasons[place] = self._cancel(one, now_ns)
                 continue
             self._price(one)
-            if one.act is Act.PLACE and not self.exposure.is_hedging(one.leg, one.side, one.lots):
+            is_hedging, is_closing = self._reduces(one)
+            if one.act is Act.PLACE and not is_hedging:
                 joint.append(place)
-            if self._is_reducing(one):
+            if is_hedging or is_closing:
                 reasons[place] = self._decide(one, now_ns, is_opening=False)
             else:
                 opening.append(place)
@@ -159,18 +160,19 @@ class Gate:
         elif not state.price_tick:
             state.price_tick = one.reference_tick
 
-    def _is_reducing(self, one: GateRequest) -> bool:
-        exposure = self.exposure
-        if one.act is Act.PLACE:
-            return exposure.is_reducing(one.leg, one.side, one.lots)
-        state = exposure.states[one.leg]
-        order = state.orders.get(one.order_id)
-        if order is None:
-            return False
-        state.count(order, -1)
-        is_reducing = exposure.is_reducing(one.leg, one.side, one.lots)
-        state.count(order, 1)
-        return is_reducing
+    def _reduces(self, one: GateRequest) -> tuple[bool, bool]:
+        """Whether an order reduces the imbalance of its group, and whether its leg's position."""
+        exposure, state = self.exposure, self.exposure.states[one.leg]
+        order = state.orders.get(one.order_id) if one.act is Act.AMEND else None
+        if order is not None:
+            state.count(order, -1)
+        found = (
+            exposure.is_hedging(one.leg, one.side, one.lots),
+            exposure.is_closing(one.leg, one.side, one.lots),
+        )
+        if order is not None:
+            state.count(order, 1)
+        return found
 
     def _decide(self, one: GateRequest, now_ns: int, *, is_opening: bool) -> str:
         """Decides one order or amendment, and counts it if it passes."""
@@ -249,8 +251,10 @@ class Gate:
                 return "an order is in doubt"
             if leg_no in self.untraded:
                 return "the venue does not trade the symbol now"
-        kind = self.closed.kind_of(leg_no, is_opening, now_ns)
-        return f"closed for a while after refusals: {kind}" if kind else ""
+        if self.closed.has_any:
+            kind = self.closed.kind_of(leg_no, is_opening, now_ns)
+            return f"closed for a while after refusals: {kind}" if kind else ""
+        return ""
 
     def _limited(self, one: GateRequest, leg: GateLeg, tick: int, now_ns: int) -> str:
         """The limits on orders that open, with the order counted already."""

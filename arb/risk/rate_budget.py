@@ -86,8 +86,10 @@ class RateBudget:
     def __init__(self, limits: Iterable[VenueLimit] = (), ban: Ban | None = None) -> None:
         """ban: shared by the venues of an address."""
         self._windows: dict[LimitKind, list[_Window]] = {kind: [] for kind in LimitKind}
+        #: The windows in which a request of a kind counts: its own and those of weight.
+        self._counted: dict[LimitKind, list[_Window]] = {kind: [] for kind in LimitKind}
         for limit in limits:
-            self._windows[limit.kind].append(_Window(limit))
+            self._add(limit)
         self._ban = ban or Ban()
 
     @property
@@ -101,17 +103,15 @@ class RateBudget:
 
     def has_room(self, kind: LimitKind, share: float, now_ns: int) -> bool:
         """Whether one more request keeps its windows, and those of weight, below this share of their limits."""
-        for window in self._windows[kind]:
+        for window in self._counted[kind]:
             if window.used(now_ns) + 1 >= share * window.most:
                 return False
-        return kind is LimitKind.WEIGHT or self.has_room(LimitKind.WEIGHT, share, now_ns)
+        return True
 
     def spend(self, kind: LimitKind, now_ns: int, count: int = 1) -> None:
         """A request that is sent; -1: one that is not sent after all. Its weight counts as 1 until the venue says."""
-        for window in self._windows[kind]:
+        for window in self._counted[kind]:
             window.add(count, now_ns)
-        if kind is not LimitKind.WEIGHT:
-            self.spend(LimitKind.WEIGHT, now_ns, count)
 
     def report(self, use: LimitUse, now_ns: int) -> None:
         """What the venue says is used of a limit; one that is not known is added if its size is given."""
@@ -120,10 +120,16 @@ class RateBudget:
         if found is None:
             if use.most <= 0 or use.window_ns <= 0:
                 return
-            found = _Window(VenueLimit(use.kind, use.window_ns, use.most))
-            windows.append(found)
+            found = self._add(VenueLimit(use.kind, use.window_ns, use.most))
         found.report(use, now_ns)
 
     def used(self, kind: LimitKind, now_ns: int) -> list[tuple[int, int, int]]:
         """(window in ns, used, most) of each window."""
         return [(one.window_ns, one.used(now_ns), one.most) for one in self._windows[kind]]
+
+    def _add(self, limit: VenueLimit) -> _Window:
+        window = _Window(limit)
+        self._windows[limit.kind].append(window)
+        for kind in LimitKind if limit.kind is LimitKind.WEIGHT else (limit.kind,):
+            self._counted[kind].append(window)
+        return window

@@ -30,9 +30,14 @@ class ClosedLegs:
     def __init__(self) -> None:
         self._rows: dict[tuple[int, bool], _Row] = {}
 
+    @property
+    def has_any(self) -> bool:
+        """Whether any order was refused since the last one that was accepted."""
+        return bool(self._rows)
+
     def kind_of(self, leg: int, is_opening: bool, now_ns: int) -> str:
         """The kind of refusal that closed a leg; "": it is open."""
-        row = self._rows.get((leg, is_opening)) if self._rows else None
+        row = self._rows.get((leg, is_opening))
         return row.kind if row is not None and now_ns < row.until_ns else ""
 
     def refused(self, leg: int, is_opening: bool, kind: str, now_ns: int) -> None:

@@ -26,6 +26,8 @@ from connectors.trade.interfaces import LineEvent, Sent
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND
 
+pytestmark = pytest.mark.slow
+
 LEGS = 5
 #: Weights of rest-api.md "Trading endpoints", "Account endpoints" (read 2026-07-21) and of the saved USD-M pages; a
 #: refused order costs 1 on spot. Bybit counts requests.

@@ -41,10 +41,15 @@ class Model:
     # -- plain sums
 
     def open_lots(self, leg: int, side: int) -> int:
-        return sum(one.lots_max for one in self.orders(leg) if one.side == side)
+        return sum(max(one.lots, one.asked_lots) for one in self.orders(leg) if one.side == side)
 
     def open_value(self, leg: int, side: int) -> float:
-        return sum(one.value_max * UNIT for one in self.orders(leg) if one.side == side)
+        values = (
+            max(one.lots * one.tick, one.asked_lots * one.asked_tick)
+            for one in self.orders(leg)
+            if one.side == side
+        )
+        return sum(values) * UNIT
 
     def orders(self, leg: int) -> list[OpenOrder]:
         return list(self.gate.exposure.states[leg].orders.values())
