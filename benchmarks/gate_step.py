@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from alternate import show_machine
@@ -66,7 +67,7 @@ def feed_of(folder: Path | None) -> GateFeed:
     return feed
 
 
-def times_of(feed: GateFeed, steps: int, between: Callable[[], object]) -> np.ndarray:
+def times_of(feed: GateFeed, steps: int, between: Callable[[], object]) -> Any:
     """The time of each decision, in us."""
     found = np.empty(steps)
     states = feed.gate.exposure.states
