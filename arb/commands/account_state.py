@@ -23,6 +23,7 @@ from arb.accounts.facts import Balance
 from arb.accounts.start import AccountFacts, wallet_of
 from arb.commands.account_start import AccountStart
 from arb.commands.order_setup import instrument_of_orders
+from arb.commands.sandbox_account import sandbox_started
 from arb.config import Config
 from arb.config.account_keys import house_of
 from arb.config.environment import Environment, LiveOptions, state_directory
@@ -30,8 +31,8 @@ from arb.errors import InputError, InvariantError
 from arb.execution.ids import SessionIds
 from arb.execution.reconcile import Holding
 from arb.journal.halts import Halts
-from arb.journal.journal import FILE, Journal
-from arb.journal.locks import HeldLock, lock_account
+from arb.journal.journal import FILE, LOCK, Journal
+from arb.journal.locks import HeldLock, is_held, lock_account
 from arb.journal.reader import JournalReader
 from arb.journal.schema import Account, LegRow, RunRow
 from arb.leg import Leg
@@ -45,6 +46,8 @@ from connectors.net.trade_rest import HttpTradeRest
 from connectors.orders.signing import Signer
 from connectors.units import MILLISECOND
 
+#: Names the sandbox whose accounts a folder is about.
+_SANDBOX = "sandbox"
 _NOTHING = Balance(Decimal(0), Decimal(0))
 #: Writes a line of a kind to the session's log.
 Write = Callable[[str, str], None]
@@ -77,7 +80,10 @@ def prepare_accounts(
 
     Raises InputError, one line with the next step, if the session cannot begin; KeyboardInterrupt for a signal.
     """
-    preparation = _Preparation(config, signers, options, folder, write)
+    state = state_directory(config.live) / options.environment
+    if isinstance(market, Mapping):
+        _change_sandbox(state, sandbox_started(market))
+    preparation = _Preparation(config, signers, options, folder, write, state)
     try:
         with Host(dict(config.venues), market) as host:
             found = host.run(lambda: host.until_over(preparation.run(host)))
@@ -94,14 +100,20 @@ class _Preparation:
     """One preparation: what it holds until it is over."""
 
     def __init__(
-        self, config: Config, signers: Mapping[str, Signer], options: LiveOptions, folder: Path, write: Write
+        self,
+        config: Config,
+        signers: Mapping[str, Signer],
+        options: LiveOptions,
+        folder: Path,
+        write: Write,
+        state: Path,
     ) -> None:
         self._config = config
         self._signers = dict(signers)
         self._options = options
         self._folder = folder
         self._write = write
-        self._state = state_directory(config.live) / options.environment
+        self._state = state
         self._journal: Journal | None = None
         self._locks: list[HeldLock] = []
         self._accounts: dict[str, str] = {}
@@ -228,6 +240,31 @@ class _Preparation:
         finally:
             for rest in rests.values():
                 await rest.close()
+
+
+def _change_sandbox(state: Path, started_ns: int) -> None:
+    """Puts the folder of another sandbox's accounts aside, which its restart has ended, and takes this one's back.
+
+    Raises InputError while a session uses it.
+    """
+    name = state / _SANDBOX
+    try:
+        before = name.read_text() if name.exists() else ""
+        if before == str(started_ns):
+            return
+        if before:
+            if is_held(state / LOCK):
+                raise InputError(f"{state}: is in use by a session on another sandbox: wait for its end")
+            state.rename(state.with_name(f"{state.name}-{before}"))
+        aside = state.with_name(f"{state.name}-{started_ns}")
+        if aside.exists():
+            aside.rename(state)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name.write_text(str(started_ns))
+    except OSError as error:
+        raise InputError(
+            f"{state}: cannot be used: {error.strerror}; choose another live.state_directory"
+        ) from None
 
 
 def _with_openings(legs: Sequence[Leg], holdings: Sequence[Holding], facts: AccountFacts) -> tuple[Leg, ...]:

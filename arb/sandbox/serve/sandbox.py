@@ -262,6 +262,7 @@ class Sandbox:
                 self._begin_text,
                 [one.shown for one in self._keys if venue.startswith(one.key.house)],
             )
+            server.started_ns = start_ns
             self._servers[venue] = server
             await server.start(self._ports.get(venue, 0))
         if self.trading is not None:

@@ -90,6 +90,8 @@ class VenueServer:
         self._plan = plan
         self._begin = begin
         self._keys = keys
+        #: When its sandbox was started: another one has other accounts.
+        self.started_ns = 0
         #: Of the requests that wait for their replies.
         self._waiting: set[asyncio.Future[Response | None]] = set()
         self._rest = exchange.family.rest(exchange, facts, limits)
@@ -224,6 +226,7 @@ class VenueServer:
             "source": self._source,
             "venue": self.venue,
             "symbols": list(self.exchange.instruments),
+            "started_ns": self.started_ns,
             "time_ms": self._venue_ms(self._clock.now_ns()),
             "connections": len(self.connections),
             "frames_sent": self.hub.frames_sent,
