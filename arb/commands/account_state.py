@@ -82,7 +82,7 @@ def prepare_accounts(
     """
     state = state_directory(config.live) / options.environment
     if isinstance(market, Mapping):
-        _change_sandbox(state, sandbox_started(market))
+        _change_sandbox(state, sandbox_started(market[config.legs[0].venue]))
     preparation = _Preparation(config, signers, options, folder, write, state)
     try:
         with Host(dict(config.venues), market) as host:

@@ -86,9 +86,10 @@ def running_keys(urls: Mapping[str, VenueUrls], legs: Sequence[Leg]) -> list[Key
     return list(keys.values())
 
 
-def sandbox_started(urls: Mapping[str, VenueUrls]) -> int:
-    """When a running sandbox was started, ns; it names its accounts. Raises InputError if it does not answer."""
-    return int(_status(next(iter(urls.values())).rest).get("started_ns", 0))
+def sandbox_started(urls: VenueUrls) -> int:
+    """When the sandbox at a venue's addresses was started, ns: that names its accounts. Raises InputError if it does
+    not answer."""
+    return int(_status(urls.rest).get("started_ns", 0))
 
 
 def _status(rest_url: str) -> dict[str, Any]:

@@ -133,9 +133,7 @@ class AccountQueries:
             if attempt:
                 await asyncio.sleep(self._pause_s * attempt)
             answer, why = await self._once(request)
-            if answer is not None and not (
-                isinstance(answer, VenueAnswer) and answer.verdict not in _ANSWERED
-            ):
+            if answer is not None and _is_answer(request, answer):
                 return answer
             if isinstance(answer, VenueAnswer):
                 why = f"{answer.code} {answer.text}"
@@ -160,3 +158,10 @@ class AccountQueries:
             return self._protocol.decode_rest(wire, answer.status, answer.body, answer.retry_after_ns), ""
         except DecodeError as error:
             return None, str(error)
+
+
+def _is_answer(request: OrderRequest, answer: VenueAnswer | AccountView | tuple[Decoded, ...]) -> bool:
+    """Whether a question was answered. A history without the order says nothing about it: that is an answer too."""
+    if not isinstance(answer, VenueAnswer) or answer.verdict in _ANSWERED:
+        return True
+    return request.act is Act.LOOK_UP and request.attempt % 2 == 1 and not answer.code

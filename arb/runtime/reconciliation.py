@@ -34,6 +34,8 @@ _LATEST_NS = 10 * SECOND
 #: How often an order that was cancelled is looked up until it has ended.
 _LOOKS = 20
 _LOOK_S = 0.25
+#: So often an order is not found, when it cannot arrive any more, until it never arrived.
+_MISSES = 2
 #: Most orders of unknown executions that are looked up.
 _UNKNOWN_MAX = 500
 
@@ -188,6 +190,7 @@ class Reconciliation:
         clients = list(dict.fromkeys([*(known.client_ids if known else ()), *own]))
         found: dict[str, OrderUpdate] = {}
         for client in clients:
+            missed = 0
             for _ in range(_LOOKS):
                 update = await queries.look_up(leg, client)
                 if update is not None and not update.status.is_open:
@@ -196,8 +199,10 @@ class Reconciliation:
                 if update is not None:
                     await queries.cancel(leg, update)
                 elif known is None or self._cannot_arrive(known):
-                    break
-                await asyncio.sleep(self._look_s if update is not None else 1.0)
+                    missed += 1
+                    if missed == _MISSES:
+                        break
+                await asyncio.sleep(self._look_s if update is not None or missed else 1.0)
             else:
                 raise InputError(
                     f"{state.venue} {state.symbol}: the order {client} of an earlier session does not end: "
