@@ -22,6 +22,7 @@ from arb.accounts.facts import (
     Modes,
     OpenOrder,
     OrderLimit,
+    Payment,
     Position,
     Rights,
     SymbolModes,
@@ -32,6 +33,9 @@ _MARGIN_TYPES: dict[str, str] = {"cross": "CROSSED", "isolated": "ISOLATED"}
 _MARGIN_MODES: dict[str, MarginMode] = {"CROSSED": "cross", "ISOLATED": "isolated"}
 #: "No need to change": position side, margin type, assets mode.
 _UNCHANGED = ("-4059", "-4046", "-4171")
+_PAYMENTS = {"FUNDING_FEE": "funding", "TRANSFER": "transfer"}
+#: Incomes that belong to executions.
+_OF_TRADES = frozenset(("COMMISSION", "REALIZED_PNL"))
 #: Assumed of a fee on USD-M that is paid in BNB: 10 % off. The query does not say whether its rates have it.
 _BURN_FACTOR = Decimal("0.9")
 
@@ -108,6 +112,11 @@ class BinanceAccount:
     async def order_limits(self, venue: str) -> list[OrderLimit]:
         name = "privateGetRateLimitOrder" if venue == _SPOT else "fapiPrivateGetRateLimitOrder"
         return await self._client.ask(name, limits_of)
+
+    async def payments(self, since_ms: int) -> list[Payment]:
+        if "fapiPrivate" not in self._client.addresses:
+            return []
+        return await self._client.ask("fapiPrivateGetIncome", payments_of, startTime=since_ms, limit=1000)
 
     async def test(self, venue: str, order: CheckedOrder) -> bool:
         name = "privatePostOrderTest" if venue == _SPOT else "fapiPrivatePostOrderTest"
@@ -203,6 +212,19 @@ def limits_of(found: Sequence[Mapping[str, Any]]) -> list[OrderLimit]:
         )
         for row in found
         if row["rateLimitType"] == "ORDERS"
+    ]
+
+
+def payments_of(found: Sequence[Mapping[str, Any]]) -> list[Payment]:
+    return [
+        Payment(
+            _PAYMENTS.get(row["incomeType"], row["incomeType"].lower()),
+            row["asset"],
+            Decimal(row["income"]),
+            int(row["time"]),
+        )
+        for row in found
+        if row["incomeType"] not in _OF_TRADES
     ]
 
 

@@ -23,6 +23,7 @@ from arb.accounts.facts import (
     Modes,
     OpenOrder,
     OrderLimit,
+    Payment,
     Position,
     Rights,
     SymbolModes,
@@ -38,6 +39,8 @@ _MODE_NAMES: dict[str, str] = {mode: name for name, mode in _MARGIN_MODES.items(
 _KEY = "privateGetV5UserQueryApi"
 #: "Not modified": position mode, margin mode, leverage.
 _UNCHANGED = ("110025", "110026", "110043")
+#: Rows of the account's log that are no trades.
+_PAYMENTS = {"SETTLEMENT": "funding", "TRANSFER_IN": "transfer", "TRANSFER_OUT": "transfer"}
 #: Linear perpetuals settle in it.
 _SETTLE = "USDT"
 #: Rows of a page, and most pages that are read.
@@ -117,6 +120,20 @@ class BybitAccount:
 
     async def order_limits(self, venue: str) -> list[OrderLimit]:
         return []
+
+    async def payments(self, since_ms: int) -> list[Payment]:
+        name, of_account = "privateGetV5AccountTransactionLog", {"accountType": "UNIFIED"}
+        rows = await asyncio.gather(
+            *(
+                self._pages(name, "orders", type=kind, startTime=str(since_ms), **of_account)
+                for kind in _PAYMENTS
+            )
+        )
+        return [
+            Payment(kind, row["currency"], Decimal(row["change"]), int(row["transactionTime"]))
+            for kind, found in zip(_PAYMENTS.values(), rows, strict=True)
+            for row in found
+        ]
 
     async def test(self, venue: str, order: CheckedOrder) -> bool:
         """The venue has no such request for spot."""

@@ -26,11 +26,20 @@ from arb.accounts.checks import (
     shown,
 )
 from arb.accounts.clock import sample_clock
-from arb.accounts.facts import AccountClient, AccountError, CheckedOrder, OpenOrder, OrderLimit, Position
+from arb.accounts.facts import (
+    AccountClient,
+    AccountError,
+    CheckedOrder,
+    OpenOrder,
+    OrderLimit,
+    Payment,
+    Position,
+)
 from arb.accounts.start import Questions, StartSetup, account_needs, answers_of
 from arb.config.account_keys import house_of
 from arb.leg import Leg
 from connectors.model import Listing
+from connectors.units import DAY, MILLISECOND
 
 #: The order's price is this far below the touch, as nobody knows where the market is when it is checked.
 _BELOW = Decimal("0.995")
@@ -38,7 +47,7 @@ _BELOW = Decimal("0.995")
 _NAMED_MAX = 5
 
 #: What is examined, in the order of the report.
-Topic = Step | Literal["limits", "orders", "positions", "order test"]
+Topic = Step | Literal["limits", "orders", "positions", "payments", "order test"]
 Finding = tuple[Topic, StartCheck]
 
 
@@ -47,6 +56,7 @@ async def examine_accounts(
     clients: Mapping[str, AccountClient],
     listings: Mapping[str, Mapping[str, Listing] | str],
     mids: Mapping[str, float],
+    now_ns: int,
 ) -> list[Finding]:
     """All findings. clients: by house; listings: by venue; mids: prices by the legs' names, NaN for none."""
     found: list[Finding] = []
@@ -85,7 +95,7 @@ async def examine_accounts(
     for wallet, amounts in balances.items():
         add("balances", balance_checks(wallet, needs[wallet], amounts))
     await asked.close()
-    for topic, checks in await _left_open(setup, clients):
+    for topic, checks in await _left_open(setup, clients, now_ns):
         add(topic, checks)
     add("order test", await _tested(setup, clients, mids))
     return found
@@ -103,20 +113,29 @@ def smallest_order(leg: Leg, mid: float) -> CheckedOrder:
 
 
 async def _left_open(
-    setup: StartSetup, clients: Mapping[str, AccountClient]
+    setup: StartSetup, clients: Mapping[str, AccountClient], now_ns: int
 ) -> list[tuple[Topic, list[StartCheck]]]:
-    """Limits, open orders, positions."""
+    """Limits, open orders, positions, payments of the last day."""
     of = {name: clients[house_of(name)] for name in setup.venues}
     perpetuals = {name: of[name].positions() for name in setup.perpetuals}
-    (limits, no_limits), (orders, no_orders), (positions, no_positions) = await asyncio.gather(
+    since_ms = (now_ns - DAY) // MILLISECOND
+    by_house = {house: client.payments(since_ms) for house, client in clients.items()}
+    (
+        (limits, no_limits),
+        (orders, no_orders),
+        (positions, no_positions),
+        (payments, no_payments),
+    ) = await asyncio.gather(
         answers_of({name: client.order_limits(name) for name, client in of.items()}, setup),
         answers_of({name: client.open_orders(name) for name, client in of.items()}, setup),
         answers_of(perpetuals, setup),
+        answers_of(by_house, setup),
     )
     return [
         ("limits", [*no_limits, *(_limits_check(name, own) for name, own in limits.items())]),
         ("orders", [*no_orders, *(_orders_check(name, own) for name, own in orders.items())]),
         ("positions", [*no_positions, *(_positions_check(name, own) for name, own in positions.items())]),
+        ("payments", [*no_payments, *(_payments_check(name, own) for name, own in payments.items())]),
     ]
 
 
@@ -141,6 +160,16 @@ def _positions_check(venue: str, positions: Sequence[Position]) -> StartCheck:
         f"{one.quantity:+f} {one.symbol} from {shown(one.entry_price)}" for one in positions[:_NAMED_MAX]
     ]
     return StartCheck(venue, "ok", _counted(len(positions), "position", texts))
+
+
+def _payments_check(house: str, payments: Sequence[Payment]) -> StartCheck:
+    sums: dict[tuple[str, str], Decimal] = {}
+    for one in payments:
+        sums[one.kind, one.asset] = sums.get((one.kind, one.asset), Decimal(0)) + one.amount
+    texts = [
+        f"{kind} {'+' if amount > 0 else ''}{shown(amount)} {asset}" for (kind, asset), amount in sums.items()
+    ]
+    return StartCheck(house, "ok", f"in the last 24 hours: {', '.join(texts) or 'no funding, no transfer'}")
 
 
 def _counted(count: int, what: str, texts: Sequence[str]) -> str:

@@ -122,6 +122,15 @@ class OrderLimit(NamedTuple):
     used: int | None
 
 
+class Payment(NamedTuple):
+    """Money that came or went without a trade. kind: "funding", "transfer", or the venue's word in lower case."""
+
+    kind: str
+    asset: str
+    amount: Decimal
+    at_ms: int
+
+
 class CheckedOrder(NamedTuple):
     """A limit order that a venue checks and does not place. Price and quantity as on the wire."""
 
@@ -166,6 +175,9 @@ class AccountClient(Protocol):
 
     async def order_limits(self, venue: str) -> list[OrderLimit]:
         """The account's limits of orders; empty where the venue tells them only in its answers' headers."""
+
+    async def payments(self, since_ms: int) -> list[Payment]:
+        """Funding, transfers and the like since a time of at most a week ago; of Binance those of futures."""
 
     async def test(self, venue: str, order: CheckedOrder) -> bool:
         """Has an order checked, which is not placed; False where the venue has no such request."""

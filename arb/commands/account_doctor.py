@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from arb.accounts.ccxt_client import load_ccxt
@@ -82,6 +83,7 @@ async def _examined(
             clients,
             dict(zip(host.venues, listings, strict=True)),
             {leg.name: mid for leg, mid in zip(config.legs, mids, strict=True)},
+            time.time_ns(),
         )
     finally:
         for client in clients.values():

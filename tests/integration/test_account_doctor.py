@@ -79,6 +79,7 @@ def test_an_account_that_is_well(tmp_path: Path) -> None:
     assert (
         found["bybit_spot:BTCUSDT order test"]["text"] == "the venue has no request that only checks an order"
     )
+    assert found["bybit payments"]["text"] == "in the last 24 hours: no funding, no transfer"
     assert found["binance_spot:BTCUSDT order test"]["text"].endswith(" would be taken; it was not placed")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -23,9 +24,10 @@ from support.account_sandbox import (
     when_priced,
 )
 
-from arb.accounts.facts import Balance, CheckedOrder, ModeChange, SymbolModes
+from arb.accounts.facts import Balance, CheckedOrder, ModeChange, Payment, SymbolModes
 from arb.config.live_keys import Account
 from arb.errors import ExitCode, InputError
+from arb.sandbox.funding import Funding
 
 pytestmark = pytest.mark.slow
 
@@ -416,3 +418,31 @@ def test_open_orders_positions_and_test_orders(tmp_path: Path) -> None:
     assert orders == [[], [], [], []]
     assert tested == [True, False, True, True]
     assert sandbox.orders == []
+
+
+@pytest.mark.parametrize("venue", PERPETUAL)
+def test_funding_and_transfers(tmp_path: Path, venue: str) -> None:
+    house = venue.partition("_")[0]
+
+    async def paid(urls: Any) -> list[Payment]:
+        """The account's payments, once funding was paid."""
+        (client,) = clients_at(urls, [venue], signers()).values()
+        try:
+            for _ in range(400):
+                found = await client.payments(time.time_ns() // 1_000_000 - 60_000)
+                if {one.kind for one in found} == {"funding", "transfer"}:
+                    return found
+                await asyncio.sleep(0.05)
+            raise AssertionError(f"no funding: {found}")
+        finally:
+            await client.close()
+
+    held = {"bybit": {"positions": HELD}} if house == "bybit" else {"binance_usdm": {"positions": HELD}}
+    with AccountSandbox(tmp_path, funding=Funding(1000, ("0.001",)), **held) as sandbox:
+        sandbox.begin(kind="transfer", venue=venue, account="main", asset="USDT", quantity="-12.5")
+        found = asyncio.run(paid(sandbox.urls))
+    assert [(one.asset, one.amount) for one in found if one.kind == "transfer"] == [
+        ("USDT", Decimal("-12.5"))
+    ]
+    paid_long = [one.amount for one in found if one.kind == "funding"]
+    assert all(-3 < amount < -1 for amount in paid_long), "a thousandth of 0.05 BTC"

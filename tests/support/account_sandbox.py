@@ -20,6 +20,7 @@ from arb.config.environment import EnvironmentName
 from arb.config.live_keys import Account
 from arb.runtime.listings import listed
 from arb.runtime.sandbox_venues import at_sandbox
+from arb.sandbox.funding import Funding
 from arb.sandbox.serve.urls import VENUES, VenueUrls
 from connectors.net.hosts import LOOPBACK
 from connectors.orders.signing import HmacSigner, Signer
@@ -48,7 +49,9 @@ ACCOUNT: dict[str, Any] = {
 class AccountSandbox(LiveSandbox):
     """A running `arb sandbox serve --accounts`; its ledger has every order that came."""
 
-    def __init__(self, folder: Path, *, keys: Mapping[str, Any] = {}, **account: Any) -> None:
+    def __init__(
+        self, folder: Path, *, keys: Mapping[str, Any] = {}, funding: Funding | None = None, **account: Any
+    ) -> None:
         """account: tables that replace, key by key, those of ACCOUNT; keys: the same of KEYS, by house."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port_base = free_ports()
@@ -61,7 +64,7 @@ class AccountSandbox(LiveSandbox):
             sandbox_of(
                 known_venues(folder / "none.toml"), recording=None, seed=7, speed=1.0, venues=VENUES,
                 symbols=("BTCUSDT",), keeps_times=False, faults=None, fault_log=None, port_base=self.port_base,
-                accounts=path, ledger=self.ledger,
+                accounts=path, ledger=self.ledger, funding=funding,
             )
         )  # fmt: skip
 
