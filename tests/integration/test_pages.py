@@ -13,19 +13,25 @@ import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli
+from click.testing import Result
 from support.archive_days import archive_day, frames_of_day
 from support.archive_server import ArchiveServer
 from support.command_line import arb
 from support.funding_history import EIGHT_HOURLY, marks_text, rates_text, serve_funding
+from support.keyed_sandbox import KEYS, LIMITS, KeyedSandbox
 from support.live_sandbox import LiveSandbox, free_ports
 from support.paths import ROOT, strategy_file
 from support.recording_files import command_environment
 from support.shown_commands import all_commands, block_commands, blocks, needed, pages, unknown_words
 
+from arb.commands import live
 from arb.commands.legs import known_venues
 from arb.commands.serve import sandbox_of
+from arb.config.strict import toml_text
 from arb.data.catalog.days import find_recordings
 from arb.sandbox.serve.urls import VenueUrls
 
@@ -54,7 +60,11 @@ SHOWS = {
         "a market for first sessions",
     ),
     r"^arb verify": ("proven",),
-    r"^arb doctor": ("binance_spot REST", "bybit_spot streams", "ok"),
+    r"^arb live --(testnet|demo|confirm)": ("the strategy received its first row", "-live"),
+    r"^arb doctor --live": ("order test", "limits", "it was not placed"),
+    r"^arb halt": ("halted; arb resume clears it",),
+    r"^arb status": ("no session runs", "accounts: "),
+    r"^arb doctor(?!.*--live)": ("binance_spot REST", "bybit_spot streams", "ok"),
     r"^arb record": ("duration: ", " frames, "),
     r"^arb data check": ("frames", "holes", "gaps", "crossed", "drift ppm", "p99 ms"),
     r"^arb data cache$": ("rows of ", " recordings, "),
@@ -69,6 +79,8 @@ SHOWS = {
     ),
     r"^arb sandbox serve": ("binance_usdm ", "ws://127.0.0.1:", "http://127.0.0.1:"),
 }
+#: What accounts of the sandbox pay, and the limits that sessions at venues need, if the page says nothing about it.
+OF_ACCOUNTS = (*LIMITS, "binance_spot.fees.asset='received'", "bybit_spot.fees.asset='received'")
 #: On the default market of a sandbox, which trades at the default fees and threshold: prices have left each other twice
 #: within 12 s, and within 6 s in the market of seed 12.
 FIRST_SESSION = r"^arb dry-run --sandbox(?!.*(--port|--seed))"
@@ -108,6 +120,13 @@ def sandbox() -> Iterator[tuple[int, dict[str, VenueUrls]]]:
 
 
 @pytest.fixture(scope="module")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, VenueUrls]]:
+    """The addresses of a sandbox with accounts of its own, in place of venues, testnets and demos."""
+    with KeyedSandbox(tmp_path_factory.mktemp("accounts"), venues=("binance_spot", "bybit_spot")) as served:
+        yield served.urls
+
+
+@pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that has a day of both default legs, and the funding history of a perpetual."""
     day, markets = date.fromisoformat(DAY), ("binance_spot", "bybit_spot")
@@ -136,8 +155,12 @@ def write_own_recordings(recordings: Path, folder: Path) -> None:
 class Reader:
     """A folder in which a page's commands are typed one after the other."""
 
-    def __init__(self, page: Path, base: int, urls: dict[str, VenueUrls], archives: str) -> None:
+    def __init__(
+        self, page: Path, base: int, urls: dict[str, VenueUrls], archives: str, accounts: dict[str, VenueUrls]
+    ) -> None:
         self._base = base
+        self._accounts = accounts
+        self._settings = settings_of(page) or OF_ACCOUNTS
         self._venues = [
             word
             for name, one in urls.items()
@@ -194,14 +217,53 @@ class Reader:
             return ["--simulated"]
         if typed[0] == "download" or "--download" in typed:
             return self._archives
+        if "--live" in typed or (typed[0] == "live" and "--sandbox" not in typed):
+            return self._at_accounts(typed)
         if "--live-data" in typed or (typed[0] in ("doctor", "record") and "--sandbox" not in typed):
             return self._venues
         return []
+
+    def _at_accounts(self, typed: list[str]) -> list[str]:
+        """The sandbox's addresses in place of the environment's, and what the page says to write into the files."""
+        table = next((one for one in ("testnet", "demo") if f"--{one}" in typed), "connection")
+        own = [
+            f"{venue}.{table}.{key}={json.dumps(url)}"
+            for venue, urls in self._accounts.items()
+            for key, url in (
+                ("websocket_url", urls.websocket), ("rest_api_url", urls.rest), ("trade_url", urls.trade),
+                ("user_url", urls.user),
+            )
+        ]  # fmt: skip
+        if table == "connection":
+            own.append("binance_spot.connection.websocket_fallback_urls=[]")
+        return [word for one in (*own, *self._settings) for word in ("--set", one)]
 
     def _session(self) -> Path:
         """The folder of the last session, one with fills if there is any."""
         found = [path.parent for path in Path("runs").glob("*/recording")]
         return max(found, key=lambda run: (fills_of(run) > 0, run.name))
+
+
+def settings_of(page: Path) -> list[str]:
+    """What the page's blocks `# my/FILE` say to write into the configuration, as `--set` takes it."""
+    found = []
+    for text in blocks(page, "toml"):
+        if (name := re.match(r"# my/(\w+)\.toml\n", text)) is not None:
+            file = Path("my", f"{name[1]}.toml")
+            prefix = () if name[1] == "arbitrage" else (tomli.loads(file.read_text())["name"],)
+            found += [
+                f"{'.'.join((*prefix, *path))}={toml_text(value)}"
+                for path, value in _leaves(tomli.loads(text))
+            ]
+    return found
+
+
+def _leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
 
 
 def demo_commands() -> list[str]:
@@ -301,10 +363,14 @@ def test_the_commands_of_a_page_run(
     recordings: Path,
     sandbox: tuple[int, dict[str, VenueUrls]],
     archives: str,
+    accounts: dict[str, VenueUrls],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    # It is for good, and of the whole process.
+    monkeypatch.setattr(live, "no_core_files", lambda: None)
     monkeypatch.delenv("TARDIS_API_KEY", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
     Path("examples").symlink_to(ROOT / "examples")
@@ -318,14 +384,16 @@ def test_the_commands_of_a_page_run(
             Path("rehearsal.toml").write_text(text)
         if "[accounts." in text:
             Path("accounts.toml").write_text(text)
-    reader = Reader(page, *sandbox, archives)
+    reader = Reader(page, *sandbox, archives, accounts)
+    if page.stem == "journal":
+        arb_with_keys(monkeypatch, *reader.words("arb live --testnet --config my/arbitrage.toml"))
     for command in block_commands(page):
         if command in NOT_RUN:
             continue
         if command.startswith("arb init my"):
             shutil.rmtree("my", ignore_errors=True)
         typed = demo_commands() if command == "make demo" else [command]
-        shown = "".join(arb(*reader.words(one)).output for one in typed)
+        shown = "".join(arb_with_keys(monkeypatch, *reader.words(one)).output for one in typed)
         for pattern, texts in SHOWS.items():
             if re.search(pattern, command):
                 missing = [text for text in texts if text not in " ".join(shown.split())]
@@ -334,6 +402,13 @@ def test_the_commands_of_a_page_run(
             refuse_a_quiet_demo(Path("runs/demo/backtest"))
         if re.search(FIRST_SESSION, command):
             assert fills_of(max(Path("runs").glob("*-dry-run"))) >= 2
+
+
+def arb_with_keys(monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
+    """`arb` with keys in the environment, which a session removes from it."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    return arb(*words)
 
 
 def test_the_demo_s_files_report_what_is_simulated_and_assumed() -> None:
