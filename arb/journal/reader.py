@@ -105,6 +105,7 @@ class Opening(NamedTuple):
     venue: str
     symbol: str
     qty: Decimal
+    lot: Decimal
     price: Decimal
     text: str
 
@@ -119,11 +120,20 @@ class Reconciliation(NamedTuple):
     text: str
 
 
+class _Leg(NamedTuple):
+    """A leg of a run. name: account, venue, symbol."""
+
+    name: tuple[str, str, str]
+    tick: Decimal
+    lot: Decimal
+    base: str
+    is_spot: bool
+
+
 _ORDERS = """
-SELECT i.run, i.leg, i.placed, i.order_id, l.account, l.venue, l.symbol, i.ts, i.side, i.force, i.is_market,
-  i.is_reducing, i.tick, i.lots, l.tick, l.lot, e.status, e.ts, e.text
-FROM intents i JOIN legs l ON l.run = i.run AND l.leg = i.leg
-LEFT JOIN ends e ON e.run = i.run AND e.leg = i.leg AND e.placed = i.placed
+SELECT i.run, i.leg, i.placed, i.order_id, i.ts, i.side, i.force, i.is_market, i.is_reducing, i.tick, i.lots,
+  ifnull(e.status, ''), ifnull(e.ts, 0), ifnull(e.text, '')
+FROM intents i LEFT JOIN ends e ON e.run = i.run AND e.leg = i.leg AND e.placed = i.placed
 WHERE i.act = 'place' AND i.ts >= ? {open}
 ORDER BY i.ts, i.run, i.leg, i.placed
 """
@@ -197,38 +207,64 @@ class JournalReader:
             try:
                 rows = self._rows(_ORDERS.format(open="AND e.placed IS NULL" if open_only else ""), since_ns)
                 keys = {(row[0], row[1], row[2]) for row in rows}
-                answers = self._latest_answers(keys)
+                changes = self._changes(keys)
                 requests = self._requests(keys)
                 fills = self._fills(keys)
+                legs = self._legs()
             finally:
                 self._connection.execute("COMMIT")
         found = []
         for row in rows:
             key = row[0], row[1], row[2]
-            tick, lots = answers.get(key, (row[12], row[13]))
-            tick_size, filled = Decimal(row[14]), fills.get(key)
-            sizes = tick_size, Decimal(row[15])
-            price = filled[1] * tick_size / filled[0] if filled else None
-            own = tuple(requests.get(key, (row[2],))), filled[0] if filled else 0, price
-            end = row[16] or "", row[17] or 0, row[18] or ""
+            leg = legs[key[0], key[1]]
+            filled, sums = fills.get(key, (0, 0))
+            price = sums * leg.tick / filled if filled else None
+            changed = changes.get(key, row[9:11])
+            ids = key[2], *requests.get(key, ())
+            flags = bool(row[7]), bool(row[8])
             found.append(
-                Order._make((*row[:10], bool(row[10]), bool(row[11]), tick, lots, *sizes, *own, *end))
+                Order._make(
+                    (
+                        *row[:4],
+                        *leg.name,
+                        *row[4:7],
+                        *flags,
+                        *changed,
+                        leg.tick,
+                        leg.lot,
+                        ids,
+                        filled,
+                        price,
+                        *row[11:],
+                    )
+                )
             )
         return found
 
     def executions(self, since_ns: int = 0) -> list[Trade]:
         """Executions that were noted since then, oldest first."""
         rows = self._rows(
-            "SELECT x.run, x.leg, x.placed, x.execution_id, l.account, l.venue, l.symbol, x.ts, x.venue_ms, x.side, "
-            "x.tick, l.tick, x.lots, l.lot, x.is_maker, x.fee, x.fee_asset FROM executions x JOIN legs l "
-            "ON l.run = x.run AND l.leg = x.leg WHERE x.ts >= ? ORDER BY x.ts, x.venue_ms, x.execution_id",
+            "SELECT run, leg, placed, execution_id, ts, venue_ms, side, tick, lots, is_maker, fee, fee_asset "
+            "FROM executions WHERE ts >= ? ORDER BY ts, venue_ms, execution_id",
             since_ns,
         )
+        legs = self._legs()
         found = []
-        for row in rows:
-            price, qty = row[10] * Decimal(row[11]), row[12] * Decimal(row[13])
-            found.append(Trade._make((*row[:10], price, qty, bool(row[14]), Decimal(row[15]), row[16])))
+        for run, no, placed, execution_id, ts, ms, side, tick, lots, is_maker, fee, asset in rows:
+            leg = legs[run, no]
+            what = leg.tick * tick, leg.lot * lots, bool(is_maker), Decimal(fee), asset
+            found.append(Trade._make((run, no, placed, execution_id, *leg.name, ts, ms, side, *what)))
         return found
+
+    def execution_keys(self) -> list[tuple[str, str, str, _KEY]]:
+        """Every execution: (venue, symbol, its id, its order)."""
+        legs = self._legs()
+        return [
+            (*legs[run, leg].name[1:], execution_id, (run, leg, placed))
+            for run, leg, placed, execution_id in self._rows(
+                "SELECT run, leg, placed, execution_id FROM executions"
+            )
+        ]
 
     def trade_count(self) -> int:
         """Number of executions."""
@@ -236,27 +272,28 @@ class JournalReader:
 
     def positions(self) -> list[Position]:
         """By account, venue and symbol, also those that are zero. Raises InputError for a part of a lot."""
-        sums: dict[tuple[str, str, str], list[Any]] = {}
-        for account, venue, symbol, lots, lot, ts in self._rows(
-            "SELECT l.account, l.venue, l.symbol, sum(x.side * x.lots), l.lot, max(x.ts) FROM executions x JOIN legs l "
-            "ON l.run = x.run AND l.leg = x.leg GROUP BY 1, 2, 3, 5 UNION ALL "
-            "SELECT account, venue, symbol, sum(lots), lot, max(ts) FROM openings GROUP BY 1, 2, 3, 5"
-        ):
-            found = sums.setdefault((account, venue, symbol), [Decimal(0), "", -1])
-            found[0] += lots * Decimal(lot)
-            if ts > found[2]:
-                found[1:] = lot, ts
+        legs = self._legs()
+        changes = [
+            (legs[run, leg].name, legs[run, leg].lot * lots, legs[run, leg].lot, ts)
+            for run, leg, lots, ts in self._rows(
+                "SELECT run, leg, sum(side * lots), max(ts) FROM executions GROUP BY run, leg"
+            )
+        ]
+        changes += [
+            ((one.account, one.venue, one.symbol), one.qty, one.lot, one.ts) for one in self.openings()
+        ]
+        sums: dict[tuple[str, str, str], tuple[Decimal, Decimal, int]] = {}
+        for name, qty, lot, ts in changes:
+            so_far, latest_lot, latest_ts = sums.get(name, (Decimal(0), lot, -1))
+            sums[name] = so_far + qty, lot if ts > latest_ts else latest_lot, max(ts, latest_ts)
         fees = self._base_fees()
-        spot = {
-            (venue, symbol) for venue, symbol in self._rows("SELECT venue, symbol FROM legs WHERE is_spot")
-        }
+        spot = {leg.name[1:] for leg in legs.values() if leg.is_spot}
         positions = []
-        for key, (qty, lot, ts) in sorted(sums.items()):
-            size = Decimal(lot)
+        for key, (qty, size, ts) in sorted(sums.items()):
             lots = int(qty / size)
             if lots * size != qty:
                 raise InputError(
-                    f"{self.path}: {key[1]} {key[2]}: {qty} is not a whole number of lots of {lot}"
+                    f"{self.path}: {key[1]} {key[2]}: {qty} is not a whole number of lots of {size}"
                 )
             is_spot = key[1:] in spot
             positions.append(Position(*key, lots, size, qty, fees.get(key, Decimal(0)), ts, is_spot))
@@ -268,17 +305,17 @@ class JournalReader:
             "SELECT ts, account, venue, symbol, lots, lot, price, text FROM openings ORDER BY rowid"
         )
         return [
-            Opening(ts, account, venue, symbol, lots * Decimal(lot), Decimal(price), text)
+            Opening(ts, account, venue, symbol, lots * Decimal(lot), Decimal(lot), Decimal(price), text)
             for ts, account, venue, symbol, lots, lot, price, text in rows
         ]
 
     def latest_executions(self) -> dict[tuple[str, str], int]:
         """The venue's time of the latest execution, ms, by venue and symbol."""
-        rows = self._rows(
-            "SELECT l.venue, l.symbol, max(x.venue_ms) FROM executions x JOIN legs l ON l.run = x.run AND "
-            "l.leg = x.leg GROUP BY 1, 2"
-        )
-        return {(venue, symbol): ms for venue, symbol, ms in rows}
+        legs, found = self._legs(), dict[tuple[str, str], int]()
+        for run, leg, ms in self._rows("SELECT run, leg, max(venue_ms) FROM executions GROUP BY run, leg"):
+            _, venue, symbol = legs[run, leg].name
+            found[venue, symbol] = max(found.get((venue, symbol), 0), ms)
+        return found
 
     def reconciliations(self) -> dict[str, Reconciliation]:
         """The last comparison of each account."""
@@ -308,20 +345,22 @@ class JournalReader:
 
     # -- parts of orders
 
-    def _latest_answers(self, keys: set[_KEY]) -> dict[_KEY, tuple[int, int]]:
+    def _changes(self, keys: set[_KEY]) -> dict[_KEY, tuple[int, int]]:
+        """Price and quantity of the orders that were amended."""
         rows = self._of(
             keys,
             "SELECT run, leg, placed, tick, lots FROM answers {where} ORDER BY rowid",
-            "kind <> 'rejected'",
+            "kind = 'modified'",
         )
         return {(run, leg, placed): (tick, lots) for run, leg, placed, tick, lots in rows}
 
     def _requests(self, keys: set[_KEY]) -> dict[_KEY, list[int]]:
+        """The requests that may have given an order another client id."""
         found: dict[_KEY, list[int]] = {}
         for run, leg, placed, request in self._of(
             keys,
             "SELECT run, leg, placed, request FROM intents {where} ORDER BY run, leg, request",
-            "act <> 'cancel'",
+            "act = 'amend'",
         ):
             found.setdefault((run, leg, placed), []).append(request)
         return found
@@ -347,13 +386,20 @@ class JournalReader:
 
     def _base_fees(self) -> dict[tuple[str, str, str], Decimal]:
         found: dict[tuple[str, str, str], Decimal] = {}
-        for account, venue, symbol, fee in self._rows(
-            "SELECT l.account, l.venue, l.symbol, x.fee FROM executions x JOIN legs l ON l.run = x.run AND "
-            "l.leg = x.leg WHERE x.fee_asset = l.base AND l.is_spot"
-        ):
-            key = account, venue, symbol
-            found[key] = found.get(key, Decimal(0)) + Decimal(fee)
+        for key, leg in self._legs().items():
+            if leg.is_spot:
+                fees = self._rows(
+                    "SELECT fee FROM executions WHERE run = ? AND leg = ? AND fee_asset = ?", *key, leg.base
+                )
+                found[leg.name] = sum((Decimal(fee) for (fee,) in fees), found.get(leg.name, Decimal(0)))
         return found
+
+    def _legs(self) -> dict[tuple[int, int], _Leg]:
+        rows = self._rows("SELECT run, leg, account, venue, symbol, tick, lot, base, is_spot FROM legs")
+        return {
+            (run, leg): _Leg((account, venue, symbol), Decimal(tick), Decimal(lot), base, bool(is_spot))
+            for run, leg, account, venue, symbol, tick, lot, base, is_spot in rows
+        }
 
     # -- reading
 

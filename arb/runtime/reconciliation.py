@@ -18,7 +18,7 @@ from arb.errors import InputError
 from arb.execution.ids import SessionIds
 from arb.execution.reconcile import Holding, KnownOrder, OrderKey, PositionCheck, SymbolState, held
 from arb.journal.journal import Journal
-from arb.journal.reader import JournalReader, Order
+from arb.journal.reader import JournalReader, Order, Position, Trade
 from arb.journal.schema import Ended, ExecutionRow, Opened, Reconciled
 from arb.leg import Leg
 from arb.runtime.account_queries import AccountQueries
@@ -97,7 +97,8 @@ class Reconciliation:
         finally:
             self._write(states)
         await self._compare(states)
-        return TakenOver(tuple(map(self._holding, self._legs)), tuple(self._lines))
+        trades, fees = self._reader.executions(), self._reader.positions()
+        return TakenOver(tuple(self._holding(leg, trades, fees) for leg in self._legs), tuple(self._lines))
 
     def _refuse_other_symbols(self) -> None:
         """Raises InputError for open orders and positions of the journal that this session would not see."""
@@ -119,10 +120,9 @@ class Reconciliation:
         for order in self._reader.orders(open_only=True):
             orders[order.venue, order.symbol].append(order)
         ids: dict[tuple[str, str], dict[str, frozenset[OrderKey]]] = defaultdict(dict)
-        for trade in self._reader.executions():
-            own = ids[trade.venue, trade.symbol]
-            key = trade.run, trade.leg, trade.placed
-            own[trade.execution_id] = own.get(trade.execution_id, frozenset()) | {key}
+        for venue, symbol, execution_id, key in self._reader.execution_keys():
+            own = ids[venue, symbol]
+            own[execution_id] = own.get(execution_id, frozenset()) | {key}
         states = []
         for venue, symbol in dict.fromkeys((leg.venue, leg.symbol) for leg in self._legs):
             known = [self._known(one) for one in orders[venue, symbol]]
@@ -334,18 +334,16 @@ class Reconciliation:
     def _leg(self, state: SymbolState) -> Leg:
         return next(leg for leg in self._legs if (leg.venue, leg.symbol) == (state.venue, state.symbol))
 
-    def _holding(self, leg: Leg) -> Holding:
+    def _holding(self, leg: Leg, trades: Iterable[Trade], positions: Iterable[Position]) -> Holding:
         """The position of a leg, and its average price, by the journal."""
         of = (leg.venue, leg.symbol)
         changes = [
             (trade.ts, trade.side * trade.qty, trade.price)
-            for trade in self._reader.executions()
+            for trade in trades
             if (trade.venue, trade.symbol) == of
         ]
         changes += [
             (one.ts, one.qty, one.price) for one in self._reader.openings() if (one.venue, one.symbol) == of
         ]
-        fees = sum(
-            (one.base_fees for one in self._reader.positions() if (one.venue, one.symbol) == of), Decimal(0)
-        )
+        fees = sum((one.base_fees for one in positions if (one.venue, one.symbol) == of), Decimal(0))
         return held(((qty, price) for _, qty, price in sorted(changes, key=lambda one: one[0])), fees)
