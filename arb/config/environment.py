@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
@@ -45,9 +46,14 @@ class Environment:
     urls: Mapping[str, VenueUrls]
     hosts: ListedHosts
 
-    def uses(self, venue: str, host: str) -> bool:
-        """Whether a venue has an address at this host."""
-        return host in ListedHosts(_addresses(self.venues[venue], self.urls[venue])).names
+    @property
+    def needed(self) -> dict[str, list[str]]:
+        """The hosts without which it does not work, with the venues that need them: no other addresses of streams."""
+        found: dict[str, list[str]] = {}
+        for venue, urls in self.urls.items():
+            for host in sorted({urlsplit(url).hostname or "" for url in urls if url}):
+                found.setdefault(host, []).append(venue)
+        return found
 
 
 def environment_of(name: EnvironmentName, venues: Mapping[str, VenueConfig]) -> Environment:

@@ -25,13 +25,15 @@ def no_core_files() -> None:
 
 
 def refuse_unresolved(environment: Environment) -> None:
-    """Raises InputError, one line, for a host of the environment that has no address. May block for some seconds."""
-    for host in sorted(environment.hosts.names):
+    """Raises InputError, one line, for a host that the environment needs and that has no address.
+
+    May block for some seconds.
+    """
+    for host, venues in environment.needed.items():
         try:
             socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            venues = [name for name in environment.urls if environment.uses(name, host)]
             raise InputError(
                 f"{', '.join(venues)}: {host} cannot be resolved: {reason}; look at the network, or at the addresses "
                 "in the venue's file"

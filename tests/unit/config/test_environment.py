@@ -79,6 +79,14 @@ def test_fallback_addresses_are_live_ones(folder: Path) -> None:
     assert testnet.venues["binance_spot"].connection.websocket_fallback_urls == ()
 
 
+def test_hosts_that_a_session_cannot_do_without(folder: Path) -> None:
+    needed = environment(folder, "live").needed
+    assert needed["stream.bybit.com"] == ["bybit_spot", "bybit_linear"]
+    assert needed["ws-fapi.binance.com"] == ["binance_usdm"]
+    assert "data-stream.binance.vision" not in needed, "another address of the streams, which may be away"
+    assert set(needed) == LIVE - {"data-stream.binance.vision"}
+
+
 def test_addresses_of_this_machine_serve_as_a_testnet(folder: Path) -> None:
     table = "{websocket_url='ws://127.0.0.1:1/ws', rest_api_url='http://127.0.0.1:1', user_url='ws://127.0.0.1:1'}"
     config = load(
