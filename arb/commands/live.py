@@ -96,13 +96,20 @@ _WORLDS = {"live": World.ACCOUNTS, "testnet": World.TESTNET, "demo": World.DEMO}
 
 
 def refuse_unlimited(config: Config) -> None:
-    """Raises ConfigError unless the value of orders is limited."""
+    """Raises ConfigError unless the value of orders, and the part of the accounts that is used, are limited."""
     for key, what in (("max_notional", "one order"), ("max_daily_notional", "all orders of a day")):
         if getattr(config.live, key) is None:
             raise ConfigError(
                 f"{config.file}: [live] {key} is missing, the largest value of {what}: without it no session trades at "
                 f"a venue; write it, or --set live.{key}=..."
             )
+    if not config.capital:
+        venue = config.legs[0].venue
+        raise ConfigError(
+            f"{config.file}: [capital] is missing, which says how much of each account may be used: without it no "
+            f"session trades at a venue; write [capital.{venue}] with {'base and ' if config.legs[0].is_spot else ''}"
+            "quote, and so for the other venues"
+        )
 
 
 class _Trading:

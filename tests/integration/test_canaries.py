@@ -20,7 +20,7 @@ from support.keyed_sandbox import LIMITS, KeyedSandbox
 from support.live_sandbox import await_first_row, demo_settings
 from support.paths import GUARD, ROOT
 
-from arb.commands import live
+from arb.commands import account_doctor, live
 from arb.errors import ExitCode
 from arb.execution.venue_desk import VenueDesk
 from arb.runtime import live_orders
@@ -148,10 +148,11 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
 
 
 def test_a_session_with_an_encrypted_key_writes_none_of_it(
-    tmp_path: Path, sandbox: KeyedSandbox, keys: dict[str, str]
+    tmp_path: Path, sandbox: KeyedSandbox, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looking = search()
-    process = in_a_process(tmp_path, words(tmp_path, sandbox, duration="4s"), keys)
+    settings = words(tmp_path, sandbox, duration="4s")
+    process = in_a_process(tmp_path, settings, keys)
     try:
         run = tmp_path / "work" / "run"
         await_first_row(run)
@@ -162,8 +163,16 @@ def test_a_session_with_an_encrypted_key_writes_none_of_it(
         process.wait()
     assert process.returncode == 0, output.decode()
     looking.look(output, "output")
-    for command in (("verify", run), ("report", run), ("live", "--help"), ("check", "--help")):
-        looking.look(arb(*command, code=None).output.encode(), f"output of {command[0]}")
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(account_doctor, "no_core_files", lambda: None)
+    doctor = ["doctor", "--live", "--testnet", *settings[settings.index("--set") :]]
+    doctor += ["--config", settings[settings.index("--config") + 1]]
+    for command in (
+        doctor, ["verify", run], ["report", run], ["status"], ["positions"], ["orders"], ["trades", "--json"], ["halt"],
+        ["resume"],
+    ):  # fmt: skip
+        looking.look(arb(*command).output.encode(), f"output of {command[0]}")
     looking.look_through(tmp_path / "work")
     assert looking.found == []
     assert looking.places > 40

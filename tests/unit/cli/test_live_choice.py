@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,16 @@ def test_no_session_at_a_venue_is_without_limits(main: Path, place: str) -> None
         "venue; write it, or --set live.max_notional=..."
     )
     assert f"{main}: [live] max_daily_notional is missing" in refused(place, "--config", main, *LIMITS[:2])
+
+
+def test_no_session_at_a_venue_is_without_capital(main: Path) -> None:
+    """Without it a run begins with 10,000 quote a venue, which nobody has decided."""
+    text = main.read_text()
+    main.write_text(re.sub(r"^\[capital\..*?(?=^\[symbols)", "", text, flags=re.M | re.S))
+    assert refused("--testnet", "--config", main, *LIMITS) == (
+        f"{main}: [capital] is missing, which says how much of each account may be used: without it no session trades "
+        "at a venue; write [capital.binance_spot] with base and quote, and so for the other venues"
+    )
 
 
 @pytest.mark.parametrize("place", ["--confirm", "--testnet", "--demo"])
