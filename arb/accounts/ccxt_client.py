@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import logging
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -35,6 +36,8 @@ _TOO_SOON = "10006"
 _PASSING = frozenset(("", "500", "502", "503", "504", "-1000", "-1001", "-1007", "-1008", "10016", _TOO_SOON))
 #: Characters of a venue's text in a message.
 _TEXT_MAX = 200
+#: It would log every request, with the key, if somebody set the root logger to debug.
+_SILENT = logging.Logger("ccxt", logging.CRITICAL + 1)
 #: ccxt wants a secret; signatures are the signer's.
 _NO_SECRET = "-"
 
@@ -61,6 +64,7 @@ class CcxtClient:
             "apiKey": signer.key_id,
             "secret": _NO_SECRET,
             "session": session,
+            "logger": _SILENT,
             "enableRateLimit": False,
             "timeout": _ANSWER_MS,
             "options": {"recvWindow": recv_window_ms, "timeDifference": 0},

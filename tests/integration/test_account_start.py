@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import time
 from decimal import Decimal
@@ -24,7 +25,8 @@ from support.account_sandbox import (
     when_priced,
 )
 
-from arb.accounts.facts import Balance, CheckedOrder, ModeChange, Payment, SymbolModes
+from arb.accounts import start
+from arb.accounts.facts import Balance, CheckedOrder, ClockFact, ModeChange, Payment, SymbolModes
 from arb.config.live_keys import Account
 from arb.errors import ExitCode, InputError
 from arb.sandbox.funding import Funding
@@ -355,6 +357,30 @@ def test_a_venue_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     lines = str(raised.value).split("; ")
     assert [line.partition(":")[0] for line in lines] == ["binance_spot", "bybit_spot"]
     assert all("Cannot connect" in line and line.endswith("arb doctor looks for the cause") for line in lines)
+
+
+def test_a_venue_that_is_lost_after_the_clock_was_read_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(*_: object) -> ClockFact:
+        return ClockFact(0, 1000, 5)
+
+    monkeypatch.setattr(start, "sample_clock", read)
+    with AccountSandbox(tmp_path) as sandbox:
+        config = config_of(tmp_path, SPOT)
+        urls = dict(sandbox.urls)
+    with pytest.raises(
+        InputError, match=r"^binance: privateGetAccount: Cannot connect .*; bybit: .*the cause$"
+    ):
+        asyncio.run(start_at(urls, config))
+
+
+def test_ccxt_logs_no_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with AccountSandbox(tmp_path) as sandbox:
+        asyncio.run(start_at(sandbox.urls, config_of(tmp_path, SPOT)))
+    assert not any(key["id"] in caplog.text or key["secret"] in caplog.text for key in KEYS.values())
+    assert "asyncio" in {record.name for record in caplog.records}, "others do log"
 
 
 @pytest.mark.parametrize("venue", PERPETUAL)
