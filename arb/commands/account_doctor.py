@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from arb.accounts.ccxt_client import load_ccxt
 from arb.accounts.checks import Level as Found
 from arb.accounts.clients import account_clients
 from arb.accounts.examine import Finding, examine_accounts
 from arb.accounts.start import StartSetup
+from arb.commands.account_state import refuse_halted
 from arb.commands.checks import Check, Level
+from arb.commands.live import refuse_unlimited
 from arb.commands.sandbox_account import running_keys, trading_sandbox
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
 from arb.config.account_keys import account_signers, house_of
-from arb.config.environment import Environment, EnvironmentName, environment_of
-from arb.errors import InvariantError
+from arb.config.environment import Environment, EnvironmentName, environment_of, state_directory
+from arb.errors import InputError, InvariantError
 from arb.runtime.host import Host
 from arb.runtime.listings import listed, mid_of
 from arb.runtime.process_guard import no_core_files
@@ -34,8 +36,12 @@ def examine_live(
     config: Config, environment: EnvironmentName, timeout_s: float, sandbox: SandboxChoice | None
 ) -> list[Check]:
     """The checks of the configured legs' accounts. Raises InputError for keys and addresses that are not usable."""
+    checks = []
     market: Environment | Sandbox | dict[str, VenueUrls]
     if sandbox is None:
+        checks.append(
+            _passed("configuration", "limits and capital are written", lambda: refuse_unlimited(config))
+        )
         market = environment_of(environment, config.venues)
         no_core_files()
         signers: Mapping[str, Signer] = account_signers(config.venues)
@@ -45,6 +51,8 @@ def examine_live(
     else:
         market = sandbox_urls(sandbox.port_base)
         signers = {key.house: signer_of(key) for key in running_keys(market, config.legs)}
+    state = state_directory(config.live) / environment
+    checks.append(_passed("halt", f"none is set in {state}", lambda: refuse_halted(state)))
     for house in dict.fromkeys(map(house_of, config.venues)):
         load_ccxt(house)
     with Host(dict(config.venues), market) as host:
@@ -52,9 +60,18 @@ def examine_live(
         found = host.run(lambda: host.until_over(work))
     if found is None:
         raise KeyboardInterrupt
-    return [
-        Check(f"{check.name} {topic}", _LEVELS[check.level], check.line, check.step) for topic, check in found
-    ]
+    for topic, check in found:
+        checks.append(Check(f"{check.name} {topic}", _LEVELS[check.level], check.line, check.step))
+    return checks
+
+
+def _passed(name: str, text: str, check: Callable[[], None]) -> Check:
+    """A check that raises InputError if it fails. text: else."""
+    try:
+        check()
+    except InputError as error:
+        return Check(name, Level.FAIL, str(error))
+    return Check(name, Level.OK, text)
 
 
 async def _examined(

@@ -96,6 +96,17 @@ def prepare_accounts(
     return found
 
 
+def refuse_halted(state: Path) -> None:
+    """Raises InputError while a halt is set. state: the environment's folder in the state directory."""
+    if halts := Halts(state).read():
+        one = halts[0]
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(one.since_ns / 1e9))
+        raise InputError(
+            f"{state}: halted since {since} UTC{f' ({one.reason})' if one.reason else ''}: look at the accounts, then "
+            "arb resume"
+        )
+
+
 class _Preparation:
     """One preparation: what it holds until it is over."""
 
@@ -129,7 +140,7 @@ class _Preparation:
         host.start_feeds()  # there are none
         if host.hosts is None:
             raise InvariantError("accounts need a list of the hosts that may be connected to")
-        self._refuse_halted()
+        refuse_halted(self._state)
         legs = self._config.legs
         symbols: dict[str, list[str]] = {}
         for leg in legs:
@@ -148,15 +159,6 @@ class _Preparation:
         config = replace(self._config, legs=_with_openings(legs, taken.holdings, start.facts))
         ids = SessionIds(self._journal.tag, run, time.time_ns() // MILLISECOND)
         return AccountState(config, ids, KeptRun(self._journal, run, self._leg_rows), self._locks)
-
-    def _refuse_halted(self) -> None:
-        if halts := Halts(self._state).read():
-            one = halts[0]
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(one.since_ns / 1e9))
-            raise InputError(
-                f"{self._state}: halted since {since} UTC{f' ({one.reason})' if one.reason else ''}: look at the "
-                "accounts, then arb resume"
-            )
 
     def _claim(self, account_ids: Mapping[str, str]) -> None:
         """Takes the accounts and the journal. account_ids: by house. Raises InputError while another session has one,

@@ -12,6 +12,7 @@ from support.command_line import arb
 
 from arb.config import write_templates
 from arb.errors import ExitCode
+from arb.journal.halts import Halt, set_halt
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +119,20 @@ def test_a_wrong_secret_fails_every_question_and_names_the_file(
     assert {"bybit key", "bybit_spot fees", "bybit balances", "bybit_spot orders"} <= failed
     assert all(name.startswith("bybit") for name in failed)
     assert str(tmp_path / "config" / "bybit.toml") in found["bybit key"]["next_step"]
+
+
+def test_a_halt_and_missing_limits_are_found(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    set_halt(state / "testnet", Halt("", 1_700_000_000 * 10**9, False, "a test"))
+    with AccountSandbox(tmp_path) as sandbox:
+        options = words(tmp_path, sandbox, f'live.state_directory="{state}"')
+        place = options.index("live.max_notional=1000.0")
+        del options[place - 1 : place + 1]
+        done = arb("doctor", "--live", "--json", *options, code=ExitCode.DIFFERENCES)
+    failed = [line for line in map(json.loads, done.output.splitlines()) if line["level"] == "fail"]
+    assert [line["name"] for line in failed] == ["configuration", "halt"]
+    assert "[live] max_notional is missing" in failed[0]["text"]
+    assert "halted since 2023-11-14 22:13:20 UTC (a test): look at the accounts, then" in failed[1]["text"]
 
 
 @pytest.mark.parametrize(
