@@ -17,7 +17,9 @@ from arb.engine.live import LiveWorld
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.desk_wires import Outputs
 from arb.execution.venue_desk import VenueDesk
+from arb.risk.exposure import OpenOrder
 from arb.risk.gate import Gate, GateRequest
+from arb.risk.refusals import Part
 from connectors.orders.limits import LimitKind, LimitUse
 from connectors.orders.model import Act
 
@@ -99,13 +101,19 @@ class GateFeed:
             )
         return gate.decide(step, now)
 
+    def withdraw(self, lost: Sequence[int], now: int) -> list[int]:
+        """See `Gate.withdraw`."""
+        return self.gate.withdraw(lost, now)
+
     def follow(self, venue: str, outputs: Outputs, now: int) -> None:
         """What follows from an input of a desk."""
         gate, desk = self.gate, self._desks[venue]
         for refusal in outputs.refusals:
             order = gate.exposure.states[refusal.leg].orders.get(refusal.order_id)
-            if order is not None and refusal.act is not Act.CANCEL:
-                gate.closed.refused(refusal.leg, order.is_opening, refusal.kind, now)
+            if refusal.act is Act.CANCEL:
+                gate.closed.refused(refusal.leg, Part.CANCEL, refusal.kind, now)
+            elif order is not None:
+                gate.closed.refused(refusal.leg, _part_of(order), refusal.kind, now)
         for answer in outputs.answers:
             if isinstance(answer, BotAnswer):
                 self._answered(desk, answer, now)
@@ -144,10 +152,15 @@ class GateFeed:
                 exposure.changed(leg, order_id, order.tick, order.lots, is_amended=True)
             return
         if not answer.cause and answer.kind is not AnswerKind.ENDED:
-            self.gate.closed.accepted(leg, order.is_opening)
+            self.gate.closed.accepted(leg, _part_of(order))
         if answer.status in _FINALS:
+            self.gate.closed.accepted(leg, Part.CANCEL)
             exposure.remove(leg, order_id)
         else:
             is_amended = answer.request_no != 0 and answer.request_no == order.asked_no
             tick = answer.tick if answer.tick > 0 else order.tick
             exposure.changed(leg, order_id, tick, answer.leaves_lots, is_amended=is_amended)
+
+
+def _part_of(order: OpenOrder) -> Part:
+    return Part.OPENING if order.is_opening else Part.REDUCING

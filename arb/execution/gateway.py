@@ -193,15 +193,7 @@ class Gateway:
         venues = [self._venues[one.leg] for one in taken]
         try:
             rows = [self._orders.read(one.leg, one.copied) for one in taken]
-            if self.gate is not None:
-                for one, why in zip(
-                    taken, self.gate.decide([one.leg for one in taken], rows, now), strict=True
-                ):
-                    one.refused = why
-            wires = [
-                None if one.refused else self.desks[venue].wire_of(one.leg, row, now)
-                for one, venue, row in zip(taken, venues, rows, strict=True)
-            ]
+            wires = self._wires_of(taken, rows, now)
             ready = [
                 ReadyRequest(one, row, wire)
                 for one, row, wire in zip(taken, rows, wires, strict=True)
@@ -226,6 +218,25 @@ class Gateway:
             one.is_sent = self._follow(venue, output, now, sent)
         if sent:
             raise InvariantError(f"sent without a request of its desk: {', '.join(sent)}")
+
+    def _wires_of(
+        self, taken: Sequence[TakenRequest], rows: Sequence[RequestRow], now: int
+    ) -> list[WireRequest | None]:
+        """The bytes of what is to be sent: of orders that go together, of all or of none."""
+        gate = self.gate
+        if gate is not None:
+            reasons = gate.decide([one.leg for one in taken], rows, now)
+            for one, why in zip(taken, reasons, strict=True):
+                one.refused = why
+        wires = [
+            None if one.refused else self.desks[self._venues[one.leg]].wire_of(one.leg, row, now)
+            for one, row in zip(taken, rows, strict=True)
+        ]
+        if gate is not None and None in wires:
+            lost = [no for no, wire in enumerate(wires) if wire is None and not taken[no].refused]
+            for no in gate.withdraw(lost, now) if lost else ():
+                taken[no].refused, wires[no] = "another leg is refused: its desk does not send it", None
+        return wires
 
     def _after_step(self) -> None:
         """What can wait until the strategy does."""

@@ -43,6 +43,8 @@ from connectors.units import MILLISECOND, SECOND
 _CANCEL_APART_NS = SECOND
 #: After these a line is to be replaced.
 _LAST_WORDS = frozenset({NoticeKind.SHUTDOWN, NoticeKind.ENDED, NoticeKind.KEY_EXPIRED})
+#: The venue has not done what was asked.
+_NOT_DONE = frozenset({Verdict.REFUSED, Verdict.NOT_OPEN, Verdict.NOT_FOUND})
 
 
 class VenueDesk(DeskQueries):
@@ -349,7 +351,8 @@ class VenueDesk(DeskQueries):
         asked.is_done = True
         if isinstance(decoded, VenueAnswer) and decoded.verdict not in (Verdict.FOUND, Verdict.ACCEPTED):
             self.facts.refused(decoded.code, decoded.text)
-            if decoded.verdict is Verdict.REFUSED and asked.state is not None:
+            is_fault = decoded.verdict in _NOT_DONE and not decoded.is_by_market
+            if is_fault and asked.state is not None and asked.request.act in CHANGES:
                 kind = str(decoded.code) if decoded.code else decoded.text
                 refusal = Refusal(asked.request.leg, asked.state.order_id, asked.request.act, kind)
                 self._out.refusals.append(refusal)

@@ -3,7 +3,7 @@
 All requests of a step are decided together: reducing orders first, and of orders that open or close legs in one step,
 all or none, since one alone is a position that nobody asked for. An order that reduces a position, or the imbalance of
 legs that hedge each other, is bounded by what it reduces: limits on size, halts, doubts and half of the venues' limits
-on requests are for the others. Cancellations pass unless the venue refuses everything.
+on requests are for the others. Cancellations pass unless the venue refuses everything, or them again and again.
 
 What the gate reads of the outside it is given: touches with each request, the time, reports of venues, halts.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from arb.risk.exposure import Exposure, GateLeg, OpenOrder
 from arb.risk.rate_budget import OPENING_SHARE, REDUCING_SHARE, RateBudget
-from arb.risk.refusals import ClosedLegs
+from arb.risk.refusals import ClosedLegs, Part
 from connectors.orders.limits import LimitKind
 from connectors.orders.model import Act
 from connectors.units import SECOND
@@ -91,6 +91,9 @@ class Gate:
         self.halted = ""
         self.untraded: set[int] = set()
         self._band = limits.price_band_bps / 10_000.0
+        #: The last step, and the places of its orders that were let pass together.
+        self._step: Sequence[GateRequest] = ()
+        self._joint: list[int] = []
         self._beat_ns = -1
         self._is_stopped = False
 
@@ -143,12 +146,25 @@ class Gate:
                     if not reasons[place]:
                         self._take_back(step[place], now_ns)
                         reasons[place] = f"another leg is refused: {refused}"
+                joint = []
+        self._step, self._joint = step, joint
         return reasons
+
+    def withdraw(self, lost: Sequence[int], now_ns: int) -> list[int]:
+        """Some requests of the last step that passed are not sent. Returns the places of those that went with them."""
+        if not any(place in lost for place in self._joint):
+            return []
+        found = [place for place in self._joint if place not in lost]
+        for place in found:
+            self._take_back(self._step[place], now_ns)
+        return found
 
     def _cancel(self, one: GateRequest, now_ns: int) -> str:
         budget = self.budgets[self.legs[one.leg].venue]
         if now_ns < budget.banned_until_ns:
             return "the venue limits requests"
+        if self.closed.has_any and (kind := self.closed.kind_of(one.leg, Part.CANCEL, now_ns)):
+            return f"closed for a while after refusals: {kind}"
         budget.spend(LimitKind.CANCELS, now_ns)
         return ""
 
@@ -252,7 +268,7 @@ class Gate:
             if leg_no in self.untraded:
                 return "the venue does not trade the symbol now"
         if self.closed.has_any:
-            kind = self.closed.kind_of(leg_no, is_opening, now_ns)
+            kind = self.closed.kind_of(leg_no, Part.OPENING if is_opening else Part.REDUCING, now_ns)
             return f"closed for a while after refusals: {kind}" if kind else ""
         return ""
 

@@ -90,6 +90,8 @@ class RateBudget:
         self._counted: dict[LimitKind, list[_Window]] = {kind: [] for kind in LimitKind}
         for limit in limits:
             self._add(limit)
+        if not self._windows[LimitKind.AMENDS]:  # they count as orders
+            self._counted[LimitKind.AMENDS] = self._counted[LimitKind.ORDERS]
         self._ban = ban or Ban()
 
     @property
@@ -103,10 +105,7 @@ class RateBudget:
 
     def has_room(self, kind: LimitKind, share: float, now_ns: int) -> bool:
         """Whether one more request keeps its windows, and those of weight, below this share of their limits."""
-        for window in self._counted[kind]:
-            if window.used(now_ns) + 1 >= share * window.most:
-                return False
-        return True
+        return all(window.used(now_ns) + 1 < share * window.most for window in self._counted[kind])
 
     def spend(self, kind: LimitKind, now_ns: int, count: int = 1) -> None:
         """A request that is sent; -1: one that is not sent after all. Its weight counts as 1 until the venue says."""
@@ -130,6 +129,7 @@ class RateBudget:
     def _add(self, limit: VenueLimit) -> _Window:
         window = _Window(limit)
         self._windows[limit.kind].append(window)
-        for kind in LimitKind if limit.kind is LimitKind.WEIGHT else (limit.kind,):
-            self._counted[kind].append(window)
+        kinds = LimitKind if limit.kind is LimitKind.WEIGHT else (limit.kind,)
+        for counted in {id(self._counted[kind]): self._counted[kind] for kind in kinds}.values():
+            counted.append(window)
         return window

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from connectors.binance.limits import RateLimit, uses_of
-from connectors.binance.order_errors import Judge, VenueError
+from connectors.binance.order_errors import Judge, VenueError, is_by_market
 from connectors.binance.order_words import SIDES, STATUSES, cause_of, lots_of, tick_of, traded_tick_of
 from connectors.errors import DecodeError, OffGridError
 from connectors.orders.model import (
@@ -238,6 +238,7 @@ class Answers:
             error.text,
             retry_after_ns=retry_after_ns,
             is_line_over=error.code == _REVOKED and not wire_id,
+            is_by_market=is_by_market(error),
         )
 
     def _of_parts(self, wire_id: str, error: VenueError) -> VenueAnswer:
@@ -250,7 +251,13 @@ class Answers:
                 raise UnreadableError(f"newOrderResult {parts.new_order_result}")
             venue_ms = cancelled[0].venue_ms if cancelled else 0
             return VenueAnswer(
-                wire_id, self._judge(refused, 400), error.code, refused.text, cancelled, venue_ms=venue_ms
+                wire_id,
+                self._judge(refused, 400),
+                error.code,
+                refused.text,
+                cancelled,
+                venue_ms=venue_ms,
+                is_by_market=is_by_market(refused),
             )
         if parts.cancel_result != "FAILURE" or parts.new_order_result == "SUCCESS":
             raise UnreadableError(

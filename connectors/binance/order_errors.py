@@ -26,8 +26,11 @@ _USDM_REFUSED = frozenset((-2018, -2019, -2020, -2021, -2022, -2025, -2027))
 _USDM_FILTERS = range(-4999, -3999)
 #: Of the engine: post-only, fill-or-kill, changes, self-trade prevention; -5028: too late for its window.
 _USDM_ENGINE = range(-5040, -5020)
+#: Of the engine: fill-or-kill, post-only.
+_BY_MARKET = frozenset((-5021, -5022))
 #: Texts on which a code of spot depends.
 _DUPLICATE, _UNKNOWN_ORDER, _RESTRICTED = "duplicate order sent", "unknown order sent", "cancel restrictions"
+_WOULD_TAKE = "immediately match and take"
 
 
 class VenueError(msgspec.Struct, frozen=True):
@@ -40,6 +43,11 @@ class VenueError(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         return self.msg[:_TEXT_MAX]
+
+
+def is_by_market(error: VenueError) -> bool:
+    """Whether the market is the reason of a refusal: post-only would take, or fill-or-kill cannot be filled."""
+    return error.code in _BY_MARKET or (error.code == -2010 and _WOULD_TAKE in error.msg.lower())
 
 
 #: What an error with this status means.

@@ -35,6 +35,10 @@ _EXISTS = frozenset((110072, 170141))
 _CHANGES = (Act.AMEND, Act.CANCEL)
 
 
+#: Post-only would take. Elsewhere an event says so.
+BY_MARKET = frozenset((170218,))
+
+
 def verdict_of(code: int, act: Act) -> Verdict:
     """What `retCode` says."""
     if code == 0:

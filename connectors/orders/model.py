@@ -277,6 +277,8 @@ class VenueAnswer(NamedTuple):
     cursor: str = ""
     #: What it says is used of limits on requests.
     uses: tuple[LimitUse, ...] = ()
+    #: A refusal that the market is the reason for: post-only would take, or fill-or-kill cannot be filled.
+    is_by_market: bool = False
 
 
 Decoded: TypeAlias = VenueAnswer | OrderUpdate | Execution | Funding | AccountView | Notice

@@ -6,7 +6,7 @@ import json
 from typing import NamedTuple
 
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
-from arb.execution.desk_wires import NEVER, Outputs, Stage
+from arb.execution.desk_wires import NEVER, Outputs, Refusal, Stage
 from arb.execution.ids import SessionIds
 from arb.execution.order_records import Phase
 from arb.execution.order_state import OrderState
@@ -56,12 +56,14 @@ class ErringDesk:
         self.desk._user_lines.add("u1")
         self.sent: list[tuple[WireRequest, str]] = []
         self.answers: list[BotAnswer] = []
+        self.refusals: list[Refusal] = []
         self.due_ns = NEVER
         if not over_rest:
             self.take(self.desk.on_line("t1", LineEvent.UP, "logon", self.now))
 
     def take(self, outputs: Outputs) -> None:
         self.answers += [one for one in outputs.answers if isinstance(one, BotAnswer)]
+        self.refusals += outputs.refusals
         self.due_ns = outputs.due_ns
         for wire in outputs.wires:
             is_sent = wire.channel is Channel.REST or not self.over_rest

@@ -176,6 +176,27 @@ def test_three_refusals_of_the_venue_close_the_leg() -> None:
     assert "closed" in desk.ask(Act.PLACE, 6, order_id=6)
 
 
+def test_refusals_for_which_the_market_is_the_reason_close_nothing() -> None:
+    desk = Gated()
+    for no in range(1, 8):
+        assert desk.ask(Act.PLACE, no, order_id=no) == ""
+        answer = VenueAnswer(f"0-{no}-p", Verdict.REFUSED, -5022, "would take", is_by_market=True)
+        desk.frame(answer, where="t1")
+
+
+def test_cancellations_that_the_venue_refuses_wait_until_the_order_ends() -> None:
+    desk = Gated()
+    desk.ask(Act.PLACE, 1)
+    desk.frame(new(desk))
+    for no in range(2, 5):
+        assert desk.ask(Act.CANCEL, no) == ""
+        desk.frame(VenueAnswer(f"0-{no}-c", Verdict.REFUSED, -1021, "Timestamp"), where="t1")
+    assert desk.ask(Act.CANCEL, 5) == "closed for a while after refusals: -1021"
+    assert 1 in desk.state.orders
+    desk.frame(new(desk, status=OrderStatus.CANCELED))
+    assert not desk.gate.closed.has_any
+
+
 def test_an_accepted_order_opens_the_leg_again() -> None:
     desk = Gated()
     for no in range(1, 6):

@@ -16,9 +16,13 @@ from support.hand_gateway import first_rows
 from arb.bot.compilation import compile_strategy
 from arb.engine.live import LiveBot, LiveWorld
 from arb.execution.desk_wires import Outputs
+from arb.execution.gate_feed import GateFeed
 from arb.execution.gateway import DeliveredAnswer, Gateway, ReadyRequest, TakenRequest
 from arb.execution.ids import SessionIds
 from arb.execution.venue_desk import VenueDesk
+from arb.leg import Leg
+from arb.risk.exposure import GateLeg
+from arb.risk.gate import Gate, GateLimits
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.strategy_task import StrategyTask
 from connectors.orders.model import (
@@ -43,7 +47,8 @@ pytestmark = pytest.mark.slow
 class Session:
     """A gateway, its bot and its venues; sockets take everything, and the test answers."""
 
-    def __init__(self, function: Callable[..., Any], legs: int = 2) -> None:
+    def __init__(self, function: Callable[..., Any], legs: int = 2, limits: GateLimits | None = None) -> None:
+        """limits: of a gate; None: there is none."""
         self.now = START_NS
         self.legs = [leg(number) for number in range(legs)]
         self.wires: list[WireRequest] = []
@@ -78,7 +83,8 @@ class Session:
                 TradeTimes(),
             )
         world = LiveWorld(self.legs, is_live=True)
-        self.gateway = Gateway(world, self.legs, desks, self, lambda: self.now, self._later.append)
+        feed = None if limits is None else GateFeed(Gate(_gate_legs(self.legs), limits), world, desks)
+        self.gateway = Gateway(world, self.legs, desks, self, lambda: self.now, self._later.append, feed)
         self.gateway.on_step = self.taken.extend
         self.gateway.on_delivered = self.delivered.extend
         self.bot = LiveBot(world, keep=self.gateway)
@@ -162,6 +168,13 @@ class Session:
         return frame(
             VenueAnswer(wire.wire_id, Verdict.ACCEPTED, updates=(update,), executions=(x,) if lots else ())
         )
+
+
+def _gate_legs(legs: Sequence[Leg]) -> list[GateLeg]:
+    return [
+        GateLeg(one.venue, one.venue, 0, one.is_spot, "BTC", "USDT", one.tick_size, one.lot_size)
+        for one in legs
+    ]
 
 
 def buy_both(bot, out):
@@ -348,3 +361,49 @@ def test_a_request_that_its_desk_refuses_is_not_committed() -> None:
     session.rows(1)
     assert committed == []
     assert [one.answer.cause for one in session.delivered] == ["the session ends"] * 2
+
+
+def gated(limits: GateLimits = GateLimits()) -> Session:  # noqa: B008
+    """Both legs bought behind a gate, with enough money."""
+    session = Session(buy_both, limits=limits)
+    assert session.gateway.gate is not None
+    for one in session.legs:
+        session.gateway.gate.gate.exposure.set_balances(one.venue, {"USDT": 1e6})
+    for book in session.gateway.gate._books:  # the strategy orders before the second leg's first row
+        book[2], book[3] = 599_990, 600_000
+    return session
+
+
+def test_what_the_gate_lets_pass_leaves_as_without_it() -> None:
+    session = gated()
+    session.rows(0)
+    session.rows(1)
+    assert [wire.wire_id for wire in session.wires] == ["0-1-p", "1-1-p"]
+    assert [one.refused for one in session.taken] == ["", ""]
+
+
+def test_what_the_gate_refuses_is_answered_and_neither_sent_nor_committed() -> None:
+    session = gated(GateLimits(max_notional=49.0))
+    committed: list[Sequence[ReadyRequest]] = []
+    session.gateway.commit = lambda ready: bool(committed.append(ready))
+    session.rows(0)
+    session.rows(1)
+    assert (session.wires, committed) == ([], [])
+    assert [one.refused for one in session.taken] == ["value above live.max_notional: 49"] * 2
+    assert [(one.answer.request_no, int(one.row["status"][0])) for one in session.delivered] == [
+        (1, EXPIRED),
+        (1, EXPIRED),
+    ]
+    assert session.gateway.is_settled
+
+
+def test_a_leg_does_not_go_without_the_one_that_cannot_be_encoded() -> None:
+    session = gated()
+    session.protocols[session.legs[1].venue].refuses = Act.PLACE
+    session.rows(0)
+    session.rows(1)
+    assert session.wires == []
+    assert [one.refused for one in session.taken] == ["another leg is refused: its desk does not send it", ""]
+    assert [int(one.row["status"][0]) for one in session.delivered] == [EXPIRED, EXPIRED]
+    assert session.gateway.gate is not None
+    assert [state.orders for state in session.gateway.gate.gate.exposure.states] == [{}, {}]

@@ -121,3 +121,15 @@ def test_look_ups_wait_in_the_queue_of_rest_while_the_venue_limits_requests(venu
     desk.pass_time(3 * SECOND - 1)
     channels = {wire.channel for wire, _ in desk.sent[sent:]}
     assert channels <= {Channel.REST}  # which the queue holds back
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_market_is_the_reason_of_some_refusals(row: Row) -> None:
+    """They do not close the leg: a post-only order that would take, a fill-or-kill that cannot be filled."""
+    is_by_market = (row.house, row.fault.code) in (("binance", -5021), ("binance", -5022), ("bybit", 170218))
+    is_by_market |= "immediately match" in row.fault.text
+    for venue in MARKETS[row.house][row.market]:
+        desk = ErringDesk(venue, over_rest=not row.fault.code)
+        desk.request(Act.PLACE, 1)
+        desk.fail(Act.PLACE, row.fault)
+        assert bool(desk.refusals) == (row.place in ("refused", "looked up") and not is_by_market)

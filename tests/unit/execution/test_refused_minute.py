@@ -21,7 +21,7 @@ from arb.risk.gate import Gate
 from arb.runtime.trade_protocols import VENUES, budgets_of, protocols_of
 from connectors.orders.blanking import BlankSigner
 from connectors.orders.limits import LimitKind
-from connectors.orders.model import Act, Channel, Force, WireRequest
+from connectors.orders.model import Act, Channel, EndCause, Force, OrderStatus, OrderUpdate, WireRequest
 from connectors.trade.interfaces import LineEvent, Sent
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND
@@ -94,6 +94,10 @@ class Minute:
             for leg_no in range(LEGS):
                 if not self.gate.exposure.states[leg_no].orders:
                     self._place(leg_no, ms * LEGS + leg_no)
+            self.run_step(ms)
+
+    def run_step(self, ms: int) -> None:
+        """What else the strategy does."""
 
     def _answer(self, wire: WireRequest, where: str, fault: VenueFault) -> None:
         if wire.act not in CHANGES:
@@ -109,9 +113,34 @@ class Minute:
         self.take(outputs)
 
     def _place(self, leg_no: int, no: int) -> None:
-        row = RequestRow(no, no, Act.PLACE, 1, Force.IOC, False, 5_000_000, 100, self.now)
+        self._ask(Act.PLACE, leg_no, no, no)
+
+    def _ask(self, act: Act, leg_no: int, no: int, order_id: int) -> None:
+        row = RequestRow(order_id, no, act, 1, Force.GTC, False, 5_000_000, 100, self.now)
         (reason,) = self.feed.decide([leg_no], [row], self.now)
         self.take(self.desk.on_request(leg_no, row, self.now, refused=reason))
+
+
+class Cancelling(Minute):
+    """Each leg's order is open, and its cancellation is asked for again and again; the venue refuses it."""
+
+    def _answer(self, wire: WireRequest, where: str, fault: VenueFault) -> None:
+        if wire.act is Act.PLACE:
+            state = self.desk.orders.of(wire.leg, wire.request_no)
+            assert state is not None
+            update = OrderUpdate(
+                state.symbol, state.client_ids[0], str(wire.request_no), OrderStatus.NEW, 0, 100, 5_000_000,
+                EndCause.NONE, self.now // MILLISECOND,
+            )  # fmt: skip
+            self.desk._decoded(update, "u1", self.now)
+            self.take(self.desk._outputs(self.now))
+        else:
+            super()._answer(wire, where, fault)
+
+    def run_step(self, ms: int) -> None:
+        for leg_no, state in enumerate(self.gate.exposure.states):
+            for order_id in list(state.orders):
+                self._ask(Act.CANCEL, leg_no, ms * LEGS + leg_no + 1_000_000, order_id)
 
 
 REFUSED = {
@@ -145,6 +174,20 @@ def test_half_of_the_venues_limits_is_not_used(venue: str, kind: str) -> None:
         assert _largest([(at, 1) for at in minute.orders], window_ns) < most / 2
     for window_ns, _, most in budget.used(LimitKind.WEIGHT, minute.now):
         assert _largest(minute.weights, window_ns) < most / 2
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("code", [{"binance": -1021, "bybit": 10002}, {"binance": -2011, "bybit": 110001}])
+def test_refused_cancellations_do_not_use_half_of_them_either(venue: str, code: dict[str, int]) -> None:
+    house = venue.partition("_")[0]
+    number = 170213 if venue == "bybit_spot" and code[house] == 110001 else code[house]
+    minute = Cancelling(
+        venue, lambda _: VenueFault(number, 400 if house == "binance" else 200, "Unknown order sent.")
+    )
+    minute.run(60)
+    for window_ns, _, most in minute.gate.budgets[venue].used(LimitKind.WEIGHT, minute.now):
+        assert _largest(minute.weights, window_ns) < most / 2
+    assert 0 < len(minute.orders) <= LEGS
 
 
 def _largest(events: list[tuple[int, int]], window_ns: int) -> int:

@@ -8,6 +8,7 @@ import pytest
 from support.gates import LIMITS, PERP, SPOT, START_NS, cancel, executed, gate, held, request
 
 from arb.risk.gate import STOPPED_NS, Gate, GateLimits, GateRequest
+from arb.risk.refusals import Part
 from connectors.orders.limits import LimitKind, LimitUse
 from connectors.orders.model import Act
 from connectors.units import MILLISECOND, SECOND
@@ -56,9 +57,9 @@ def banned(made: Gate) -> None:
 
 
 def refused_thrice(made: Gate) -> None:
-    for is_opening in (True, False):
+    for part in (Part.OPENING, Part.REDUCING):
         for _ in range(3):
-            made.closed.refused(0, is_opening, "-2010", START_NS - 1)
+            made.closed.refused(0, part, "-2010", START_NS - 1)
 
 
 def nothing(made: Gate) -> None: ...
@@ -132,6 +133,26 @@ def test_a_ban_stops_cancellations_to_the_nanosecond() -> None:
     assert reason(made, cancel(0, 2, 1), START_NS + SECOND - 1) == "the venue limits requests"
     assert reason(made, cancel(0, 2, 1), START_NS + SECOND) == ""
     assert reason(made, request(), START_NS + SECOND) == ""
+
+
+def test_cancellations_that_the_venue_refuses_again_and_again_wait() -> None:
+    made = gate()
+    for _ in range(3):
+        made.closed.refused(0, Part.CANCEL, "-1021", START_NS)
+    assert reason(made, cancel(0, 2, 1)) == "closed for a while after refusals: -1021"
+    assert reason(made, cancel(1, 2, 1)) == reason(made, request()) == ""
+    assert reason(made, cancel(0, 2, 1), START_NS + 100 * MILLISECOND) == ""
+
+
+def test_orders_that_go_with_one_that_cannot_be_sent_are_taken_back() -> None:
+    made = gate()
+    assert made.decide([request(0), request(1, side=-1, tick=9_999)], START_NS) == ["", ""]
+    assert made.withdraw([1], START_NS) == [0]
+    assert made.exposure.free("binance_spot", "USDT") == 10_000.0
+    # Those that hedge, or are alone, go without it.
+    held(made, 0, 300)
+    made.decide([request(0, no=2), request(1, side=-1, no=3)], START_NS)
+    assert made.withdraw([0], START_NS) == []
 
 
 def test_a_sale_below_the_bid_counts_with_the_bid() -> None:

@@ -10,6 +10,7 @@ from support.gates import LIMITS, PERP, SPOT, START_NS, TEN_S, cancel, executed,
 
 from arb.risk.exposure import OpenOrder
 from arb.risk.gate import Gate, GateRequest
+from arb.risk.refusals import Part
 from connectors.orders.model import Act
 from connectors.units import MILLISECOND, SECOND
 
@@ -102,9 +103,9 @@ class Model:
             made.budgets[venue].ban(self.now + SECOND)
             self.banned_until[venue] = self.now + SECOND
         elif kind < 0.9:
-            made.closed.refused(leg, chance.random() < 0.5, "-2010", self.now)
+            made.closed.refused(leg, chance.choice(list(Part)), "-2010", self.now)
         elif kind < 0.95:
-            made.closed.accepted(leg, chance.random() < 0.5)
+            made.closed.accepted(leg, chance.choice(list(Part)))
         elif kind < 0.96:
             self.now += 6 * SECOND
         else:
@@ -152,7 +153,8 @@ class Model:
             venue = self.gate.legs[one.leg].venue
             is_banned = self.now < self.banned_until[venue]
             if one.act is Act.CANCEL:
-                assert bool(reason) == is_banned, reason
+                assert not is_banned or reason == "the venue limits requests"
+                assert is_banned or not reason or reason.startswith("closed for a while"), reason
             elif not reason:
                 assert not is_banned
                 self.sent.append((self.now, venue)) if one.act is Act.PLACE else None

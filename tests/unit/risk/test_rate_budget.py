@@ -77,6 +77,17 @@ def test_weight_stops_orders_too() -> None:
     assert made.has_room(ORDERS, 0.9, NOW)
 
 
+def test_amendments_count_as_orders_where_they_have_no_limit_of_their_own() -> None:
+    made = budget()
+    made.spend(LimitKind.AMENDS, NOW, 9)
+    assert not made.has_room(ORDERS, OPENING_SHARE, NOW)
+    assert made.used(ORDERS, NOW) == [(10 * SECOND, 9, 10)]
+    own = RateBudget([VenueLimit(ORDERS, SECOND, 10), VenueLimit(LimitKind.AMENDS, SECOND, 10)])
+    own.spend(LimitKind.AMENDS, NOW, 9)
+    assert own.has_room(ORDERS, OPENING_SHARE, NOW)
+    assert not own.has_room(LimitKind.AMENDS, OPENING_SHARE, NOW)
+
+
 def test_without_limits_there_is_room() -> None:
     made = RateBudget()
     made.spend(ORDERS, NOW, 1_000_000)
