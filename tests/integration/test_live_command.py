@@ -279,12 +279,16 @@ def test_a_full_disk_under_the_private_frames_ends_the_session_which_is_proven_u
 def test_an_account_that_is_in_hedge_mode_after_the_start_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def checked(*_: object) -> None:
-        """The account was in one-way mode then."""
+    check = AccountStart.run
+
+    async def checked(self: AccountStart, *given: Any) -> Any:
+        """The account is in one-way mode then."""
+        found = await check(self, *given)
+        served.begin(kind="mode_switched", venue="binance_usdm", field="position_mode", value="hedge")
+        return found
 
     monkeypatch.setattr(AccountStart, "run", checked)
     with Served(tmp_path, venues=PERPETUAL) as served:
-        served.begin(kind="mode_switched", venue="binance_usdm", field="position_mode", value="hedge")
         with pytest.raises(InputError, match=r"^binance_usdm: the account is in hedge mode") as refused:
             run_live_orders(
                 config_of(tmp_path, PERPETUAL),
