@@ -225,7 +225,7 @@ def balance_checks(
             line += f", and the least order needs {shown(need.least)}"
             found.append(_refused(wallet, line, f"transfer {asset}, or choose other legs"))
         else:
-            found.append(StartCheck(wallet, "warning", f"{line}: orders beyond what is free are refused"))
+            found.append(StartCheck(wallet, "warning", f"{line}: a session uses what is free"))
     return found or [StartCheck(wallet, "ok", f"{', '.join(have) or 'nothing'} free")]
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from support.account_sandbox import (
     KEYS,
     PERPETUAL,
@@ -26,6 +28,7 @@ from support.account_sandbox import (
 )
 
 from arb.accounts.facts import CheckedOrder, ModeChange, Payment, SymbolModes
+from arb.accounts.transport import GuardedSession
 from arb.sandbox.funding import Funding
 
 pytestmark = pytest.mark.slow
@@ -147,3 +150,26 @@ def test_funding_and_transfers(tmp_path: Path, venue: str) -> None:
     ]
     paid_long = [one.amount for one in found if one.kind == "funding"]
     assert all(-3 < amount < -1 for amount in paid_long), "a thousandth of 0.05 BTC"
+
+
+def test_names_of_the_environment_are_resolved_and_redirects_are_not_followed(tmp_path: Path) -> None:
+    class AnyHost:
+        def allows(self, url: str) -> bool:
+            return True
+
+    async def moved(request: web.Request) -> web.Response:
+        raise web.HTTPFound("http://localhost:1/elsewhere")
+
+    async def ask() -> tuple[int, str]:
+        application = web.Application()
+        application.router.add_get("/here", moved)
+        async with TestServer(application) as server:
+            base = f"http://localhost:{server.port}"
+            session = GuardedSession([base], AnyHost())
+            try:
+                async with session.get(f"{base}/here") as response:
+                    return response.status, response.headers["Location"]
+            finally:
+                await session.close()
+
+    assert asyncio.run(ask()) == (302, "http://localhost:1/elsewhere")

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.account_sandbox import KEYS, PERPETUAL, SPOT, AccountSandbox
+from support.account_sandbox import (
+    KEYS,
+    PERPETUAL,
+    SPOT,
+    AccountSandbox,
+    clients_at,
+    signers,
+    when_priced,
+)
 from support.command_line import arb
 
 from arb.config import write_templates
@@ -218,6 +228,32 @@ def test_arb_live_ends_before_an_order_with_the_refusal(
 ) -> None:
     with AccountSandbox(tmp_path, **account) as sandbox:
         refuse_live(tmp_path, sandbox, told, *settings)
+
+
+def test_arb_live_ends_before_an_order_when_the_margin_mode_cannot_be_set(tmp_path: Path) -> None:
+    async def rest(urls: Any) -> None:
+        """An order of somebody, who is left alone."""
+        (client,) = clients_at(urls, ["binance_usdm"], signers()).values()
+        order = {
+            "side": "BUY",
+            "type": "LIMIT",
+            "quantity": "0.01",
+            "price": "40000.00",
+            "timeInForce": "GTC",
+        }
+        place = partial(client._client.ask, "fapiPrivatePostOrder", lambda _: None, symbol="BTCUSDT", **order)
+        try:
+            await when_priced(place)
+        finally:
+            await client.close()
+
+    with AccountSandbox(tmp_path, binance_usdm={"margin_mode": "isolated"}) as sandbox:
+        asyncio.run(rest(sandbox.urls))
+        options = words(tmp_path, sandbox, f'live.state_directory="{tmp_path / "state"}"')
+        done = arb("live", *options, "--out", tmp_path / "run", code=ExitCode.USER_INPUT)
+    told = "error: binance_usdm: cross margin of BTCUSDT cannot be set (-4047 "
+    assert done.output.splitlines()[-1].startswith(told)
+    assert [line["change"] for line in sandbox.orders] == ["NEW"]
 
 
 def test_arb_live_ends_before_an_order_when_the_clock_is_two_seconds_off(tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_less_than_the_capital_is_a_warning(tmp_path: Path) -> None:
         started = asyncio.run(start_at(sandbox.urls, config_of(tmp_path, ALL)))
     (warning,) = (check for check in started.checks["balances"] if check.level == "warning")
     assert warning.text == (
-        "binance_spot: 0.5 BTC are free, [capital] counts on 1: orders beyond what is free are refused"
+        "binance_spot: 0.5 BTC are free, [capital] counts on 1: a session uses what is free"
     )
 
 
