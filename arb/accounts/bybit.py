@@ -198,6 +198,7 @@ def modes_of(margin: str, positions: Mapping[str, Sequence[Mapping[str, Any]]]) 
         False,
         # Empty under portfolio margin.
         {symbol: SymbolModes(mode, Decimal(row["leverage"] or "0")) for symbol, row in rows.items()},
+        has_one_margin=True,
     )
 
 

@@ -127,8 +127,15 @@ def refusal_of(house: str, status: int, answer: object, body: str) -> tuple[str,
             code, text = answer.get("code", ""), answer.get("msg", "")
         is_refused = str(code) not in ("", "0") if house == "bybit" else str(code).startswith("-")
         if is_refused:
-            return str(code), _shown(str(text))
+            return str(code), _shown(f"{text} {_reasons(answer)}")
     return None if 200 <= status < 300 else (str(status), _shown(body))
+
+
+def _reasons(answer: Mapping[str, Any]) -> str:
+    """Why Bybit did not change a margin mode."""
+    result = answer.get("result")
+    reasons = result.get("reasons") if isinstance(result, dict) else None
+    return "; ".join(str(one.get("reasonMsg", "")) for one in reasons or () if isinstance(one, dict))
 
 
 def _shown(text: str) -> str:

@@ -139,8 +139,9 @@ def mode_changes(modes: Modes, wish: Account, symbols: Sequence[str]) -> list[Mo
     if modes.is_multi_assets:
         changes.append(ModeChange("single_asset"))
     for symbol in symbols:
-        if modes.symbols[symbol].margin_mode != wish.margin_mode:
-            changes.append(ModeChange("margin_mode", symbol, wish.margin_mode))
+        change = ModeChange("margin_mode", "" if modes.has_one_margin else symbol, wish.margin_mode)
+        if modes.symbols[symbol].margin_mode != wish.margin_mode and change not in changes:
+            changes.append(change)
         if modes.symbols[symbol].leverage != Decimal(repr(wish.leverage)):
             changes.append(ModeChange("leverage", symbol, shown(repr(wish.leverage))))
     return changes

@@ -62,11 +62,16 @@ class SymbolModes(NamedTuple):
 
 
 class Modes(NamedTuple):
-    """Settings of an account for perpetuals. is_multi_assets: other assets count as margin (Binance)."""
+    """Settings of an account for perpetuals.
+
+    is_multi_assets: other assets count as margin (Binance). has_one_margin: the margin mode is the account's (Bybit),
+    not each symbol's.
+    """
 
     is_hedge: bool
     is_multi_assets: bool
     symbols: dict[str, SymbolModes]
+    has_one_margin: bool = False
 
 
 class ModeChange(NamedTuple):

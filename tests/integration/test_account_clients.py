@@ -27,7 +27,7 @@ from support.account_sandbox import (
     when_priced,
 )
 
-from arb.accounts.facts import CheckedOrder, ModeChange, Payment, SymbolModes
+from arb.accounts.facts import CheckedOrder, ModeChange, Modes, Payment, SymbolModes
 from arb.accounts.transport import GuardedSession
 from arb.sandbox.funding import Funding
 
@@ -76,7 +76,8 @@ def test_a_setting_that_is_made_already_is_no_error(tmp_path: Path, venue: str) 
             modes = await client.modes(["BTCUSDT"])
         finally:
             await client.close()
-        assert modes == (False, False, {"BTCUSDT": SymbolModes(mode, Decimal(7))})  # type: ignore[arg-type]
+        own = {"BTCUSDT": SymbolModes(mode, Decimal(7))}  # type: ignore[arg-type]
+        assert modes == Modes(False, False, own, has_one_margin=venue == "bybit_linear")
 
     with AccountSandbox(tmp_path) as sandbox:
         asyncio.run(change(sandbox.urls))

@@ -156,6 +156,14 @@ def test_only_what_differs_is_set_and_the_account_first() -> None:
     ]
 
 
+def test_a_margin_mode_of_the_account_is_set_once() -> None:
+    symbols = {symbol: SymbolModes("isolated", Decimal(1)) for symbol in ("BTCUSDT", "ETHUSDT")}
+    found = mode_changes(Modes(False, False, symbols, has_one_margin=True), Account(), list(symbols))
+    assert found == [ModeChange("margin_mode", "", "cross")]
+    found = mode_changes(Modes(False, False, symbols), Account(), list(symbols))
+    assert [one.symbol for one in found] == ["BTCUSDT", "ETHUSDT"]
+
+
 def test_a_setting_that_did_not_last_is_refused() -> None:
     found = settings_check("binance_usdm", Account(), modes(leverage="20"), modes(leverage="20"))
     assert (found.level, found.line) == ("refused", "leverage 1 of BTCUSDT did not last")

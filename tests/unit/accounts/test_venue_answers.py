@@ -118,11 +118,11 @@ def test_modes_of_binance() -> None:
 def test_modes_of_bybit() -> None:
     rows = {"BTCUSDT": [{"positionIdx": 1, "leverage": "10"}, {"positionIdx": 2, "leverage": "10"}]}
     assert bybit.modes_of("PORTFOLIO_MARGIN", rows) == Modes(
-        True, False, {"BTCUSDT": SymbolModes("portfolio", Decimal(10))}
+        True, False, {"BTCUSDT": SymbolModes("portfolio", Decimal(10))}, True
     )
     rows = {"BTCUSDT": [{"positionIdx": 0, "leverage": ""}]}
     assert bybit.modes_of("REGULAR_MARGIN", rows) == Modes(
-        False, False, {"BTCUSDT": SymbolModes("cross", Decimal(0))}
+        False, False, {"BTCUSDT": SymbolModes("cross", Decimal(0))}, True
     )
 
 
@@ -163,6 +163,16 @@ def test_short_positions_are_negative_and_empty_ones_left_out() -> None:
             200,
             {"retCode": 110043, "retMsg": "leverage not modified"},
             ("110043", "leverage not modified"),
+        ),
+        (
+            "bybit",
+            200,
+            {
+                "retCode": 3400045,
+                "retMsg": "Set margin mode failed",
+                "result": {"reasons": [{"reasonMsg": "Equity"}]},
+            },
+            ("3400045", "Set margin mode failed Equity"),
         ),
         ("bybit", 403, None, ("403", "<html>")),
     ],
