@@ -257,9 +257,9 @@ class Spans(NamedTuple):
 class TimedOrders(LiveOrders):
     """Notes when events arrive, are decoded, applied and handed over."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         self.received = self.decode_ns = self.applied = self.woken = 0
-        super().__init__(*arguments)
+        super().__init__(*arguments, **options)
 
     def clear(self) -> None:
         """What follows is of another event."""

@@ -126,10 +126,10 @@ def measure(folder: Path, count: int) -> bool:
         timed(few, lambda number: journal.commit_step(step_of(run, number, time.time_ns()))),
     )
     journal.close()
-    row = b"x" * 2 * (4_096 + 24)
+    row = b"x" * (1_024 + 24)
     for name, flush in (
-        ("append of two pages", None),
-        ("append of two pages, flushed", getattr(os, "fdatasync", os.fsync)),
+        ("append of a page", None),
+        ("append of a page, flushed", getattr(os, "fdatasync", os.fsync)),
     ):
         file = os.open(folder / "plain", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 

@@ -36,13 +36,17 @@ from arb.bot.compilation import compile_strategy
 from arb.data.recordings.recorder import Recorder
 from arb.engine.live import LiveBot, LiveWorld
 from arb.execution.ids import SessionIds
+from arb.journal.journal import Journal
+from arb.journal.schema import LegRow, RunRow
 from arb.leg import Leg
 from arb.runtime.live_orders import LiveOrders, OrderSetup
 from arb.runtime.live_rows import LiveDriver
+from arb.runtime.order_journal import KeptRun
 from arb.runtime.session import Session, VenueTap
 from arb.runtime.strategy_task import StrategyTask
 from arb.sandbox.serve.urls import VenueUrls
 from connectors.feed.clock_offset import OffsetEstimator
+from connectors.net.hosts import LOOPBACK
 from connectors.orders.model import Instrument
 from connectors.orders.numbers import DecimalStep
 from connectors.orders.signing import Signer
@@ -224,6 +228,8 @@ def running_sandbox(symbol: str) -> Iterator[tuple[dict[str, str], list[dict[str
 class Market:
     """Addresses as a `Host` has them."""
 
+    hosts = LOOPBACK
+
     def __init__(self, urls: Mapping[str, VenueUrls]) -> None:
         self.urls = urls
 
@@ -232,7 +238,10 @@ class Market:
 
 
 class LiveHost:
-    """A session of a strategy whose market data are rows of the benchmark, with orders as in `arb live`."""
+    """A session of a strategy whose market data are rows of the benchmark, with orders and journal as in `arb live`.
+
+    It has no gate, which would close legs whose orders are all refused: `gate_step` times it.
+    """
 
     def __init__(
         self,
@@ -254,7 +263,15 @@ class LiveHost:
             2_000,
             5_000,
         )
-        self.orders = orders(world, setup, folder)
+        journal = Journal.open(folder / "journal.db", "sandbox")
+        run = journal.begin_run(RunRow("benchmark", "", str(folder), "", time.time_ns()))
+        rows = [
+            LegRow(
+                leg.venue, leg.symbol, "", leg.tick_size_text, leg.lot_size_text, "BTC", "USDT", leg.is_spot
+            )
+            for leg in self.legs
+        ]
+        self.orders = orders(world, setup, folder, kept=KeptRun(journal, run, lambda: rows))
         bot = LiveBot(world, keep=self.orders.gateway)
         self.task = StrategyTask(bot, compile_strategy(function), (bot, self.counts))
         self.driver = LiveDriver(bot, self.task, self.orders.gateway)

@@ -8,6 +8,7 @@ millisecond. The receivers refuse all orders.
 
 callback       from the row until the gateway is called: rows, strategy, `submit`
 encode         until the bytes of both legs are made: requests taken and read, texts, signatures
+commit         of both legs to the journal, on the disk of the temporary folder, before the first byte leaves
 encode, sign   of it, for one order; and of many in a row, whose code and data stay in the processor's caches
 send           one order: websocket frame, write to the socket
 wire           from the beginning of that until the receiver has the bytes
@@ -37,7 +38,7 @@ from alternate import show_machine
 from hftbacktest.order import GTC, LIMIT
 from order_peers import LiveHost, Receivers, instrument_of, leg_at, running_sandbox, show, touch_row
 
-from arb.execution.gateway import TakenRequest
+from arb.execution.gateway import ReadyRequest, TakenRequest
 from arb.runtime.live_orders import LiveOrders
 from arb.runtime.trade_protocols import protocols_of
 from arb.sandbox.serve.urls import VenueUrls
@@ -49,7 +50,7 @@ from connectors.orders.protocol import OrderProtocol
 from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 from connectors.trade.interfaces import Sent
 
-P50_US, P99_US, ENCODE_US, RATIO = 250.0, 1_500.0, 10.0, 0.7
+P50_US, P99_US, ENCODE_US, RATIO = 350.0, 2_000.0, 10.0, 0.7
 PAIRS = (("binance_spot", "bybit_linear"), ("binance_usdm", "bybit_spot"))
 #: What the signatures of Binance's orders are; Bybit's are not signed after their log-on.
 MODES = {"hmac": "HMAC, each order", "logon": "after an Ed25519 log-on", "ed25519": "Ed25519, each order"}
@@ -77,10 +78,21 @@ class TimedOrders(LiveOrders):
 
     taken_ns = _clock_ns = 0
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         #: By venue, (begin, end) of each call.
         self.sends: dict[str, list[tuple[int, int]]] = {}
-        super().__init__(*arguments)
+        #: How long each commit took, in ns.
+        self.commits: list[int] = []
+        super().__init__(*arguments, **options)
+        commit = self.gateway.commit
+
+        def timed(ready: Sequence[ReadyRequest]) -> bool:
+            begin = time.perf_counter_ns()
+            is_committed = commit(ready)
+            self.commits.append(time.perf_counter_ns() - begin)
+            return is_committed
+
+        self.gateway.commit = timed
 
     def send(self, venue: str, request: WireRequest) -> Sent:
         begin = time.time_ns()
@@ -153,6 +165,7 @@ class Times(NamedTuple):
     encodings: dict[str, list[int]]
     bare: dict[str, list[int]]
     ccxt: dict[str, list[int]]
+    commits: list[int]
 
 
 async def run(
@@ -205,7 +218,8 @@ async def run(
         client.disconnect()
     for peer in peers.values():
         await peer.client.close()
-    return Times(steps, orders.sends, encodings, bare_calls, {v: peer.calls for v, peer in peers.items()})
+    theirs = {v: peer.calls for v, peer in peers.items()}
+    return Times(steps, orders.sends, encodings, bare_calls, theirs, orders.commits)
 
 
 def _encoded_in_a_row(leg: int, venue: str, signer: Signer, *, is_logged_on: bool) -> list[int]:
@@ -252,7 +266,8 @@ def show_session(
     bytes_ns = {v: np.array(arrived[v, "ours"], np.int64)[skipped - count :] for v in venues}
     show("callback", steps[:, 1] - steps[:, 0])
     first = np.minimum(*(sends[v][:, 0] for v in venues))
-    show("encode: both legs", first - steps[:, 1])
+    show("encode and commit: both legs", first - steps[:, 1])
+    show("  commit", times.commits[skipped - count :])
     is_met = True
     for venue in venues:
         show(f"encode, sign: {venue}", times.encodings[venue][skipped - count :])

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: Commits after which the log is written into the journal's file and begins anew: a commit is a few pages of 4 kB.
+#: Commits after which the log is written into the journal's file and begins anew: a commit is a few pages of 1 kB.
 _COMMITS_MAX = 2_000
 #: Commits after which that is done even if a step has to wait for it, since none pauses for long enough.
 _COMMITS_HELD = 20_000

@@ -61,6 +61,8 @@ class Journal:
         self._is_full = sync == "full"
         self._writing = threading.Lock()
         self._steps: dict[int, str] = {}
+        #: By leg, the last request of the run: client ids are never used twice.
+        self._last: dict[int, int] = {}
         self._notes: dict[type, list[Note]] = {}
         self._commits = 0
         self._flusher: Flusher | None = None
@@ -101,6 +103,7 @@ class Journal:
             connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", (number, *run))
             return number
 
+        self._last.clear()
         return self._flushed(insert)
 
     def add_legs(self, run: int, legs: Sequence[LegRow]) -> None:
@@ -120,6 +123,13 @@ class Journal:
         flusher = self._flusher
         if flusher is None or flusher.fault is not None:
             raise self._failed(None if flusher is None else flusher.fault)
+        last = dict(self._last)
+        for intent in intents:
+            if intent.request <= last.get(intent.leg, 0):
+                raise self._failed(
+                    ValueError(f"request {intent.request} of leg {intent.leg} is there already")
+                )
+            last[intent.leg] = intent.request
         count = len(intents)
         statement = self._steps.get(count)
         if statement is None:
@@ -130,6 +140,7 @@ class Journal:
             with self._writing:
                 self._connection.execute(statement, values)
                 self._commits += 1
+            self._last = last
             if self._is_full:
                 flusher.flush()
         except (OSError, OverflowError, sqlite3.Error) as error:
@@ -212,6 +223,8 @@ class Journal:
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
+        # A commit is one page, or few: small ones are written sooner.
+        connection.execute("PRAGMA page_size = 1024")
         connection.execute("PRAGMA journal_mode = WAL")
         # The log's head is synced when it begins anew, commits are not: those are the flusher's.
         connection.execute("PRAGMA synchronous = NORMAL")

@@ -99,7 +99,7 @@ def test_an_id_is_never_used_twice(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     run = begun(journal)
     journal.commit_step([intent(run, 0, 1)])
-    with pytest.raises(JournalError, match="UNIQUE"):
+    with pytest.raises(JournalError, match="request 1 of leg 0 is there already"):
         journal.commit_step([intent(run, 0, 2), intent(run, 0, 1)])
     with reader_at(tmp_path) as reader:
         assert [order.placed for order in reader.orders()] == [1]  # of the refused step nothing is there
