@@ -263,6 +263,7 @@ def test_no_refusal_shows_a_key(
     monkeypatch.setattr(live, "no_core_files", lambda: None)
     done = arb(*words(tmp_path, sandbox), code=ExitCode.USER_INPUT)
     assert done.output.splitlines()[-1].startswith("error: ")
+    assert sandbox.order_count() == 0
     looking = search()
     looking.look(done.output.encode(), "output")
     looking.look_through(tmp_path / "work")

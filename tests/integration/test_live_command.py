@@ -288,14 +288,12 @@ def test_an_account_that_is_in_hedge_mode_after_the_start_is_refused(
         return found
 
     monkeypatch.setattr(AccountStart, "run", checked)
-    with Served(tmp_path, venues=PERPETUAL) as served:
-        with pytest.raises(InputError, match=r"^binance_usdm: the account is in hedge mode") as refused:
-            run_live_orders(
-                config_of(tmp_path, PERPETUAL),
-                tmp_path / "run",
-                SandboxChoice(7, served.port_base),
-                duration_s=4.0,
-            )
+    config = config_of(tmp_path, PERPETUAL)
+    with (
+        Served(tmp_path, venues=PERPETUAL) as served,
+        pytest.raises(InputError, match=r"^binance_usdm: the account is in hedge mode") as refused,
+    ):
+        run_live_orders(config, tmp_path / "run", SandboxChoice(7, served.port_base), duration_s=4.0)
     assert refused.value.exit_code == ExitCode.USER_INPUT
     assert not (tmp_path / "run").exists()
 

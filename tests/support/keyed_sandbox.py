@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -79,6 +81,14 @@ class KeyedSandbox(LiveSandbox):
             accounts=path,
         )  # fmt: skip
         super().__init__(sandbox)
+
+    def order_count(self) -> int:
+        """Orders that came, by the sandbox's ledger."""
+        with urllib.request.urlopen(f"{next(iter(self.urls.values())).rest}/sandbox/ledger") as answer:
+            ledger = json.loads(answer.read())
+        accounts = [account for house in ledger.values() for account in house.values()]
+        kinds = ("open_orders", "closed_orders")
+        return sum(len(orders) for one in accounts for kind in kinds for orders in one[kind].values())
 
     def write_config(self, folder: Path, table: str = "testnet", *, has_trade: bool = True) -> Path:
         """A configuration whose `[testnet]`, or another table, has the sandbox's addresses; the main file."""
