@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from decimal import Decimal
 from functools import partial
@@ -63,6 +64,28 @@ def test_an_account_that_is_as_configured_is_reported_step_by_step(tmp_path: Pat
     assert facts.account_ids.keys() == {"binance", "bybit"}
     assert facts.balances["binance_usdm"]["USDT"] == Balance(20000, 20000)
     assert sandbox.orders == []
+
+
+def test_several_symbols_of_a_venue_are_asked_together(tmp_path: Path) -> None:
+    symbols = ("BTCUSDT", "ETHUSDT")
+    legs = f"strategy.legs={json.dumps([f'{venue}:{symbol}' for venue in ALL for symbol in symbols])}"
+    config = config_of(tmp_path, ALL, legs)
+    sandbox = AccountSandbox(
+        tmp_path,
+        symbols=symbols,
+        binance_usdm={"leverage": 20},
+        bybit={"leverage": 10, "margin_mode": "ISOLATED_MARGIN"},
+    )
+    with sandbox:
+        started = asyncio.run(start_at(sandbox.urls, config))
+    assert started.text("settings") == (
+        "binance_usdm: one-way mode, cross margin, leverage 1 (set now: leverage 1 of BTCUSDT, leverage 1 of ETHUSDT); "
+        "bybit_linear: one-way mode, cross margin, leverage 1 (set now: cross margin, leverage 1 of BTCUSDT, "
+        "leverage 1 of ETHUSDT)"
+    )
+    facts = started.facts
+    assert facts is not None
+    assert all(set(facts.fees[venue]) == set(symbols) for venue in ALL)
 
 
 def test_settings_are_made_where_they_differ(tmp_path: Path) -> None:

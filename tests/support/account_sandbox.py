@@ -37,7 +37,7 @@ KEYS = {
     }
     for house in ("binance", "bybit")
 }
-BALANCES = {"USDT": "20000", "BTC": "5"}
+BALANCES = {"USDT": "20000", "BTC": "5", "ETH": "20"}
 #: An account that the configuration of `config_of` accepts.
 ACCOUNT: dict[str, Any] = {
     "binance_spot": {"balances": BALANCES},
@@ -50,7 +50,13 @@ class AccountSandbox(LiveSandbox):
     """A running `arb sandbox serve --accounts`; its ledger has every order that came."""
 
     def __init__(
-        self, folder: Path, *, keys: Mapping[str, Any] = {}, funding: Funding | None = None, **account: Any
+        self,
+        folder: Path,
+        *,
+        keys: Mapping[str, Any] = {},
+        funding: Funding | None = None,
+        symbols: Sequence[str] = ("BTCUSDT",),
+        **account: Any,
     ) -> None:
         """account: tables that replace, key by key, those of ACCOUNT; keys: the same of KEYS, by house."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +69,7 @@ class AccountSandbox(LiveSandbox):
         super().__init__(
             sandbox_of(
                 known_venues(folder / "none.toml"), recording=None, seed=7, speed=1.0, venues=VENUES,
-                symbols=("BTCUSDT",), keeps_times=False, faults=None, fault_log=None, port_base=self.port_base,
+                symbols=symbols, keeps_times=False, faults=None, fault_log=None, port_base=self.port_base,
                 accounts=path, ledger=self.ledger, funding=funding,
             )
         )  # fmt: skip
