@@ -199,6 +199,33 @@ def test_a_killed_session_is_finished_and_proven_up_to_its_last_second(tmp_path:
     assert len(read_order_files(run).states) >= 20
 
 
+def test_a_stopped_session_asks_the_venues_before_it_places_anything(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = live_process(tmp_path, "busy")
+    try:
+        await_fills(run, 10)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(5.5)
+        process.send_signal(signal.SIGCONT)
+        await_fills(run, 10)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == ExitCode.INTERRUPTED
+    finally:
+        process.kill()
+        process.wait()
+    assert verify(run).differences == []
+    for venue in SPOT:
+        lines = list(read_private(run, venue))
+        stopped = [no for no, one in enumerate(lines) if (one.mark, one.text) == ("@", "stopped")]
+        assert stopped, "it was noticed"
+        after = lines[stopped[-1] :]
+        texts = [one.text for one in after]
+        asked = next(text.split()[1] for text in texts if text.startswith("sent executions-"))
+        answered = next(no for no, text in enumerate(texts) if text.startswith(f"{asked} 200"))
+        orders = [no for no, text in enumerate(texts) if text.startswith("sent ") and text.endswith("-p")]
+        assert texts.index(f"sent {asked}") < answered < min(orders)
+
+
 class Served(LiveSandbox):
     """A running `arb sandbox serve`."""
 
