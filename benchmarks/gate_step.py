@@ -61,7 +61,9 @@ def feed_of(folder: Path | None) -> GateFeed:
                 window.most = 1_000_000_000
     for venue in VENUES:
         gate.exposure.set_balances(venue, {"USDT": 1e9, "BTC": 1e3})
-    feed = GateFeed(gate, LiveWorld(legs, is_live=True), desks, halts_of(folder, VENUES) if folder else None)
+    feed = GateFeed(
+        gate, LiveWorld(legs, is_live=True), desks, halts_of(folder, VENUES).reasons if folder else None
+    )
     for book in feed._books:  # noqa: SLF001
         book[_BID], book[_ASK] = 599_990, 600_000
     return feed

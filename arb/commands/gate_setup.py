@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from arb.commands.order_setup import instrument_of_orders
 from arb.config import Config
 from arb.config.account_keys import house_of
-from arb.journal.halts import Halts
 from arb.journal.journal import FILE
 from arb.journal.reader import JournalReader
 from arb.leg import Leg
 from arb.risk.exposure import DAY_NS, GateLeg
 from arb.risk.gate import Gate, GateLimits
 from arb.risk.rate_budget import RateBudget
+from arb.runtime.session_halts import SessionHalts
 from arb.runtime.trade_protocols import banned_with, budgets_of
-
-#: Why nothing may be opened, by venue; "": anywhere.
-HaltReader = Callable[[], Mapping[str, str]]
 
 
 def gate_of(
@@ -69,21 +66,6 @@ def add_traded(gate: Gate, state: Path, environment: str, now_ns: int) -> None:
     gate.exposure.add_traded(float(sum(one.price * one.qty for one in trades)), now_ns)
 
 
-def halts_of(state: Path, venues: Sequence[str]) -> HaltReader:
-    """Reads the flags that are set. state: folder of the environment."""
-    houses = {venue: house_of(venue) for venue in venues}
-    halts = Halts(state, dict.fromkeys(houses.values()))
-
-    none: Mapping[str, str] = {}
-
-    def read() -> Mapping[str, str]:
-        flags = halts.read()
-        if not flags:
-            return none
-        found = {}
-        for halt in flags:
-            for venue in [venue for venue, house in houses.items() if house == halt.house] or [""]:
-                found[venue] = halt.reason or "arb halt"
-        return found
-
-    return read
+def halts_of(state: Path, venues: Sequence[str]) -> SessionHalts:
+    """The flags of a session at these venues. state: folder of the environment."""
+    return SessionHalts(state, {venue: house_of(venue) for venue in venues})

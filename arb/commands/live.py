@@ -20,7 +20,7 @@ from arb.commands.live_run import LiveParts
 from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
 from arb.commands.order_setup import order_setup
 from arb.commands.run_files import limits_of
-from arb.commands.run_setup import Setup, WrittenRun, with_end
+from arb.commands.run_setup import Setup, WrittenRun, with_end, with_halt
 from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
@@ -156,7 +156,10 @@ class _Trading:
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
-        function = with_end(config, strategy.function, legs, bot, recorder)
+        closes = self._options.is_closing_first
+        function = with_end(config, strategy.function, legs, bot, recorder, is_closing_first=closes)
+        if state is not None:
+            function = with_halt(config, function, legs, bot, recorder)
         task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
         ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
         return LiveParts(LiveDriver(bot, task, orders.gateway, ranges), recorder, limits, orders)

@@ -58,6 +58,8 @@ _VIEW_S = 0.5
 _SAMPLE_S = 0.1
 #: How long the strategy may take after a signal until it waits; then it is held at its next call of the bot.
 _GRACE_S = 1.0
+#: Interval at which the flags of `arb halt` are read.
+_HALT_S = 0.1
 #: Interval of journal entries: the most of a session that a kill can lose.
 _KEEP_S = 1.0
 #: The manifest's error of an interrupted session whose strategy did not end on its own.
@@ -218,6 +220,7 @@ class LiveRun:
             host.every(_SAMPLE_S, self._watch.sample)
             host.every(_VIEW_S, self._show)
             host.every(_KEEP_S, self._keeper.keep)
+            host.every(_HALT_S, self._look_for_halt)
             await host.wait(duration_s)
             self._end_strategy()
 
@@ -244,6 +247,15 @@ class LiveRun:
         """Advances the session's clock; returns the seconds until the next call."""
         self._session.on_time()
         return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
+
+    def _look_for_halt(self) -> None:
+        """Ends the session if a person has halted it, once its positions are closed if that was asked for."""
+        if self._session.is_over or self._session.halted[0] or (halted := self._orders.halted()) is None:
+            return
+        reason, is_flattening = halted
+        what = "positions are closed, then the session ends" if is_flattening else "the session ends"
+        self._session.write("halt", f"arb halt{f' ({reason})' if reason else ''}: {what}")
+        self._session.halt(is_flattening=is_flattening)
 
     def _show(self) -> None:
         """Logs what the strategy did and updates the display; logs once when the strategy received its first row."""

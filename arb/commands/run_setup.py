@@ -17,7 +17,7 @@ from arb.leg import Leg
 from arb.results.notes import capital_note
 from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
-from arb.strategies.flatten import flattening
+from arb.strategies.flatten import HaltedBot, closing_first, flattening, halting
 from arb.strategies.hedge_first import hedging_first
 from arb.strategies.loader import LoadedStrategy, load_strategy
 from arb.strategies.spread.decisions import is_halted
@@ -56,24 +56,44 @@ def default_capital_note(config: Config) -> str:
 
 
 def with_end(
-    config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: Bot, recorder: Recorder
+    config: Config,
+    strategy: Callable[..., Any],
+    legs: Sequence[Leg],
+    bot: Bot,
+    recorder: Recorder,
+    *,
+    is_closing_first: bool = False,
 ) -> Callable[..., Any]:
     """The compiled strategy, after the hedge of positions that it takes over, and before `risk.on_halt`. Every world
-    runs this.
+    runs this. is_closing_first: these positions are closed instead.
 
     Only the host closes the bot: if a strategy could, the final state would be lost.
     """
     bot.host()
-    bounds = {
+    bounds = _bounds(config)
+    if any(leg.opening_position for leg in legs):
+        strategy = hedging_first(strategy, bot, recorder, legs, **bounds)
+        if is_closing_first:
+            strategy = closing_first(strategy, bot, recorder, legs, **bounds)
+    if config.risk.on_halt == "leave":
+        return strategy
+    return flattening(strategy, bot, recorder, legs, **bounds)
+
+
+def with_halt(
+    config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: HaltedBot, recorder: Recorder
+) -> Callable[..., Any]:
+    """What `with_end` gives, followed by what `arb halt` asks for. Sessions whose orders venues answer."""
+    return halting(strategy, bot, recorder, legs, **_bounds(config))
+
+
+def _bounds(config: Config) -> dict[str, float]:
+    """Of the orders by which the host trades."""
+    return {
         "band": config.execution.slippage_tolerance,
         "qty_max": config.risk.max_order_qty or 0.0,
         "notional_max": config.risk.max_order_notional or 0.0,
     }
-    if any(leg.opening_position for leg in legs):
-        strategy = hedging_first(strategy, bot, recorder, legs, **bounds)
-    if config.risk.on_halt == "leave":
-        return strategy
-    return flattening(strategy, bot, recorder, legs, **bounds)
 
 
 def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:

@@ -18,7 +18,7 @@ from arb.commands.dryrun import refuse_lost
 from arb.commands.measured_edges import edges_of_rows
 from arb.commands.order_setup import derived_orders, written_lines
 from arb.commands.run_files import limits_of, output_of
-from arb.commands.run_setup import Setup, outcome_of, with_end
+from arb.commands.run_setup import Setup, outcome_of, with_end, with_halt
 from arb.commands.session_folder import KILLED, scratch_folder
 from arb.commands.verify_session import (
     Replayed,
@@ -180,7 +180,7 @@ def _strategy(
     orders: OrderRecords,
     derived: Sequence[LegRows],
 ) -> Proof:
-    found, requests = _replayed(config, setup, legs, session, orders, derived)
+    found, requests = _replayed(manifest, config, setup, legs, session, orders, derived)
     if recorded.edges is not None:
         local = [[one.local] for one in derived]
         params, times = setup.arguments.params, session
@@ -215,6 +215,7 @@ def _strategy(
 
 
 def _replayed(
+    manifest: Mapping[str, Any],
     config: Config,
     setup: Setup,
     legs: Sequence[Leg],
@@ -236,13 +237,19 @@ def _replayed(
         return Replayed(
             output_of(bot, recorder, legs), world.answers.copy(), ts=session.end_ts, fills=world.fills.copy()
         ), answers.requests
+    closes = bool(manifest.get("closes_first"))
+    function = with_end(config, strategy.function, legs, bot, recorder, is_closing_first=closes)
+    halt_ts, is_flattening = manifest["session"].get("halted", (0, 0))
+    if halt_ts:
+        function = with_halt(config, function, legs, bot, recorder)
     task = replay_live(
         bot,
         answers,
         [[one.local] for one in derived],
-        with_end(config, strategy.function, legs, bot, recorder),
+        function,
         setup.arguments.bind(bot, recorder),
         until_ts=session.end_ts,
+        halted=(int(halt_ts), int(is_flattening)),
     )
     if task.is_alive:
         raise InputError("its strategy does not end when it is stopped: the session cannot be replayed")

@@ -255,6 +255,8 @@ class LiveBot(Bot):
             world.address, live_addresses(), keep=(world, keep), limits=limits, fills=world.fill_log
         )
         self.world = world
+        #: See `halt`.
+        self.is_halted = self.is_flattening = False
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
         """Restricts the books of all legs to these prices; before the first row."""
@@ -287,3 +289,13 @@ class LiveBot(Bot):
         """
         self._table[STOPPED] = 1
         self.world.record["is_stopping"] = 1
+
+    def halt(self, *, is_flattening: bool) -> None:
+        """A person has halted the session: as `stop`, after which the positions are closed with `is_flattening`."""
+        self.is_halted, self.is_flattening = True, is_flattening
+        self.stop()
+
+    def resume(self) -> None:
+        """Ends the effect of `halt`, for the orders that close the positions."""
+        self._table[STOPPED] = 0
+        set_fields(self.world.record, is_stopping=0, stops=0)

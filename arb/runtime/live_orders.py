@@ -25,7 +25,7 @@ from arb.execution.ids import SessionIds
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
 from arb.execution.venue_desk import VenueDesk
-from arb.leg import Leg
+from arb.leg import Leg, openings_of
 from arb.risk.gate import Gate
 from arb.runtime.feeds import guarded
 from arb.runtime.host import Host
@@ -36,6 +36,7 @@ from arb.runtime.order_records import OrderLog, line_counts
 from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
+from arb.runtime.session_halts import SessionHalts
 from arb.runtime.session_orders import Preflight
 from arb.runtime.trade_protocols import banned_with, protocols_of, uses_of
 from connectors.net.sockets import AsyncioTimers, transport_of
@@ -106,7 +107,7 @@ class LiveOrders:
         folder: Path,
         gate: Gate | None = None,
         *,
-        halts: Callable[[], Mapping[str, str]] | None = None,
+        halts: SessionHalts | None = None,
         kept: KeptRun | None = None,
         preflight: Preflight | None = None,
     ) -> None:
@@ -118,6 +119,7 @@ class LiveOrders:
         self._setup = setup
         self._folder = folder
         self._preflight = preflight
+        self._halts = halts
         self._log = OrderLog()
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
@@ -133,7 +135,7 @@ class LiveOrders:
         self._unwritten: InputError | None = None
         self.fault: ArbError | None = None
         desks = setup.desks()
-        feed = GateFeed(gate, world, desks, halts) if gate is not None else None
+        feed = GateFeed(gate, world, desks, halts.reasons if halts else None) if gate is not None else None
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
         self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of)
         self.gateway.commit = self._journal.commit
@@ -308,7 +310,11 @@ class LiveOrders:
     @property
     def head(self) -> dict[str, Any]:
         """See `SessionOrders`."""
-        return {**self._setup.ids.head, "environment": self._setup.options.environment}
+        openings = openings_of(self._setup.legs)
+        found = {**self._setup.ids.head, "environment": self._setup.options.environment}
+        if openings:
+            found |= {"openings": openings, "closes_first": self._setup.options.is_closing_first}
+        return found
 
     def records(self) -> OrderRecords:
         """See `SessionOrders`."""
@@ -319,6 +325,14 @@ class LiveOrders:
         found = self._log.records(self._world.fills, self.gateway.desks)
         lines = line_counts({venue: log.count for venue, log in self._logs.items()})
         return found._replace(counts={**found.counts, "kept": self._kept, **lines})
+
+    def halted(self) -> tuple[str, bool] | None:
+        """See `SessionOrders`."""
+        flags = self._halts.flags() if self._halts is not None else ()
+        if not flags:
+            return None
+        reasons = [one.reason for one in flags if one.reason]
+        return "; ".join(reasons), any(one.is_flattening for one in flags)
 
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""

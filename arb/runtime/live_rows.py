@@ -128,6 +128,13 @@ class LiveDriver:
         is_waiting = self.is_ready and self.task.is_alive and not self.bot.is_stopped
         return self.bot.world.next_due if is_waiting else NEVER
 
+    def halt(self, *, is_flattening: bool) -> int:
+        """Halts the strategy, and closes its positions if `is_flattening`. Returns the time that it has reached."""
+        self.bot.world.reach(self._local_ts)
+        if self.is_ready:
+            self.task.halt(is_flattening=is_flattening)
+        return self._local_ts
+
     def stop(self) -> bool:
         """Stops the strategy; answers that are put later count as received after it. False if it does not end."""
         self.bot.world.reach(self._local_ts)

@@ -95,8 +95,9 @@ def drive(
     *,
     pace: Callable[[int], None] | None = None,
     on_lost: Callable[[], object] = lambda: None,
+    stop: Callable[[], object] | None = None,
 ) -> None:
-    """Runs the task over what the readers pass; see `replay`."""
+    """Runs the task over what the readers pass; see `replay`. stop: what is done at `until_ts`."""
     last_ts = NEVER if until_ts is None else until_ts
     known_ts = min(last_ts, *(reader.known_ts for reader in readers))
     bot.set_horizon(known_ts)
@@ -104,7 +105,7 @@ def drive(
         try:
             while task.resume():
                 if known_ts == until_ts:
-                    task.stop()
+                    (stop or task.stop)()
                     break
                 known_ts = min(last_ts, _feed(readers))
                 if pace is not None:

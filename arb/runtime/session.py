@@ -128,6 +128,8 @@ class Session:
         #: The error for the host to raise.
         self.fault: BaseException | None = None
         self.is_over = False
+        #: When the session was halted on the strategy's clock, and whether its positions were closed; (0, 0): never.
+        self.halted = (0, 0)
         #: When the strategy received its first row of the market, on the machine's monotonic clock.
         self.first_row_ns = 0
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
@@ -273,6 +275,16 @@ class Session:
         self.is_over = True
         return self._entered(self._driver.stop)
 
+    def halt(self, *, is_flattening: bool) -> None:
+        """A person has halted the session: the strategy is stopped, and its positions are closed before the end."""
+
+        def halt() -> bool:
+            self.halted = self._driver.halt(is_flattening=is_flattening), int(is_flattening)
+            return self._driver.task.is_alive
+
+        if not self._entered(halt) or not is_flattening:
+            self._end()
+
     @property
     def due_ns(self) -> int:
         """Longest time in ns until `on_time` must be called."""
@@ -291,6 +303,7 @@ class Session:
         pairs = list(zip(states, firsts, strict=True))
         return Snapshot(
             end_ts=self._reached_ts,
+            halted=self.halted,
             legs=[state.snapshot(lag) for state, (_, lag) in pairs],
             marks=b"".join(state.marks.since(mark).tobytes() for state, (mark, _) in pairs),
             losses=losses_of([state.marks for state in states]).tobytes(),

@@ -108,6 +108,7 @@ def session_manifest(folder: Path, legs: Sequence[Leg], record: SessionRecord) -
                 name: {"messages": messages, "lead_ms_max": lead_ns // 1_000_000}
                 for name, (messages, lead_ns) in sorted(session.wrong_stamps.items())
             },
+            **({"halted": list(session.halted)} if session.halted[0] else {}),
             **({} if record.orders is None else {"orders": dict(record.orders.counts)}),
         },
     }

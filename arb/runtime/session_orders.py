@@ -36,6 +36,9 @@ class SessionOrders(Protocol):
     def records(self) -> OrderRecords | None:
         """What is written beside a dry-run's files; None: nothing."""
 
+    def halted(self) -> tuple[str, bool] | None:
+        """Why a person has halted the session, and whether its positions are to be closed; None: nobody has."""
+
     def left_text(self, working: int) -> str:
         """What happened to orders that were still working at the end."""
 
@@ -72,6 +75,9 @@ class NoOrders:
         return b"", b""
 
     def records(self) -> OrderRecords | None:
+        return None
+
+    def halted(self) -> tuple[str, bool] | None:
         return None
 
     def left_text(self, working: int) -> str:

@@ -44,6 +44,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     events: dict[str, int]
     #: By venue and stream: messages with rejected venue times, and their largest lead in ns.
     wrong_stamps: dict[str, tuple[int, int]] = {}
+    #: When a person halted the session, and whether its positions were closed then; (0, 0): never.
+    halted: tuple[int, int] = (0, 0)
 
     @property
     def sums(self) -> Any:

@@ -81,6 +81,13 @@ class StrategyTask:
             self._switch(_STOP if self.switches else _GO_ON)
         return self._greenlet.dead or self.is_held
 
+    def halt(self, *, is_flattening: bool) -> bool:
+        """Stops the strategy for a person's halt (`LiveBot.halt`). False while its positions are being closed."""
+        self._bot.halt(is_flattening=is_flattening)
+        if not self._greenlet.dead and not self.is_held:
+            self._switch(_STOP if self.switches else _GO_ON)
+        return self._greenlet.dead or self.is_held
+
     def hold(self) -> bool:
         """Holds the strategy at its next call of any bot function. From any thread; False when it does not run.
 

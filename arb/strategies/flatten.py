@@ -9,7 +9,7 @@ on perpetuals. Each order is logged as a FLATTEN decision, which identifies its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from hftbacktest.order import BUY, IOC, LIMIT, NONE, SELL
@@ -21,7 +21,7 @@ from arb.bot.codes import END_OF_DATA, OK, ORDER_ID_EXISTS, ORDER_RESPONSE
 from arb.bot.recorder import Recorder
 from arb.bot.working_orders import is_finished
 from arb.leg import Leg
-from arb.strategies.spread.decisions import Decision, is_halted
+from arb.strategies.spread.decisions import Decision, Outcome, is_halted
 from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_price
 
 #: A step: the time for responses and book changes before the next order of a leg. All steps take ten minutes at most.
@@ -60,6 +60,16 @@ TRADED_LEG = np.dtype(
 )
 
 
+class HaltedBot(Protocol):
+    """A bot that a person may halt."""
+
+    is_halted: bool
+    is_flattening: bool
+
+    def resume(self) -> None:
+        """Makes it send orders again, after it was stopped."""
+
+
 def flattening(
     strategy: Callable[..., Any],
     bot: Bot,
@@ -95,6 +105,55 @@ def traded_legs(legs: Sequence[Leg]) -> Any:
         for name in ("tick_size", "lot_size", "min_qty", "min_notional", "contract_size"):
             row[name] = getattr(leg, name)
     return rows
+
+
+def halting(
+    strategy: Callable[..., Any],
+    bot: HaltedBot,
+    recorder: Recorder,
+    legs: Sequence[Leg],
+    *,
+    band: float,
+    qty_max: float,
+    notional_max: float,
+) -> Callable[..., Any]:
+    """Returns a function that calls the strategy; if a person has halted the session meanwhile, it trades the positions
+    back to 0 where that was asked for, and returns HALTED. Arguments as for `flattening`."""
+    arguments = (bot, recorder, traded_legs(legs), float(band), float(qty_max), float(notional_max))
+    flatten.compile(tuple(typeof(argument) for argument in arguments))
+
+    def run(*given: Any) -> Any:
+        value = strategy(*given)
+        if not bot.is_halted:
+            return value
+        if bot.is_flattening:
+            bot.resume()
+            flatten(*arguments)
+        return int(Outcome.HALTED)
+
+    return run
+
+
+def closing_first(
+    strategy: Callable[..., Any],
+    bot: Bot,
+    recorder: Recorder,
+    legs: Sequence[Leg],
+    *,
+    band: float,
+    qty_max: float,
+    notional_max: float,
+) -> Callable[..., Any]:
+    """Returns a function that trades the positions back to 0, and then calls the strategy. Arguments as for
+    `flattening`."""
+    arguments = (bot, recorder, traded_legs(legs), float(band), float(qty_max), float(notional_max))
+    flatten.compile(tuple(typeof(argument) for argument in arguments))
+
+    def run(*given: Any) -> Any:
+        flatten(*arguments)
+        return strategy(*given)
+
+    return run
 
 
 @bot_compiled

@@ -54,7 +54,7 @@ def hedging_first(
 
     def run(*given: Any) -> Any:
         if not hedge(*arguments):
-            return np.int64(Outcome.HALTED)
+            return int(Outcome.HALTED)
         return strategy(*given)
 
     return run

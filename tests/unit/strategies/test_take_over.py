@@ -26,7 +26,7 @@ from arb.runtime.replay import replay
 from arb.simulation.bot import DryRunBot
 from arb.strategies.hedge_first import hedging_first
 from arb.strategies.spread import strategy as spread
-from arb.strategies.spread.decisions import Decision, Outcome, Purpose
+from arb.strategies.spread.decisions import Decision, Outcome, Purpose, is_halted
 
 S = 1_000 * MS
 run = plain(spread.run)
@@ -125,6 +125,7 @@ def hedged(
     arrays = [[rows_of(no, qty)] for no, qty in enumerate(qtys)]
     task = replay(bot, arrays, function, (bot, seen))
     assert task.error is None
+    assert is_halted(task.value) or task.value == 0
     found = int(task.value), seen.copy(), recorder.decisions.copy()
     bot.close()
     return found

@@ -1,0 +1,110 @@
+"""`arb halt` while a session runs on an account: orders are pulled, positions are closed where that was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from integration.test_live_command import SPOT, Served, config_of
+from support.paths import strategy_file
+
+from arb.commands.live import run_live_orders
+from arb.commands.sandbox_choice import SandboxChoice
+from arb.commands.verify import verify
+from arb.config import Config
+from arb.errors import ExitCode, InputError
+from arb.journal.halts import Halt, clear_halt, set_halt
+from arb.journal.reader import JournalReader
+
+pytestmark = pytest.mark.slow
+
+#: Holds a position at each leg, and an order that rests; then waits. Each run of `quiet` only waits.
+HOLDING = """
+def holding(bot):
+    n = 1
+    while bot.elapse(50_000_000) == 0:
+        depths = bot.depth(0), bot.depth(1)
+        if n == 1 and depths[0].best_ask > 0 and depths[1].best_bid > 0:
+            bot.submit_buy_order(0, 1, depths[0].best_ask * 1.001, 0.05, 3, 0, False)
+            bot.submit_sell_order(1, 1, depths[1].best_bid * 0.999, 0.05, 3, 0, False)
+            bot.submit_buy_order(0, 2, depths[0].best_bid * 0.9952, 0.01, 0, 0, False)
+            n += 1
+    return 0
+
+
+def quiet(bot):
+    while bot.elapse(50_000_000) == 0:
+        pass
+    return 0
+"""
+
+
+def configured(folder: Path, function: str) -> Config:
+    spec = f'strategy.function="{strategy_file("holding.py", HOLDING)}:{function}"'
+    shutil.rmtree(folder / "config", ignore_errors=True)
+    return config_of(
+        folder / "config", SPOT, spec, f"live.state_directory={json.dumps(str(folder / 'state'))}"
+    )
+
+
+def halt_when_it_holds(state: Path, times: list[float], *, is_flattening: bool) -> None:
+    """Sets the flag once the session has a position at both legs."""
+    for _ in range(1200):
+        time.sleep(0.05)
+        with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
+            if len({trade.venue for trade in reader.executions()}) == 2:
+                break
+    times.append(time.monotonic())
+    set_halt(state, Halt("", time.time_ns(), is_flattening, "a test"))
+
+
+@pytest.mark.parametrize("is_flattening", [False, True])
+def test_a_halted_session_pulls_its_orders_and_closes_positions_if_asked(
+    tmp_path: Path, is_flattening: bool
+) -> None:
+    state = tmp_path / "state" / "sandbox"
+    times: list[float] = []
+    thread = threading.Thread(
+        target=halt_when_it_holds, args=(state, times), kwargs={"is_flattening": is_flattening}
+    )
+    with Served(tmp_path) as served:
+        sandbox = SandboxChoice(7, served.port_base)
+        thread.start()
+        result = run_live_orders(
+            configured(tmp_path, "holding"), tmp_path / "run", sandbox, duration_s=60.0, has_report=False
+        )
+        thread.join()
+        assert result.exit_code == ExitCode.HALTED_BY_RISK
+        log = (tmp_path / "run" / "log.txt").read_text()
+        assert "halt arb halt (a test)" in log
+        with JournalReader(state / "journal.db", "sandbox") as reader:
+            assert reader.orders(open_only=True) == []
+            held = {one.venue: float(one.qty - one.base_fees) for one in reader.positions()}
+        if is_flattening:
+            assert [held[venue] for venue in SPOT] == pytest.approx([0.0, 0.0], abs=1e-4)
+        else:
+            assert held[SPOT[0]] > 0.04
+            assert held[SPOT[1]] < -0.04
+
+        with pytest.raises(
+            InputError, match=r"halted since .* UTC \(a test\): look at the accounts, then arb resume"
+        ):
+            run_live_orders(configured(tmp_path, "quiet"), tmp_path / "refused", sandbox, duration_s=1.0)
+        clear_halt(state, "")
+        # The next session begins with what this one has left.
+        quiet = run_live_orders(
+            configured(tmp_path, "quiet"), tmp_path / "quiet", sandbox, duration_s=2.0, has_report=False
+        )
+    assert quiet.exit_code == ExitCode.DONE
+    legs = json.loads((quiet.folder / "summary.json").read_text())["legs"]
+    # Without the flattening the host has balanced the pair first, as far as it is tradable.
+    assert sum(leg["position_base"] for leg in legs) == pytest.approx(0.0, abs=2e-4)
+    assert (abs(legs[0]["position_base"]) > 0.04) == (not is_flattening)
+    for run in (result.folder, quiet.folder):
+        found = verify(run)
+        assert (found.is_proven, found.differences) == (True, [])
