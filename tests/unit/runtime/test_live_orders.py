@@ -17,7 +17,8 @@ class Desk:
     """A desk whose socket for orders is up after a number of looks."""
 
     def __init__(self, looks: int, mode: str = "one-way") -> None:
-        self.is_up = True
+        self.is_up = self.is_compared = True
+        self.differences: list[str] = []
         self.facts = SimpleNamespace(mode=mode)
         self.orders = SimpleNamespace(open={})
         self.looks = looks
