@@ -36,6 +36,7 @@ from arb.journal.locks import HeldLock, is_held, lock_account
 from arb.journal.reader import JournalReader
 from arb.journal.schema import Account, LegRow, RunRow
 from arb.leg import Leg
+from arb.results.evidence import STATE
 from arb.runtime.account_queries import AccountQueries
 from arb.runtime.host import Host
 from arb.runtime.order_journal import KeptRun
@@ -152,7 +153,7 @@ class _Preparation:
             raise InvariantError("the accounts were not claimed")
         with JournalReader(self._journal.path, self._options.environment) as reader:
             known_ns = reader.known_until_ns()
-            run = self._journal.begin_run(self._run_row())
+            run = self._journal.begin_run(run_row(self._config, self._folder))
             taken = await self._reconciled(host, reader, run, known_ns, self._journal)
         for line in taken.lines:
             self._write("start", line)
@@ -184,32 +185,7 @@ class _Preparation:
         self._accounts = {venue: accounts[house_of(venue)].name for venue in self._signers}
 
     def _leg_rows(self) -> list[LegRow]:
-        rows = []
-        for leg in self._config.legs:
-            instrument = instrument_of_orders(leg)
-            rows.append(
-                LegRow(
-                    leg.venue,
-                    leg.symbol,
-                    self._accounts[leg.venue],
-                    leg.tick_size_text,
-                    leg.lot_size_text,
-                    instrument.base,
-                    instrument.quote,
-                    leg.is_spot,
-                )
-            )
-        return rows
-
-    def _run_row(self) -> RunRow:
-        text = msgspec.json.encode(self._config.as_dict(), order="deterministic")
-        return RunRow(
-            "live",
-            arb.__version__,
-            str(self._folder),
-            hashlib.sha256(text).hexdigest(),
-            time.time_ns(),
-        )
+        return leg_rows(self._config.legs, self._accounts)
 
     async def _reconciled(
         self, host: Host, reader: JournalReader, run: int, known_ns: int, journal: Journal
@@ -242,6 +218,42 @@ class _Preparation:
         finally:
             for rest in rests.values():
                 await rest.close()
+
+
+def own_run(config: Config, folder: Path, start: AccountStart) -> KeptRun:
+    """The run of a session whose sandbox ends with it: its journal is in the session's folder. Raises InputError."""
+    live = config.live
+    path = folder / STATE / "sandbox" / FILE
+    journal = Journal.open(path, "sandbox", flush_ms=live.flush_ms, sync=live.sync, holder=str(folder))
+
+    def legs() -> list[LegRow]:
+        if start.facts is None:
+            raise InvariantError("the accounts were not checked")
+        ids = start.facts.account_ids
+        houses = {leg.venue: house_of(leg.venue) for leg in config.legs}
+        return leg_rows(
+            config.legs,
+            {venue: Account(house, "sandbox", ids[house]).name for venue, house in houses.items()},
+        )
+
+    return KeptRun(journal, journal.begin_run(run_row(config, folder)), legs)
+
+
+def leg_rows(legs: Sequence[Leg], accounts: Mapping[str, str]) -> list[LegRow]:
+    """The legs of a run. accounts: `Account.name` by venue."""
+    rows = []
+    for leg in legs:
+        instrument = instrument_of_orders(leg)
+        sizes = leg.tick_size_text, leg.lot_size_text
+        assets = instrument.base, instrument.quote
+        rows.append(LegRow(leg.venue, leg.symbol, accounts[leg.venue], *sizes, *assets, leg.is_spot))
+    return rows
+
+
+def run_row(config: Config, folder: Path) -> RunRow:
+    """A run that begins. folder: of the session."""
+    text = msgspec.json.encode(config.as_dict(), order="deterministic")
+    return RunRow("live", arb.__version__, str(folder), hashlib.sha256(text).hexdigest(), time.time_ns())
 
 
 def _change_sandbox(state: Path, started_ns: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Unpack
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.account_start import AccountStart
-from arb.commands.account_state import AccountState, Write, prepare_accounts
+from arb.commands.account_state import AccountState, Write, own_run, prepare_accounts
 from arb.commands.gate_setup import add_traded, gate_of, halts_of
 from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
@@ -31,6 +30,7 @@ from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import ConfigError, InputError
 from arb.execution.ids import SessionIds
+from arb.journal.journal import Journal
 from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.process_guard import no_core_files, refuse_unresolved
@@ -120,6 +120,8 @@ class _Trading:
         self._options = options
         self._signers = signers
         self._state: AccountState | None = None
+        #: Of accounts that end with the session.
+        self._journal: Journal | None = None
 
     def prepare(self, config: Config, market: Market, folder: Path, write: Write) -> Config:
         """See `prepare_accounts`. The accounts of a sandbox inside the command are checked once it has started."""
@@ -133,6 +135,8 @@ class _Trading:
         """Releases the accounts."""
         if self._state is not None:
             self._state.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def parts(self, config: Config, setup: Setup, folder: Path) -> LiveParts:
         """The compiled strategy on a live bot, with a gateway at its port. Compiles all of it."""
@@ -143,10 +147,13 @@ class _Trading:
         signers = {leg.venue: self._signer(leg.venue) for leg in legs}
         gate, state = gate_of(config, legs), self._state
         if state is None:
-            ids = SessionIds(f"s{secrets.token_hex(3)[:5]}", 1, time.time_ns() // MILLISECOND)
             start = AccountStart(config, legs, signers, self._options.environment, folder)
+            kept = own_run(config, folder, start)
+            self._journal = kept.journal
+            ids = SessionIds(kept.journal.tag, kept.run, time.time_ns() // MILLISECOND)
             own = order_setup(config, legs, signers, ids, self._options)
-            orders = LiveOrders(world, own, folder, gate, preflight=start)
+            halts = halts_of(kept.journal.path.parent, own.venues)
+            orders = LiveOrders(world, own, folder, gate, halts=halts, kept=kept, preflight=start)
         else:
             own = order_setup(config, legs, signers, state.ids, self._options)
             shared = state_directory(config.live) / self._options.environment

@@ -330,7 +330,7 @@ class JournalReader:
 
         Notes are committed in their order, and what is lost is lost from the end. 0: there is none.
         """
-        tables = ("sent", "answers", "queries", "refusals", "flags", "reconciliations", "openings")
+        tables = ("sent", "answers", "refusals", "flags", "reconciliations", "openings")
         last = " UNION ALL ".join(
             f"SELECT ts FROM {name} WHERE rowid = (SELECT max(rowid) FROM {name})" for name in tables
         )

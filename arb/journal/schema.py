@@ -130,17 +130,6 @@ class ExecutionRow(NamedTuple):
     fee_asset: str
 
 
-class Queried(NamedTuple):
-    """What a venue answered to a query. act: of `connectors.orders.model.Act`, in small letters."""
-
-    run: int
-    ts: int
-    venue: str
-    wire: str
-    act: str
-    text: str
-
-
 class Refused(NamedTuple):
     """A request that was not sent, and why."""
 
@@ -186,7 +175,7 @@ class Opened(NamedTuple):
     text: str
 
 
-Note: TypeAlias = Sent | Answered | Ended | ExecutionRow | Queried | Refused | Flagged | Reconciled | Opened
+Note: TypeAlias = Sent | Answered | Ended | ExecutionRow | Refused | Flagged | Reconciled | Opened
 
 
 _SQL = {int: "INTEGER", bool: "INTEGER", str: "TEXT"}
@@ -220,7 +209,6 @@ NOTES = (
     Table("answers", Answered),
     Table("ends", Ended, "run, leg, placed"),
     Table("executions", ExecutionRow, "run, leg, placed, execution_id"),
-    Table("queries", Queried),
     Table("refusals", Refused),
     Table("flags", Flagged),
     Table("reconciliations", Reconciled),

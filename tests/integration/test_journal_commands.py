@@ -23,8 +23,11 @@ from support.paths import GUARD, ROOT
 
 from arb.commands.legs import known_venues
 from arb.commands.serve import sandbox_of
+from arb.commands.verify import verify
 from arb.config import write_templates
 from arb.errors import ExitCode
+from arb.runtime import live_orders
+from arb.runtime.live_files import read_order_files
 
 VENUES = ("binance_usdm", "bybit_spot")
 #: What a command takes beside the start of Python, on a machine that does something else too.
@@ -94,6 +97,12 @@ class Traded:
         for account in self.ledger().values():
             for venue, own in account[kind].items():
                 yield from ((venue, one) for one in own)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a sandbox beside the session shakes hands late."""
+    monkeypatch.setattr(live_orders, "_OPEN_S", 240.0)
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +191,26 @@ def test_a_halt_ends_a_session_and_refuses_the_next_until_it_is_cleared(traded: 
         f"removed {traded.state}/sandbox/halt.json" in arb("resume", "--state-directory", traded.state).output
     )
     assert "nothing is halted" in arb("resume", "--state-directory", traded.state).output
+
+
+@pytest.mark.slow
+def test_a_sandbox_that_ends_with_its_session_has_the_journal_in_the_folder(tmp_path: Path) -> None:
+    write_templates(tmp_path)
+    legs = f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in VENUES])}"
+    settings = demo_settings(tmp_path, "busy", legs)
+    run = tmp_path / "run"
+    sets = (word for one in settings for word in ("--set", one))
+    arb(
+        "live", "--sandbox", "-c", tmp_path / "arbitrage.toml", "--duration", "3s", "--no-report", "--out", run, *sets
+    )  # fmt: skip
+    (status,) = rows(run / "state", "status")
+    assert (status["is_running"], status["open_orders"]) == (False, 0)
+    assert status["run"]["folder"] == str(run)
+    kept = {(one["venue"], one["execution_id"]) for one in rows(run / "state", "trades")}
+    executions = read_order_files(run).executions
+    assert kept == {(VENUES[int(one["leg"])], one["id"].decode()) for one in executions}
+    assert len(kept) > 10
+    assert verify(run).is_proven  # reading the journal has changed nothing that is proven
 
 
 def trade_key(row: dict[str, Any]) -> tuple[Any, ...]:
