@@ -142,6 +142,7 @@ class _Preparation:
         if host.hosts is None:
             raise InvariantError("accounts need a list of the hosts that may be connected to")
         refuse_halted(self._state)
+        self._write("start", "halts: none is set")
         legs = self._config.legs
         symbols: dict[str, list[str]] = {}
         for leg in legs:

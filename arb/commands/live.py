@@ -25,7 +25,7 @@ from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
 from arb.config.account_keys import account_signers, house_of
 from arb.config.adapters import load_adapter
-from arb.config.environment import Environment, LiveOptions, environment_of, state_directory
+from arb.config.environment import Environment, EnvironmentName, LiveOptions, environment_of, state_directory
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
 from arb.errors import ConfigError, InputError
@@ -112,6 +112,20 @@ def refuse_unlimited(config: Config) -> None:
         )
 
 
+def configuration_line(config: Config, environment: EnvironmentName) -> str:
+    """Where the session trades, and its limits."""
+    venues = ", ".join(dict.fromkeys(leg.venue for leg in config.legs))
+    live = config.live
+    limits = [
+        f"{what} up to {most:,.10g}"
+        for what, most in (("one order", live.max_notional), ("a day's orders", live.max_daily_notional))
+        if most is not None
+    ]
+    place = "real money" if environment == "live" else environment
+    state = state_directory(live) / environment
+    return f"{place} at {venues}; {', '.join(limits) or 'no limits of [live]'}; state in {state}"
+
+
 class _Trading:
     """What trades in a session, with the keys of its accounts."""
 
@@ -128,6 +142,7 @@ class _Trading:
         if not isinstance(market, Environment | Mapping):
             return config
         signers = {leg.venue: self._signer(leg.venue) for leg in config.legs}
+        write("start", f"configuration: {configuration_line(config, self._options.environment)}")
         self._state = prepare_accounts(config, market, signers, self._options, folder, write)
         return self._state.config
 

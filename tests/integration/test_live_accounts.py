@@ -69,6 +69,16 @@ def test_a_session_on_a_testnet_is_that_of_the_keys(tmp_path: Path, sandbox: Key
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["environment"] == "testnet"
     assert manifest["order_tag"][0] == "t"
+    steps = [
+        line.split(" start ", 1)[1]
+        for line in (run / "log.txt").read_text().splitlines()
+        if " start " in line
+    ]
+    assert steps[0] == (
+        f"configuration: testnet at {', '.join(venues)}; one order up to 100,000, a day's orders up to 10,000,000; "
+        f"state in {tmp_path / 'data' / 'arb' / 'testnet'}"
+    )
+    assert [step.partition(":")[0] for step in steps[1:4]] == ["halts", "clock", "key"]
     orders = read_order_files(run)
     assert len(orders.executions) > 10
     asked = (orders.requests["row"]["req"][orders.requests["taken_ns"] > 0] == NEW).sum()
