@@ -66,7 +66,7 @@ async def check_once() -> float:
     }
     started = time.perf_counter()
     by_venue = {venue: signers[venue.partition("_")[0]] for venue in VENUES}
-    clients = account_clients(urls, by_venue, LOOPBACK, 5000, None)
+    clients = account_clients(urls, by_venue, LOOPBACK, None)
     await check_accounts(setup, clients, listings, lambda step, checks: None)
     for client in clients.values():
         await client.close()

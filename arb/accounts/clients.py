@@ -16,6 +16,8 @@ from arb.sandbox.serve.urls import VenueUrls
 from connectors.net.hosts import AllowedHosts
 from connectors.orders.signing import Signer
 
+#: As ccxt's: answers about an account may wait, and no order is among them.
+_RECV_WINDOW_MS = 5_000
 _ACCOUNTS: dict[str, Callable[[CcxtClient], AccountClient]] = {
     "binance": BinanceAccount,
     "bybit": BybitAccount,
@@ -26,7 +28,6 @@ def account_clients(
     urls: Mapping[str, VenueUrls],
     signers: Mapping[str, Signer],
     hosts: AllowedHosts,
-    recv_window_ms: int,
     folder: Path | None,
 ) -> dict[str, AccountClient]:
     """A client for each house.
@@ -41,7 +42,7 @@ def account_clients(
         signer = signers[next(iter(own))]
         log = AnswerLog(None if folder is None else folder / ACCOUNTS / f"{house}.jsonl", signer.key_id)
         session = GuardedSession(addresses.values(), hosts)
-        clients[house] = _ACCOUNTS[house](CcxtClient(house, addresses, signer, session, log, recv_window_ms))
+        clients[house] = _ACCOUNTS[house](CcxtClient(house, addresses, signer, session, log, _RECV_WINDOW_MS))
     return clients
 
 

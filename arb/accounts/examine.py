@@ -64,13 +64,13 @@ async def examine_accounts(
     def add(topic: Topic, checks: Sequence[StartCheck]) -> None:
         found.extend((topic, check) for check in checks)
 
+    asked = Questions(setup, clients)
     clocks, failures = await answers_of(
         {name: sample_clock(venue, setup.hosts) for name, venue in setup.venues.items()}, setup
     )
     add("clock", [*failures, *(clock_check(name, clock) for name, clock in clocks.items())])
     for name, clock in clocks.items():
         clients[house_of(name)].set_clock(clock.offset_ns)
-    asked = Questions(setup, clients)
     rights, failures = await answers_of(asked.rights, setup)
     add("key", failures)
     for house, own in rights.items():

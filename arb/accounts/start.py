@@ -107,9 +107,9 @@ async def check_accounts(
     Raises InputError with the first refusals in the order of the steps; nothing was changed unless they are of the
     settings or later ones.
     """
-    clocks = await _clocks(setup, clients, report)
     asked = Questions(setup, clients)
     try:
+        clocks = await _clocks(setup, clients, report)
         ids, _ = await _answered(asked.ids, setup)
         rights, unasked = await _answered(asked.rights, setup)
         for house, own in rights.items():
@@ -175,7 +175,10 @@ def account_needs(legs: Sequence[Leg]) -> dict[str, dict[str, Need]]:
 
 
 class Questions:
-    """Everything that is asked at once, as tasks by house, venue or wallet."""
+    """Everything that is asked at once, as tasks by house, venue or wallet.
+
+    Also the clocks are read meanwhile: a clock with which a venue takes no questions is refused in any case.
+    """
 
     def __init__(self, setup: StartSetup, clients: Mapping[str, AccountClient]) -> None:
         def of(venue: str) -> AccountClient:

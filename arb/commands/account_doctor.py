@@ -82,7 +82,7 @@ async def _examined(
         raise InvariantError("accounts need a list of the hosts that may be connected to")
     setup = StartSetup(host.venues, config.legs, config.account, environment, host.hosts)
     by_venue = {name: signers[house_of(name)] for name in host.venues}
-    clients = account_clients(host.urls, by_venue, host.hosts, config.live.recv_window_ms, None)
+    clients = account_clients(host.urls, by_venue, host.hosts, None)
     try:
         listings, mids = await asyncio.gather(
             asyncio.gather(

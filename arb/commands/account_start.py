@@ -61,7 +61,6 @@ class AccountStart:
             host.urls,
             self._signers,
             host.hosts,
-            self._config.live.recv_window_ms,
             self._folder,
         )
         try:

@@ -96,7 +96,7 @@ def test_every_client_of_a_session_asks_for_its_environment_s_hosts(
     )  # fmt: skip
 
     async def clients_of_the_account() -> None:
-        clients = account_clients(environment.urls, signers, environment.hosts, 1000, None)
+        clients = account_clients(environment.urls, signers, environment.hosts, None)
         for client in clients.values():
             venue = next(one for one in VENUES if house_of(one) == client.house)
             calls: tuple[Callable[[], Any], ...] = (

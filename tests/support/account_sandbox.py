@@ -111,7 +111,7 @@ def clients_at(
     folder: Path | None = None,
 ) -> dict[str, AccountClient]:
     by_venue = {venue: own[venue.partition("_")[0]] for venue in venues}
-    return account_clients(urls, by_venue, LOOPBACK, 5000, folder)
+    return account_clients(urls, by_venue, LOOPBACK, folder)
 
 
 async def when_priced(ask: Callable[[], Awaitable[Any]]) -> Any:

@@ -26,7 +26,7 @@ def urls(rest: str, wallet: str = "") -> VenueUrls:
 
 def addresses_of(venues: dict[str, VenueUrls]) -> dict[str, dict[str, str]]:
     hosts = ListedHosts([one.rest for one in venues.values()])
-    clients: Any = account_clients(venues, dict.fromkeys(venues, SIGNER), hosts, 5000, None)
+    clients: Any = account_clients(venues, dict.fromkeys(venues, SIGNER), hosts, None)
     found = {}
     for house, client in clients.items():
         inner = client._client._ccxt
@@ -61,7 +61,7 @@ def test_the_wallet_of_perpetuals_alone() -> None:
 def test_an_api_without_an_address_is_not_asked(name: str) -> None:
     async def ask() -> None:
         venues = {"binance_spot": urls(SPOT), "binance_usdm": urls(USDM)}
-        clients: Any = account_clients(venues, dict.fromkeys(venues, SIGNER), ListedHosts([SPOT]), 5000, None)
+        clients: Any = account_clients(venues, dict.fromkeys(venues, SIGNER), ListedHosts([SPOT]), None)
         try:
             await clients["binance"]._client.ask(name, dict)
         finally:
@@ -75,7 +75,7 @@ def test_an_address_of_another_host_is_not_connected_to() -> None:
     async def ask() -> None:
         """The environment has the host of futures alone."""
         venues = {"binance_spot": urls(SPOT), "binance_usdm": urls(USDM)}
-        clients: Any = account_clients(venues, dict.fromkeys(venues, SIGNER), ListedHosts([USDM]), 5000, None)
+        clients: Any = account_clients(venues, dict.fromkeys(venues, SIGNER), ListedHosts([USDM]), None)
         try:
             await clients["binance"].account_id()
         finally:
