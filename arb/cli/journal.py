@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arb.cli.examples import examples
-from arb.cli.options import echo, echo_json, output
+from arb.cli.options import config_option, echo, echo_json, output
 from arb.cli.period import Moment, Time
 from arb.report.screen import rows_view
 from connectors.units import SECOND
@@ -29,16 +29,17 @@ def _directory_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of where the journals are; the command takes `directory`."""
 
     @functools.wraps(command)
-    def with_directory(*, state_directory: Path | None, **rest: Any) -> None:
+    def with_directory(*, state_directory: Path | None, config_path: Path, **rest: Any) -> None:
         from arb.commands.journal import directory_of
 
-        command(directory=directory_of(state_directory), **rest)
+        command(directory=directory_of(state_directory, config_path), **rest)
 
-    return click.option(
+    found = click.option(
         "--state-directory",
         type=click.Path(path_type=Path),
-        help="Where the journals are; the user's data folder without it.",
+        help="Where the journals are; without it live.state_directory of the configuration.",
     )(with_directory)
+    return config_option(found)
 
 
 def _reading_options(command: Callable[..., None]) -> Callable[..., None]:

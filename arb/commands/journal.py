@@ -8,8 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from platformdirs import user_data_path
+import tomli
 
+from arb.config.environment import state_directory
+from arb.config.live_keys import Live
 from arb.errors import InputError
 from arb.execution.ids import SessionIds
 from arb.journal.halts import HOUSES, Halt, Halts, clear_halt, halt_path, set_halt
@@ -37,9 +39,20 @@ class Status(NamedTuple):
     reconciled: Sequence[tuple[str, bool, int, str]]
 
 
-def directory_of(given: Path | None) -> Path:
-    """The state directory: given, or the user's data folder."""
-    return given if given is not None else user_data_path("arb", appauthor=False)
+def directory_of(given: Path | None, config: Path) -> Path:
+    """The state directory: given, that of a main configuration file, or the user's data folder. Raises InputError.
+
+    Of the file only this key is read: a halt must not fail for another one.
+    """
+    if given is not None:
+        return given
+    try:
+        live = tomli.loads(config.read_text()).get("live", {}) if config.exists() else {}
+        return state_directory(Live(state_directory=live.get("state_directory")))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{config}: [live] state_directory cannot be read: {error}; name the folder with --state-directory"
+        ) from None
 
 
 def journals(directory: Path, environments: Sequence[str]) -> Iterator[tuple[str, JournalReader]]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from arb.errors import InputError
+from arb.errors import InputError, InvariantError
 from arb.files import sync_folder
 from arb.journal.flusher import Flusher
 from arb.journal.locks import HeldLock
@@ -116,7 +116,8 @@ class Journal:
         self._flushed(insert)
 
     def commit_step(self, intents: Sequence[Intent]) -> None:
-        """One commit of the requests of a step, before the first byte of any. Raises JournalError: send nothing.
+        """One commit of the requests of a step, before the first byte of any. Raises JournalError: send nothing. Raises
+        InvariantError for a request that was there before.
 
         What was noted before may be committed after it: a step does not wait for that.
         """
@@ -126,8 +127,8 @@ class Journal:
         last = dict(self._last)
         for intent in intents:
             if intent.request <= last.get(intent.leg, 0):
-                raise self._failed(
-                    ValueError(f"request {intent.request} of leg {intent.leg} is there already")
+                raise InvariantError(
+                    f"{self.path}: request {intent.request} of leg {intent.leg} is in it already"
                 )
             last[intent.leg] = intent.request
         count = len(intents)

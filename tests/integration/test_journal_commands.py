@@ -250,6 +250,22 @@ def test_without_a_journal_they_say_what_to_do(tmp_path: Path) -> None:
         assert found.count("\n") == 1
 
 
+def test_the_folder_is_that_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = tmp_path / "arbitrage.toml"
+    main.write_text('[live]\nstate_directory = "own"\n[other]\nmistake = 1\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    arb("halt", "--config", main)
+    assert (tmp_path / "own" / "live" / "halt.json").exists()
+    arb("halt", "--config", tmp_path / "none.toml")
+    assert (tmp_path / "data" / "arb" / "live" / "halt.json").exists()
+    for text in ("[live", "live = 1", "[live]\nstate_directory = 1"):
+        main.write_text(text)
+        done = arb("halt", "--config", main, code=ExitCode.USER_INPUT)
+        assert "name the folder with --state-directory" in done.output
+        assert done.output.count("\n") == 1
+
+
 def test_one_account_is_halted_by_its_name(tmp_path: Path) -> None:
     arb("halt", "--account", "bybit-8", "--flatten", "--state-directory", tmp_path)
     flag = json.loads((tmp_path / "live" / "halt-bybit.json").read_text())

@@ -25,7 +25,7 @@ from support.journals import (
     write_orders,
 )
 
-from arb.errors import ExitCode, InputError
+from arb.errors import ExitCode, InputError, InvariantError
 from arb.journal import flusher
 from arb.journal.journal import FILE, Journal, JournalError
 from arb.journal.schema import Flagged, Refused
@@ -99,7 +99,7 @@ def test_an_id_is_never_used_twice(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     run = begun(journal)
     journal.commit_step([intent(run, 0, 1)])
-    with pytest.raises(JournalError, match="request 1 of leg 0 is there already"):
+    with pytest.raises(InvariantError, match="request 1 of leg 0 is in it already"):
         journal.commit_step([intent(run, 0, 2), intent(run, 0, 1)])
     with reader_at(tmp_path) as reader:
         assert [order.placed for order in reader.orders()] == [1]  # of the refused step nothing is there
