@@ -58,9 +58,10 @@ class DeskFacts:
     refusals: Counter[str] = field(default_factory=Counter)
     #: Requests that the gate refused, by its reason without figures.
     gate: Counter[str] = field(default_factory=Counter)
-    #: Number of views of balances or positions so far, and the latest balances.
+    #: Number of views of balances or positions so far, the latest balances, and what is tied up of them.
     views: int = 0
     balances: dict[str, Decimal] = field(default_factory=dict)
+    tied: dict[str, Decimal] = field(default_factory=dict)
 
     def gated(self, kind: str) -> bool:
         """The gate refused a request; returns whether it is the first one of its kind."""
@@ -84,6 +85,7 @@ class DeskFacts:
     def view_again(self, view: AccountView) -> None:
         """A response in between, which belongs neither to the start nor to the end."""
         self.balances.update(view.balances)
+        self.tied.update({asset: view.tied.get(asset, Decimal(0)) for asset in view.balances})
         self.views += 1
 
     def end(

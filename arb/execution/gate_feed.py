@@ -124,8 +124,11 @@ class GateFeed:
         if desk.facts.views != self._views[venue]:
             self._views[venue] = desk.facts.views
             wallet = next(leg.wallet for leg in gate.legs if leg.venue == venue)
-            amounts = {asset: float(amount) for asset, amount in desk.facts.balances.items()}
-            gate.exposure.set_balances(wallet, amounts)
+            amounts, tied = (
+                {asset: float(amount) for asset, amount in found.items()}
+                for found in (desk.facts.balances, desk.facts.tied)
+            )
+            gate.exposure.set_balances(wallet, amounts, tied)
 
     def responded(self, venue: str, uses: Sequence[LimitUse], now: int) -> None:
         """A REST request was answered, with what is used of the venue's limits."""

@@ -92,18 +92,32 @@ class Exposure:
         }
         #: The legs of each leg's group.
         self._of_group = [[no for no, one in enumerate(legs) if one.group == leg.group] for leg in legs]
-        #: By wallet, then asset; a wallet that was never reported is missing.
+        #: By wallet, then asset, less what others tie up; a wallet that was never reported is missing.
         self.balances: dict[Hashable, dict[str, float]] = {}
+        #: What is tied up by others than the session, likewise.
+        self._others: dict[Hashable, dict[str, float]] = {}
         self._day = -1
         self._traded = 0.0
 
     # -- what is known of the account
 
-    def set_balances(self, wallet: Hashable, amounts: Mapping[str, float]) -> None:
-        """A report of the venue. While orders are open it may lack executions that are counted: the smaller holds."""
-        known = self.balances.setdefault(wallet, {})
-        is_busy = any(self.states[no].orders for no in self._of_wallet.get(wallet, ()))
+    def set_balances(
+        self, wallet: Hashable, amounts: Mapping[str, float], tied: Mapping[str, float] | None = None
+    ) -> None:
+        """A report of the venue. tied: what orders, positions and losses tie up of it; what is not ours is not counted.
+
+        While orders are open a report may lack executions that are counted: the smaller amount holds, and what others
+        tie up is as before.
+        """
+        known, others = self.balances.setdefault(wallet, {}), self._others.setdefault(wallet, {})
+        states = [self.states[no] for no in self._of_wallet.get(wallet, ())]
+        is_busy = any(state.orders for state in states)
+        is_priced = all(state.price_tick or not state.position for state in states)
         for asset, amount in amounts.items():
+            if not is_busy:
+                own = self._tied(wallet, asset) if is_priced else float("inf")
+                others[asset] = max(0.0, (tied or {}).get(asset, 0.0) - own)
+            amount -= others.get(asset, 0.0)
             known[asset] = min(amount, known[asset]) if is_busy and asset in known else amount
 
     def set_position(self, leg: int, lots: int) -> None:
@@ -206,19 +220,20 @@ class Exposure:
     def free(self, wallet: Hashable, asset: str) -> float:
         """What open orders, and positions with their margin, leave of a balance; NaN if the wallet is not known."""
         balances = self.balances.get(wallet)
-        if balances is None:
-            return float("nan")
-        free = balances.get(asset, 0.0)
-        for no in self._of_wallet[wallet]:
+        return float("nan") if balances is None else balances.get(asset, 0.0) - self._tied(wallet, asset)
+
+    def _tied(self, wallet: Hashable, asset: str) -> float:
+        tied = 0.0
+        for no in self._of_wallet.get(wallet, ()):
             leg, state = self.legs[no], self.states[no]
             if leg.is_spot:
                 if asset == leg.quote:
-                    free -= state.buy_value * self.units[no] * (1.0 + leg.fee)
+                    tied += state.buy_value * self.units[no] * (1.0 + leg.fee)
                 elif asset == leg.base:
-                    free -= state.sell_lots * leg.lot_size
+                    tied += state.sell_lots * leg.lot_size
             elif asset == leg.quote:
-                free -= self._margin(no)
-        return free
+                tied += self._margin(no)
+        return tied
 
     def _margin(self, leg_no: int) -> float:
         """What the position of a perpetual and its orders tie up, at the higher of their prices and the last one."""

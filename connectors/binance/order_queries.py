@@ -30,7 +30,7 @@ from connectors.orders.model import (
     Verdict,
     WireRequest,
 )
-from connectors.orders.numbers import amount_of
+from connectors.orders.numbers import above_zero, amount_of
 
 _LIMIT = {"limit": str(PAGE_MAX)}
 
@@ -164,6 +164,7 @@ class _Wallet(msgspec.Struct, frozen=True, rename="camel"):
     asset: str
     balance: str
     update_time: int
+    available_balance: str | None = None
 
 
 class _Position(msgspec.Struct, frozen=True, rename="camel"):
@@ -210,11 +211,19 @@ def decode_account(
         match asked.act:
             case Act.BALANCES if venue == "binance_spot":
                 account = _SPOT_ACCOUNT.decode(body)
-                return AccountView(_totals(account.balances), {}, False, account.update_time)
+                locked = {one.asset: amount_of(one.locked) for one in account.balances}
+                return AccountView(
+                    _totals(account.balances), {}, False, account.update_time, above_zero(locked)
+                )
             case Act.BALANCES:
                 wallets = _WALLETS.decode(body)
                 balances = {one.asset: amount_of(one.balance) for one in wallets}
-                return AccountView(balances, {}, False, _latest(wallets))
+                tied = {
+                    one.asset: balances[one.asset] - amount_of(one.available_balance)
+                    for one in wallets
+                    if one.available_balance is not None
+                }
+                return AccountView(balances, {}, False, _latest(wallets), above_zero(tied))
             case Act.POSITION:
                 held = _POSITIONS.decode(body)
                 positions = dict.fromkeys(symbols, Decimal(0))

@@ -11,6 +11,7 @@ Source: bybit-exchange/docs v5 `order/{open-order,order-list,execution}.mdx`, `a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -33,7 +34,7 @@ from connectors.orders.model import (
     Verdict,
     WireRequest,
 )
-from connectors.orders.numbers import amount_of
+from connectors.orders.numbers import above_zero, amount_of
 
 _HISTORY = "/v5/order/history"
 
@@ -51,6 +52,16 @@ class _Executions(msgspec.Struct, frozen=True, rename="camel"):
 class _Coin(msgspec.Struct, frozen=True, rename="camel"):
     coin: str
     wallet_balance: str
+    locked: str = ""
+    unrealised_pnl: str = ""
+    total_order_im: str = msgspec.field(default="", name="totalOrderIM")
+    total_position_im: str = msgspec.field(default="", name="totalPositionIM")
+
+    @property
+    def tied(self) -> Decimal:
+        """Of spot orders, of orders and positions of perpetuals, and losses that are not realised."""
+        margin = amount_of(self.total_order_im) + amount_of(self.total_position_im)
+        return amount_of(self.locked) + margin - min(amount_of(self.unrealised_pnl), Decimal(0))
 
 
 class _Account(msgspec.Struct, frozen=True):
@@ -164,9 +175,10 @@ def _content(
             executions = tuple(one for one in found if isinstance(one, Execution))
             return answer._replace(executions=executions, cursor=page.next_page_cursor)
         case Act.BALANCES:
-            coins = (coin for account in _WALLET.decode(result).list for coin in account.coin)
+            coins = [coin for account in _WALLET.decode(result).list for coin in account.coin]
             balances = {coin.coin: amount_of(coin.wallet_balance) for coin in coins}
-            return AccountView(balances, {}, False, answer.venue_ms)
+            tied = above_zero({coin.coin: coin.tied for coin in coins})
+            return AccountView(balances, {}, False, answer.venue_ms, tied)
         case Act.POSITION:
             held = _POSITIONS.decode(result).list
             positions = {one.symbol: signed_size(one.side, one.size) for one in held if not one.position_idx}

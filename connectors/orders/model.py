@@ -6,7 +6,7 @@ wrote them. Times of the session are ns UTC, those of venues ms as they send the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
@@ -229,12 +229,16 @@ class Funding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """Balances by asset and positions by symbol; `is_complete`: those that are missing are zero."""
+    """Balances by asset and positions by symbol; `is_complete`: those that are missing are zero.
+
+    tied: what orders, positions and losses tie up of balances, where it is more than nothing; of responses alone.
+    """
 
     balances: dict[str, Decimal]
     positions: dict[str, Decimal]
     is_complete: bool
     venue_ms: int
+    tied: dict[str, Decimal] = field(default_factory=dict)
 
 
 class NoticeKind(IntEnum):

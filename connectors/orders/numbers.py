@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 
 from connectors.errors import OffGridError
@@ -109,6 +109,11 @@ class DecimalStep:
         if count != count.to_integral_value() or abs(count) > _COUNT_MAX:
             raise OffGridError(f"{text} is no multiple of {self}")
         return int(count)
+
+
+def above_zero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """The amounts that are more than nothing."""
+    return {name: amount for name, amount in amounts.items() if amount > 0}
 
 
 def amount_of(text: str) -> Decimal:
