@@ -1,9 +1,9 @@
 """What a step waits for its journal: `python benchmarks/journal_commit.py [--folder F] [--steps 4000]`.
 
 A step is a placement at each of two legs, 2 ms after the one before, as in a session whose other work is little; after
-it the answers of the step are noted, as after a read. Its commit is timed with the flushing thread at work, then with
-`sync = "full"`, and beside both an append of as many bytes to a file, without and with a flush. All on the disk of
-`--folder`, by default the one of the working directory.
+it the answers of the step are noted, as after a read. Its commit is timed with the flushing thread at work, the same
+while another process reads all of it twice a second, then with `sync = "full"`, and beside these an append of as many
+bytes to a file, without and with a flush. All on the disk of `--folder`, by default the one of the working directory.
 
     --orders N     instead: a journal with N orders, its size, and how long the queries of a start take
 """
@@ -11,12 +11,15 @@ it the answers of the step are noted, as after a read. Its commit is timed with 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from alternate import show_machine
@@ -107,6 +110,28 @@ def timed(
     return spans
 
 
+def read(path: Path, is_over: Any) -> None:
+    """What `arb status`, `positions`, `orders` and `trades` read, twice a second."""
+    while not is_over.wait(0.5):
+        with JournalReader(path, "sandbox") as reader:
+            reader.orders(open_only=True)
+            reader.positions()
+            reader.orders()
+            reader.executions()
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Within it another process reads the journal."""
+    context = multiprocessing.get_context("spawn")
+    is_over = context.Event()
+    process = context.Process(target=read, args=(path, is_over), daemon=True)
+    process.start()
+    yield
+    is_over.set()
+    process.join()
+
+
 def measure(folder: Path, count: int) -> bool:
     """Commits, and appends of as many bytes; returns whether the limits are met."""
     journal, run = opened(folder)
@@ -118,6 +143,13 @@ def measure(folder: Path, count: int) -> bool:
     p50, p99 = show("commit of two legs, flushed in the background", spans)
     spans = timed(count, lambda number: note_rest(journal, run, count + number, time.time_ns()))
     show("the notes of such a step", spans)
+    with reading(folder / "background.db"):
+        spans = timed(
+            count,
+            lambda number: journal.commit_step(step_of(run, 2 * count + number, time.time_ns())),
+            lambda number: note_rest(journal, run, 2 * count + number, time.time_ns()),
+        )
+    show("commit of two legs, while another process reads", spans)
     journal.close()
     journal, run = opened(folder, "full")
     few = max(count // 8, 100)
