@@ -28,6 +28,7 @@ from arb.config import write_templates
 from arb.errors import ExitCode
 from arb.runtime import live_orders
 from arb.runtime.live_files import read_order_files
+from connectors.units import SECOND
 
 VENUES = ("binance_usdm", "bybit_spot")
 #: What a command takes beside the start of Python, on a machine that does something else too.
@@ -174,15 +175,15 @@ def test_a_halt_ends_a_session_and_refuses_the_next_until_it_is_cleared(traded: 
         traded.await_trades(process, before + 5)
         assert "halted; arb resume clears it" in arb("halt", "--state-directory", traded.state).output
         (status,) = rows(traded.state, "status")
-        assert [one["account"] for one in status["halts"]] == ["all"]
-        time.sleep(0.5)
-        made = len(rows(traded.state, "orders"))
-        time.sleep(1.0)
-        assert len(rows(traded.state, "orders")) == made, "nothing opens"
-        assert rows(traded.state, "orders", "--open") == []
-    finally:
-        process.send_signal(signal.SIGINT)
+        assert [(one["account"], one["flatten"]) for one in status["halts"]] == [("all", False)]
+        (flag,) = status["halts"]
         process.communicate(timeout=60)
+        assert process.returncode == ExitCode.HALTED_BY_RISK
+    finally:
+        process.kill()
+    orders = rows(traded.state, "orders")
+    assert max(one["made_ns"] for one in orders) < flag["since_ns"] + SECOND // 2
+    assert [one for one in orders if one["status"] == "open"] == []
     refused = traded.begin()
     _, errors = refused.communicate(timeout=60)
     assert refused.returncode == ExitCode.USER_INPUT
