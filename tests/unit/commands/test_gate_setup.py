@@ -54,7 +54,7 @@ def test_bybits_markets_share_a_wallet_and_a_ban() -> None:
 
 
 def test_flags_halt_their_venues_until_they_are_cleared(tmp_path: Path) -> None:
-    read = halts_of(tmp_path, VENUES)
+    read = halts_of(tmp_path, VENUES).reasons
     assert read() == {}
     set_halt(tmp_path, Halt("bybit", 1, False, "by hand"))
     assert read() == {"bybit_spot": "by hand", "bybit_linear": "by hand"}
