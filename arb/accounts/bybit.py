@@ -176,8 +176,9 @@ def rights_of(answer: Mapping[str, Any]) -> Rights:
     wallet = permissions.get("Wallet") or []
     trades = {
         "spot": "SpotTrade" in (permissions.get("Spot") or []),
-        # Preparation needs "Position", too.
-        "linear": {"Order", "Position"} <= set(permissions.get("ContractTrade") or []),
+        # Keys of a unified account may have the one or the other; settings need "Position", too.
+        "linear": {"Order", "Position"} <= set(permissions.get("ContractTrade") or [])
+        or "DerivativesTrade" in (permissions.get("Derivatives") or []),
     }
     expires = "" if found.get("expiredAt", _NEVER) == _NEVER else str(found["expiredAt"])
     return Rights(

@@ -59,6 +59,10 @@ def key_at_bybit(**changed: Any) -> dict[str, Any]:
         ({}, Rights(frozenset({"spot", "linear"}), False, False, True)),
         ({"readOnly": 1}, Rights(frozenset(), False, False, True)),
         ({"permissions": {"ContractTrade": ["Order"]}}, Rights(frozenset({"spot"}), False, False, True)),
+        (
+            {"permissions": {"ContractTrade": [], "Derivatives": ["DerivativesTrade"]}},
+            Rights(frozenset({"spot", "linear"}), False, False, True),
+        ),
         ({"permissions": {"Wallet": ["Withdraw"]}}, Rights(frozenset({"spot", "linear"}), True, False, True)),
         (
             {"permissions": {"Wallet": ["SubMemberTransfer"]}},
