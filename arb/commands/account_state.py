@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 import arb
+from arb.accounts.clients import account_clients
 from arb.accounts.facts import Balance
 from arb.accounts.start import AccountFacts, wallet_of
 from arb.commands.account_start import AccountStart
@@ -202,6 +203,8 @@ class _Preparation:
             )
             for venue, rest in rests.items()
         }
+        takes_any = self._options.is_adopting or self._options.is_closing_first
+        entries = await self._entries(host) if takes_any else {}
         try:
             return await Reconciliation(
                 legs,
@@ -213,12 +216,36 @@ class _Preparation:
                 known_ns=known_ns,
                 recv_window_ms=recv_window_ms,
                 now_ns=time.time_ns,
-                is_adopting=self._options.is_adopting,
-                is_closing_first=self._options.is_closing_first,
+                takes_any=takes_any,
+                entries=entries,
             ).run()
         finally:
             for rest in rests.values():
                 await rest.close()
+
+    async def _entries(self, host: Host) -> dict[tuple[str, str], Decimal]:
+        """Prices at which the positions of perpetuals were opened, as their venues say, by venue and symbol."""
+        if host.hosts is None:
+            raise InvariantError("accounts need a list of the hosts that may be connected to")
+        clients = account_clients(
+            {name: host.urls[name] for name in self._signers},
+            self._signers,
+            host.hosts,
+            self._config.live.recv_window_ms,
+            self._folder,
+        )
+        entries: dict[tuple[str, str], Decimal] = {}
+        try:
+            for house, client in clients.items():
+                venues = {
+                    leg.venue for leg in self._config.legs if not leg.is_spot and house_of(leg.venue) == house
+                }
+                for position in await client.positions() if venues else ():
+                    entries |= {(venue, position.symbol): position.entry_price for venue in venues}
+        finally:
+            for client in clients.values():
+                await client.close()
+        return entries
 
 
 def own_run(config: Config, folder: Path, start: AccountStart) -> KeptRun:

@@ -12,13 +12,14 @@ from arb.bot.recorder import Recorder
 from arb.commands.run_checks import refuse_unfit
 from arb.commands.strategy_facts import facts_of
 from arb.config import Config
+from arb.engine.live import LiveBot
 from arb.errors import ArbError, ExitCode, StrategyError
 from arb.leg import Leg
 from arb.results.notes import capital_note
 from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
-from arb.strategies.flatten import HaltedBot, closing_first, flattening, halting
-from arb.strategies.hedge_first import hedging_first
+from arb.strategies.flatten import closing_first, flattening, halting
+from arb.strategies.hedge_first import compile_hedge, hedging_first
 from arb.strategies.loader import LoadedStrategy, load_strategy
 from arb.strategies.spread.decisions import is_halted
 
@@ -81,9 +82,13 @@ def with_end(
 
 
 def with_halt(
-    config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: HaltedBot, recorder: Recorder
+    config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: LiveBot, recorder: Recorder
 ) -> Callable[..., Any]:
-    """What `with_end` gives, followed by what `arb halt` asks for. Sessions whose orders venues answer."""
+    """What `with_end` gives, followed by what `arb halt` asks for. Sessions whose orders venues answer.
+
+    Compiles also what a session after a crash needs, which must not wait for it with an open leg.
+    """
+    compile_hedge(bot, recorder, legs, **_bounds(config))
     return halting(strategy, bot, recorder, legs, **_bounds(config))
 
 

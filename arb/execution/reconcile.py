@@ -135,10 +135,10 @@ class SymbolState:
         """How liquidations have changed the position. Signed."""
         return sum(x.side * x.lots for x in self.others.values() if x.kind is not ExecutionKind.TRADE)
 
-    @property
-    def foreign_lots(self) -> int:
-        """What others have traded. Signed."""
-        return sum(x.side * x.lots for x in self.others.values() if x.kind is ExecutionKind.TRADE)
+    def foreign_lots(self, since_ms: int = 0) -> int:
+        """What others have traded since then. Signed."""
+        trades = (x for x in self.others.values() if x.kind is ExecutionKind.TRADE and x.venue_ms >= since_ms)
+        return sum(x.side * x.lots for x in trades)
 
 
 def _is_given(found: OrderId, runs: int) -> bool:

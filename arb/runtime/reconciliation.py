@@ -62,13 +62,13 @@ class Reconciliation:
         known_ns: int,
         recv_window_ms: int,
         now_ns: Callable[[], int],
-        is_adopting: bool = False,
-        is_closing_first: bool = False,
+        takes_any: bool = False,
         entries: Mapping[tuple[str, str], Decimal] = MappingProxyType({}),
         look_s: float = _LOOK_S,
     ) -> None:
         """queries: by venue. reader: of the same journal. accounts: `Account.name` by venue. run: of this session;
-        known_ns: `JournalReader.known_until_ns` before it began. entries: prices of positions at the venues."""
+        known_ns: `JournalReader.known_until_ns` before it began. takes_any: positions that the journal does
+        not explain are taken over, at these `entries`: their prices at the venues."""
         self._legs = tuple(legs)
         self._queries = dict(queries)
         self._journal = journal
@@ -79,7 +79,7 @@ class Reconciliation:
         self._entries = dict(entries)
         self._recv_ns = recv_window_ms * MILLISECOND
         self._now_ns = now_ns
-        self._takes_any = is_adopting or is_closing_first
+        self._takes_any = takes_any
         self._look_s = look_s
         self._lines: list[str] = []
 
@@ -304,7 +304,7 @@ class Reconciliation:
                     state.symbol,
                     int(journal.get((venue, state.symbol), Decimal(0)) / lot),
                     int(positions.get(state.symbol, Decimal(0)) / lot),
-                    state.foreign_lots,
+                    state.foreign_lots(self._known_ns // MILLISECOND),
                 )
                 if check.unexplained and self._takes_any:
                     price = self._entries.get((venue, state.symbol), Decimal(0))

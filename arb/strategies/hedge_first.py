@@ -48,9 +48,7 @@ def hedging_first(
 ) -> Callable[..., Any]:
     """Returns a function that balances every pair and then calls the strategy; it returns HALTED without the strategy
     if a pair cannot be balanced. See `arb.strategies.flatten.flattening`."""
-    pairs = np.array(legs_of_pairs(legs), np.int64).reshape(-1, 2)
-    arguments = (bot, recorder, traded_legs(legs), pairs, float(band), float(qty_max), float(notional_max))
-    hedge.compile(tuple(typeof(argument) for argument in arguments))
+    arguments = _compiled(bot, recorder, legs, band, qty_max, notional_max)
 
     def run(*given: Any) -> Any:
         if not hedge(*arguments):
@@ -58,6 +56,23 @@ def hedging_first(
         return strategy(*given)
 
     return run
+
+
+def compile_hedge(
+    bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, band: float, qty_max: float, notional_max: float
+) -> None:
+    """Compiles the hedge for a later session: one that begins after a crash should not have to."""
+    _compiled(bot, recorder, legs, band, qty_max, notional_max)
+
+
+def _compiled(
+    bot: Bot, recorder: Recorder, legs: Sequence[Leg], band: float, qty_max: float, notional_max: float
+) -> tuple[Any, ...]:
+    """The arguments of `hedge`, which is compiled for them."""
+    pairs = np.array(legs_of_pairs(legs), np.int64).reshape(-1, 2)
+    arguments = (bot, recorder, traded_legs(legs), pairs, float(band), float(qty_max), float(notional_max))
+    hedge.compile(tuple(typeof(argument) for argument in arguments))
+    return arguments
 
 
 @bot_compiled
