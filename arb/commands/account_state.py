@@ -231,7 +231,6 @@ class _Preparation:
             {name: host.urls[name] for name in self._signers},
             self._signers,
             host.hosts,
-            self._config.live.recv_window_ms,
             self._folder,
         )
         entries: dict[tuple[str, str], Decimal] = {}
