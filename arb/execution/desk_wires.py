@@ -42,12 +42,16 @@ CANCELS_MAX = 5
 
 
 class Refusal(NamedTuple):
-    """A request about an order that the venue refused. kind: its code, or its text if it has none."""
+    """A request about an order that the venue refused. kind: its code, or its text if it has none.
+
+    is_closed: the venue does not trade the symbol now.
+    """
 
     leg: int
     order_id: int
     act: Act
     kind: str
+    is_closed: bool = False
 
 
 class Outputs(NamedTuple):

@@ -109,6 +109,8 @@ class GateFeed:
         """What follows from an input of a desk."""
         gate, desk = self.gate, self._desks[venue]
         for refusal in outputs.refusals:
+            if refusal.is_closed:
+                gate.close_symbol(refusal.leg, now)
             order = gate.exposure.states[refusal.leg].orders.get(refusal.order_id)
             if refusal.act is Act.CANCEL:
                 gate.closed.refused(refusal.leg, Part.CANCEL, refusal.kind, now)

@@ -33,6 +33,7 @@ from connectors.orders.model import (
     NoticeKind,
     OrderRequest,
     OrderUpdate,
+    RefusedFor,
     VenueAnswer,
     Verdict,
     WireRequest,
@@ -351,10 +352,11 @@ class VenueDesk(DeskQueries):
         asked.is_done = True
         if isinstance(decoded, VenueAnswer) and decoded.verdict not in (Verdict.FOUND, Verdict.ACCEPTED):
             self.facts.refused(decoded.code, decoded.text)
-            is_fault = decoded.verdict in _NOT_DONE and not decoded.is_by_market
+            is_fault = decoded.verdict in _NOT_DONE and decoded.reason is not RefusedFor.MARKET
             if is_fault and asked.state is not None and asked.request.act in CHANGES:
                 kind = str(decoded.code) if decoded.code else decoded.text
-                refusal = Refusal(asked.request.leg, asked.state.order_id, asked.request.act, kind)
+                is_closed = decoded.reason is RefusedFor.CLOSED
+                refusal = Refusal(asked.request.leg, asked.state.order_id, asked.request.act, kind, is_closed)
                 self._out.refusals.append(refusal)
         if asked.request.act in CHANGES:
             if isinstance(decoded, VenueAnswer) and asked.state is not None:

@@ -19,12 +19,14 @@ from arb.risk.rate_budget import OPENING_SHARE, REDUCING_SHARE, RateBudget
 from arb.risk.refusals import ClosedLegs, Part
 from connectors.orders.limits import LimitKind
 from connectors.orders.model import Act
-from connectors.units import SECOND
+from connectors.units import MINUTE, SECOND
 
 #: A process that did not run for this long sends nothing before it has reconciled.
 STOPPED_NS = 5 * SECOND
 #: What a request about an order counts as.
 _KIND_OF = {Act.PLACE: LimitKind.ORDERS, Act.AMEND: LimitKind.AMENDS, Act.CANCEL: LimitKind.CANCELS}
+#: For how long a symbol counts as not traded after its venue has said so.
+CLOSED_NS = MINUTE
 _ROOM = 1.0 + 1e-9
 
 
@@ -87,9 +89,10 @@ class Gate:
         venues = dict.fromkeys(leg.venue for leg in legs)
         self.budgets = {venue: (budgets or {}).get(venue) or RateBudget() for venue in venues}
         self.venues = {venue: VenueState() for venue in venues}
-        #: Why nothing may be opened anywhere; "": it may. Legs that the venue does not trade now.
+        #: Why nothing may be opened anywhere; "": it may.
         self.halted = ""
-        self.untraded: set[int] = set()
+        #: Until when it is assumed that the venue does not trade a leg's symbol.
+        self._untraded: dict[int, int] = {}
         self._band = limits.price_band_bps / 10_000.0
         #: The last step, and the places of its orders that were let pass together.
         self._step: Sequence[GateRequest] = ()
@@ -115,6 +118,10 @@ class Gate:
     def is_stopped(self) -> bool:
         """Whether the process was stopped and has not reconciled since."""
         return self._is_stopped
+
+    def close_symbol(self, leg: int, now_ns: int) -> None:
+        """The venue does not trade a leg's symbol: nothing is opened there for a minute."""
+        self._untraded[leg] = now_ns + CLOSED_NS
 
     # -- decisions
 
@@ -265,7 +272,7 @@ class Gate:
                 return "not up"
             if venue.doubts:
                 return "an order is in doubt"
-            if leg_no in self.untraded:
+            if self._untraded and now_ns < self._untraded.get(leg_no, 0):
                 return "the venue does not trade the symbol now"
         if self.closed.has_any:
             kind = self.closed.kind_of(leg_no, Part.OPENING if is_opening else Part.REDUCING, now_ns)

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from connectors.binance.limits import RateLimit, uses_of
-from connectors.binance.order_errors import Judge, VenueError, is_by_market
+from connectors.binance.order_errors import Judge, VenueError, reason_of
 from connectors.binance.order_words import SIDES, STATUSES, cause_of, lots_of, tick_of, traded_tick_of
 from connectors.errors import DecodeError, OffGridError
 from connectors.orders.model import (
@@ -238,7 +238,7 @@ class Answers:
             error.text,
             retry_after_ns=retry_after_ns,
             is_line_over=error.code == _REVOKED and not wire_id,
-            is_by_market=is_by_market(error),
+            reason=reason_of(error),
         )
 
     def _of_parts(self, wire_id: str, error: VenueError) -> VenueAnswer:
@@ -257,7 +257,7 @@ class Answers:
                 refused.text,
                 cancelled,
                 venue_ms=venue_ms,
-                is_by_market=is_by_market(refused),
+                reason=reason_of(refused),
             )
         if parts.cancel_result != "FAILURE" or parts.new_order_result == "SUCCESS":
             raise UnreadableError(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from connectors.orders.model import Verdict
+from connectors.orders.model import RefusedFor, Verdict
 
 _TEXT_MAX = 200
 #: With these statuses -1003, too many requests, is given before anything is done.
@@ -28,9 +28,11 @@ _USDM_FILTERS = range(-4999, -3999)
 _USDM_ENGINE = range(-5040, -5020)
 #: Of the engine: fill-or-kill, post-only.
 _BY_MARKET = frozenset((-5021, -5022))
+#: The symbol is being delivered or settled, or is closed.
+_CLOSED = frozenset((-4108, -4140, -4141))
 #: Texts on which a code of spot depends.
 _DUPLICATE, _UNKNOWN_ORDER, _RESTRICTED = "duplicate order sent", "unknown order sent", "cancel restrictions"
-_WOULD_TAKE = "immediately match and take"
+_WOULD_TAKE, _MARKET_CLOSED = "immediately match and take", "market is closed"
 
 
 class VenueError(msgspec.Struct, frozen=True):
@@ -45,9 +47,13 @@ class VenueError(msgspec.Struct, frozen=True):
         return self.msg[:_TEXT_MAX]
 
 
-def is_by_market(error: VenueError) -> bool:
-    """Whether the market is the reason of a refusal: post-only would take, or fill-or-kill cannot be filled."""
-    return error.code in _BY_MARKET or (error.code == -2010 and _WOULD_TAKE in error.msg.lower())
+def reason_of(error: VenueError) -> RefusedFor:
+    """The reason of a refusal."""
+    text = error.msg.lower()
+    if error.code in _BY_MARKET or (error.code == -2010 and _WOULD_TAKE in text):
+        return RefusedFor.MARKET
+    is_closed = error.code in _CLOSED or (error.code in (-1013, -2010) and _MARKET_CLOSED in text)
+    return RefusedFor.CLOSED if is_closed else RefusedFor.OTHER
 
 
 #: What an error with this status means.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from connectors.bybit.limits import uses_of_header
-from connectors.bybit.order_errors import BY_MARKET, LINE_OVER, REFUSING_STATUSES, verdict_of
+from connectors.bybit.order_errors import LINE_OVER, REFUSING_STATUSES, reason_of, verdict_of
 from connectors.bybit.order_words import UnreadableError, ms_of
 from connectors.errors import DecodeError
 from connectors.orders.limits import LimitUse
@@ -84,7 +84,7 @@ def decode_answer(venue: str, frame: bytes) -> VenueAnswer | Notice:
             venue_ms=ms_of(answer.header.time_now),
             is_line_over=code in LINE_OVER,
             uses=uses,
-            is_by_market=code in BY_MARKET,
+            reason=reason_of(code),
         )
     except (msgspec.DecodeError, UnicodeError, UnreadableError) as error:
         raise DecodeError(venue, str(error), frame) from None
@@ -116,5 +116,5 @@ def rest_answer(asked: WireRequest, status: int, body: bytes, retry_after_ns: in
         envelope.ret_code,
         envelope.ret_msg[:_TEXT_MAX],
         venue_ms=envelope.time,
-        is_by_market=envelope.ret_code in BY_MARKET,
+        reason=reason_of(envelope.ret_code),
     )

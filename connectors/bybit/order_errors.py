@@ -7,7 +7,7 @@ Source: bybit-exchange/docs v5 `error.mdx`, `websocket/trade/guideline.mdx` (rea
 
 from __future__ import annotations
 
-from connectors.orders.model import Act, Verdict
+from connectors.orders.model import Act, RefusedFor, Verdict
 
 #: The connection takes no more requests: the service restarts, or the key is not valid any more.
 LINE_OVER = frozenset((10019, 10003))
@@ -35,8 +35,13 @@ _EXISTS = frozenset((110072, 170141))
 _CHANGES = (Act.AMEND, Act.CANCEL)
 
 
-#: Post-only would take. Elsewhere an event says so.
-BY_MARKET = frozenset((170218,))
+#: Post-only would take, of which elsewhere an event says so; a contract that is not live, a pair that is not open yet.
+_REASONS = {170218: RefusedFor.MARKET, 110074: RefusedFor.CLOSED, 170151: RefusedFor.CLOSED}
+
+
+def reason_of(code: int) -> RefusedFor:
+    """The reason of a refusal."""
+    return _REASONS.get(code, RefusedFor.OTHER)
 
 
 def verdict_of(code: int, act: Act) -> Verdict:

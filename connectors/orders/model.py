@@ -134,6 +134,16 @@ class Verdict(IntEnum):
     FOUND = 6
 
 
+class RefusedFor(IntEnum):
+    """Reasons of refusals that are no fault of the request."""
+
+    OTHER = 0
+    MARKET = 1
+    """Post-only would take, or fill-or-kill cannot be filled."""
+    CLOSED = 2
+    """The venue does not trade the symbol now."""
+
+
 class OrderStatus(IntEnum):
     """Status of an order at its venue; NEW and PARTIAL are open, the others final."""
 
@@ -281,8 +291,7 @@ class VenueAnswer(NamedTuple):
     cursor: str = ""
     #: What it says is used of limits on requests.
     uses: tuple[LimitUse, ...] = ()
-    #: A refusal that the market is the reason for: post-only would take, or fill-or-kill cannot be filled.
-    is_by_market: bool = False
+    reason: RefusedFor = RefusedFor.OTHER
 
 
 Decoded: TypeAlias = VenueAnswer | OrderUpdate | Execution | Funding | AccountView | Notice

@@ -27,6 +27,7 @@ from connectors.orders.model import (
     Force,
     OrderStatus,
     OrderUpdate,
+    RefusedFor,
     VenueAnswer,
     Verdict,
 )
@@ -180,8 +181,16 @@ def test_refusals_for_which_the_market_is_the_reason_close_nothing() -> None:
     desk = Gated()
     for no in range(1, 8):
         assert desk.ask(Act.PLACE, no, order_id=no) == ""
-        answer = VenueAnswer(f"0-{no}-p", Verdict.REFUSED, -5022, "would take", is_by_market=True)
+        answer = VenueAnswer(f"0-{no}-p", Verdict.REFUSED, -5022, "would take", reason=RefusedFor.MARKET)
         desk.frame(answer, where="t1")
+
+
+def test_nothing_is_opened_where_the_venue_does_not_trade() -> None:
+    desk = Gated()
+    desk.ask(Act.PLACE, 1)
+    answer = VenueAnswer("0-1-p", Verdict.REFUSED, -4141, "Symbol is closed.", reason=RefusedFor.CLOSED)
+    desk.frame(answer, where="t1")
+    assert desk.ask(Act.PLACE, 2, order_id=2) == "the venue does not trade the symbol now"
 
 
 def test_cancellations_that_the_venue_refuses_wait_until_the_order_ends() -> None:

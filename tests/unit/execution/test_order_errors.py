@@ -133,3 +133,7 @@ def test_the_market_is_the_reason_of_some_refusals(row: Row) -> None:
         desk.request(Act.PLACE, 1)
         desk.fail(Act.PLACE, row.fault)
         assert bool(desk.refusals) == (row.place in ("refused", "looked up") and not is_by_market)
+        says_closed = any(
+            word in row.fault.text for word in ("closed", "not live", "not open yet", "delivered")
+        )
+        assert any(one.is_closed for one in desk.refusals) == says_closed

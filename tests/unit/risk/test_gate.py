@@ -35,7 +35,7 @@ def in_doubt(made: Gate) -> None:
 
 
 def untraded(made: Gate) -> None:
-    made.untraded.add(0)
+    made.close_symbol(0, START_NS)
 
 
 def unknown_balance(made: Gate) -> None:
@@ -153,6 +153,15 @@ def test_orders_that_go_with_one_that_cannot_be_sent_are_taken_back() -> None:
     held(made, 0, 300)
     made.decide([request(0, no=2), request(1, side=-1, no=3)], START_NS)
     assert made.withdraw([0], START_NS) == []
+
+
+def test_a_closed_symbol_is_tried_again_after_a_minute() -> None:
+    made = gate()
+    untraded(made)
+    made.beat(START_NS + 58 * SECOND)
+    assert "does not trade" in reason(made, request(), START_NS + 60 * SECOND - 1)
+    assert reason(made, request(1)) == ""
+    assert reason(made, request(), START_NS + 60 * SECOND) == ""
 
 
 def test_a_sale_below_the_bid_counts_with_the_bid() -> None:
