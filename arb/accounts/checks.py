@@ -230,6 +230,11 @@ def balance_checks(
     return found or [StartCheck(wallet, "ok", f"{', '.join(have) or 'nothing'} free")]
 
 
+def is_key_refused(error: AccountError) -> bool:
+    """Whether the key, its signature or its address is refused, whatever was asked."""
+    return error.code in _KEY_CODES or error.code in _ADDRESS_CODES
+
+
 def failed_check(name: str, file: str, error: AccountError, step: str = _AGAIN) -> StartCheck:
     """A question that was refused or not answered. file: names the key. step: for causes that are not known here."""
     what = f"{error.code} {error.text}".strip() or "no answer"

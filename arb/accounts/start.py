@@ -21,6 +21,7 @@ from arb.accounts.checks import (
     failed_check,
     fee_checks,
     filter_checks,
+    is_key_refused,
     key_checks,
     mode_changes,
     refused_change,
@@ -111,7 +112,7 @@ async def check_accounts(
     try:
         clocks = await _clocks(setup, clients, report)
         ids, _ = await _answered(asked.ids, setup)
-        rights, unasked = await _answered(asked.rights, setup)
+        rights, unasked = await _answered(asked.rights, setup, is_optional=True)
         for house, own in rights.items():
             unasked += key_checks(house, own, setup.kinds(house), setup.environment)
         _judge(report, "key", unasked)
@@ -206,16 +207,20 @@ def _task(question: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
 
 
 async def answers_of(
-    asked: Mapping[str, Awaitable[_T]], setup: StartSetup
+    asked: Mapping[str, Awaitable[_T]], setup: StartSetup, *, is_optional: bool = False
 ) -> tuple[dict[str, _T], list[StartCheck]]:
-    """The answers by name, and what was refused or not answered; a testnet may lack a request, with a warning."""
+    """The answers by name, and what was refused or not answered; a testnet may lack a request, with a warning.
+
+    is_optional: a testnet may refuse it in any way, but for the key.
+    """
     found = await asyncio.gather(*asked.values(), return_exceptions=True)
     answers, failures = {}, []
     for name, one in zip(asked, found, strict=True):
         if isinstance(one, AccountError):
             file = next(venue.file for venue in setup.venues.values() if venue.name.startswith(name))
             failed = failed_check(name, file, one)
-            if one.is_unserved and setup.environment in ("testnet", "demo"):
+            is_lacking = one.is_unserved or (is_optional and not is_key_refused(one))
+            if is_lacking and setup.environment in ("testnet", "demo"):
                 failed = StartCheck(name, "warning", f"{failed.line}: it cannot be asked here")
             failures.append(failed)
         elif isinstance(one, BaseException):
@@ -226,10 +231,10 @@ async def answers_of(
 
 
 async def _answered(
-    asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup
+    asked: Mapping[str, asyncio.Task[_T]], setup: StartSetup, *, is_optional: bool = False
 ) -> tuple[dict[str, _T], list[StartCheck]]:
     """The answers by name, and warnings about others. Raises InputError with what was refused or not answered."""
-    answers, failures = await answers_of(asked, setup)
+    answers, failures = await answers_of(asked, setup, is_optional=is_optional)
     _refuse(failures)
     return answers, failures
 

@@ -288,6 +288,23 @@ def test_what_a_testnet_does_not_serve_is_a_warning_there_alone(tmp_path: Path) 
     assert line.startswith("binance: the question: 404 Not Found: try again")
 
 
+def test_a_testnet_may_refuse_the_question_about_the_key_in_any_way_but_no_other(tmp_path: Path) -> None:
+    config = config_of(tmp_path, PERPETUAL)
+    with AccountSandbox(tmp_path) as sandbox:
+        asked = start_at(sandbox.urls, config, environment="testnet", unserved=["rights"], code="403")
+        started = asyncio.run(asked)
+    assert [one.level for one in started.checks["key"]] == ["warning", "warning"]
+    line = refusal(
+        tmp_path,
+        AccountSandbox(tmp_path),
+        environment="testnet",
+        unserved=["fees"],
+        code="403",
+        venues=PERPETUAL,
+    )
+    assert line.startswith("binance_usdm: the question: 403 Not Found: wait ten minutes")
+
+
 def test_too_little_for_an_order_is_refused(tmp_path: Path) -> None:
     line = refusal(tmp_path, AccountSandbox(tmp_path, binance_usdm={"balances": {"USDT": "1.5"}}))
     assert line == (

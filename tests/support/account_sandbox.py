@@ -6,6 +6,7 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +127,8 @@ async def when_priced(ask: Callable[[], Awaitable[Any]]) -> Any:
     raise AssertionError("the market has no prices")
 
 
-async def _unserved(*_: object) -> None:
-    raise AccountError("house", "the question", "404", "Not Found")
+async def _unserved(code: str, *_: object) -> None:
+    raise AccountError("house", "the question", code, "Not Found")
 
 
 class Started:
@@ -150,8 +151,12 @@ async def start_at(
     wishes: Mapping[str, Account] = {},
     environment: EnvironmentName = "sandbox",
     unserved: Collection[str] = (),
+    code: str = "404",
 ) -> Started:
-    """The start's checks at these addresses. unserved: questions that are not. Raises what they raise."""
+    """The start's checks at these addresses. unserved: questions that are not, with this code.
+
+    Raises what they raise.
+    """
     venues = at_sandbox(config.venues, urls)
     setup = StartSetup(venues, config.legs, wishes, environment, LOOPBACK)
     listings = {
@@ -161,7 +166,7 @@ async def start_at(
     clients = clients_at(urls, list(venues), signers() if own is None else own, folder)
     for client in clients.values():
         for name in unserved:
-            setattr(client, name, _unserved)
+            setattr(client, name, partial(_unserved, code))
     try:
         started.facts = await check_accounts(setup, clients, listings, started.checks.__setitem__)
     finally:
