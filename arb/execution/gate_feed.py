@@ -130,7 +130,7 @@ class GateFeed:
                 {asset: float(amount) for asset, amount in found.items()}
                 for found in (desk.facts.balances, desk.facts.tied)
             )
-            gate.exposure.set_balances(wallet, amounts, tied)
+            gate.exposure.set_balances(wallet, amounts, tied, now)
 
     def responded(self, venue: str, uses: Sequence[LimitUse], now: int) -> None:
         """A REST request was answered, with what is used of the venue's limits."""

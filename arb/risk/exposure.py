@@ -12,6 +12,8 @@ from typing import NamedTuple
 from connectors.units import SECOND
 
 DAY_NS = 86_400 * SECOND
+#: How long after an execution the venue's balances may differ from it.
+QUIET_NS = 5 * SECOND
 
 
 class GateLeg(NamedTuple):
@@ -96,19 +98,26 @@ class Exposure:
         self.balances: dict[Hashable, dict[str, float]] = {}
         #: What is tied up by others than the session, likewise.
         self._others: dict[Hashable, dict[str, float]] = {}
+        #: Time of the latest execution, by wallet.
+        self._executed_ns: dict[Hashable, int] = {}
         self._day = -1
         self._traded = 0.0
 
     # -- what is known of the account
 
     def set_balances(
-        self, wallet: Hashable, amounts: Mapping[str, float], tied: Mapping[str, float] | None = None
+        self,
+        wallet: Hashable,
+        amounts: Mapping[str, float],
+        tied: Mapping[str, float] | None = None,
+        now_ns: int = 0,
     ) -> None:
         """A report of the venue. tied: what orders, positions and losses tie up of it; what is not ours is not counted.
 
-        While orders are open a report may lack executions that are counted: the smaller amount holds, and what others
-        tie up is as before.
+        Soon after an execution a report may lack it, or have one that is still to arrive: the smaller amount holds.
+        While orders are open, what others tie up is as before.
         """
+        is_settled = now_ns - self._executed_ns.get(wallet, now_ns - QUIET_NS) >= QUIET_NS
         known, others = self.balances.setdefault(wallet, {}), self._others.setdefault(wallet, {})
         states = [self.states[no] for no in self._of_wallet.get(wallet, ())]
         is_busy = any(state.orders for state in states)
@@ -118,7 +127,7 @@ class Exposure:
                 own = self._tied(wallet, asset) if is_priced else float("inf")
                 others[asset] = max(0.0, (tied or {}).get(asset, 0.0) - own)
             amount -= others.get(asset, 0.0)
-            known[asset] = min(amount, known[asset]) if is_busy and asset in known else amount
+            known[asset] = amount if is_settled else min(amount, known.get(asset, amount))
 
     def set_position(self, leg: int, lots: int) -> None:
         """A position that the session begins with, or that was found to differ."""
@@ -174,6 +183,7 @@ class Exposure:
         self.states[leg_no].position += side * lots
         value = lots * tick * unit
         self._traded += value
+        self._executed_ns[leg.wallet] = now_ns
         balances = self.balances.get(leg.wallet)
         if balances is None:
             return

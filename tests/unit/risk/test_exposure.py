@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.gates import START_NS, gate, held, request
 
-from arb.risk.exposure import Exposure
+from arb.risk.exposure import QUIET_NS, Exposure
 
 
 def exposure() -> Exposure:
@@ -38,24 +38,32 @@ def test_without_a_price_nothing_is_known_of_others() -> None:
     assert made.exposure.free("bybit", "USDT") == pytest.approx(4_500.0)
 
 
-def test_while_orders_are_open_the_smaller_figure_holds() -> None:
+def test_soon_after_an_execution_the_smaller_figure_holds() -> None:
+    made = gate()
+    known = made.exposure
+    known.set_balances("binance_spot", {"USDT": 1_000.0}, {}, START_NS)
+    made.decide([request(lots=500)], START_NS)
+    known.executed(0, 1, 10_000, 200, {}, START_NS)
+    known.changed(0, 1, 10_000, 300, is_amended=False)
+    known.set_balances(
+        "binance_spot", {"USDT": 1_000.0}, {}, START_NS + QUIET_NS - 1
+    )  # may be from before it
+    assert known.free("binance_spot", "USDT") == pytest.approx(800.0 - 300.3)
+    known.set_balances("binance_spot", {"USDT": 790.0}, {}, START_NS + QUIET_NS - 1)  # may have a further one
+    assert known.free("binance_spot", "USDT") == pytest.approx(790.0 - 300.3)
+    known.set_balances("binance_spot", {"USDT": 801.0}, {}, START_NS + QUIET_NS)
+    assert known.free("binance_spot", "USDT") == pytest.approx(801.0 - 300.3)
+
+
+def test_while_orders_are_open_others_tie_up_what_they_did() -> None:
     made = gate()
     made.exposure.set_balances("binance_spot", {"USDT": 1_000.0}, {"USDT": 100.0})
     made.decide([request(lots=500)], START_NS)
-    open_cost = 500.5
-    assert made.exposure.free("binance_spot", "USDT") == pytest.approx(900.0 - open_cost)
-    # What the order ties up is in the report, and not counted as another's.
     made.exposure.set_balances("binance_spot", {"USDT": 1_000.0}, {"USDT": 600.0})
-    assert made.exposure.free("binance_spot", "USDT") == pytest.approx(900.0 - open_cost)
-    made.exposure.executed(0, 1, 10_000, 200, {}, START_NS)
-    made.exposure.changed(0, 1, 10_000, 300, is_amended=False)
-    made.exposure.set_balances(
-        "binance_spot", {"USDT": 1_000.0}, {"USDT": 600.0}
-    )  # from before the execution
-    assert made.exposure.free("binance_spot", "USDT") == pytest.approx(900.0 - 200.0 - 300.3)
+    assert made.exposure.free("binance_spot", "USDT") == pytest.approx(900.0 - 500.5)
     made.exposure.remove(0, 1)
-    made.exposure.set_balances("binance_spot", {"USDT": 801.0}, {"USDT": 100.0})
-    assert made.exposure.free("binance_spot", "USDT") == 701.0
+    made.exposure.set_balances("binance_spot", {"USDT": 1_000.0}, {"USDT": 200.0})
+    assert made.exposure.free("binance_spot", "USDT") == 800.0
 
 
 def test_fees_are_taken_from_the_asset_that_they_are_charged_in() -> None:
