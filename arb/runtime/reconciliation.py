@@ -202,7 +202,7 @@ class Reconciliation:
                     missed += 1
                     if missed == _MISSES:
                         break
-                await asyncio.sleep(self._look_s if update is not None or missed else 1.0)
+                await asyncio.sleep(self._look_s if update is not None or missed else 4.0 * self._look_s)
             else:
                 raise InputError(
                     f"{state.venue} {state.symbol}: the order {client} of an earlier session does not end: "
