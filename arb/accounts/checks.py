@@ -179,22 +179,25 @@ def refused_change(venue: str, change: ModeChange, error: AccountError) -> Start
 def fee_checks(
     venue: VenueConfig, wish: Account, rates: Mapping[str, FeeRates], *, is_sandbox: bool
 ) -> list[StartCheck]:
-    """Rates, and what fees are paid in, against `[fees]`. is_sandbox: it may take fees in any asset unasked."""
+    """Rates, and what fees are paid in, against `[fees]`. is_sandbox: it may take fees in any asset unasked.
+
+    The file has the rates of a venue. Where symbols differ, it states those of the dearest: another may be cheaper.
+    """
     found = []
     fees = venue.fees
+    ours = {"maker": Decimal(repr(fees.maker)), "taker": Decimal(repr(fees.taker))}
+    by_symbol = {symbol: {"maker": one.maker, "taker": one.taker} for symbol, one in rates.items()}
+    dearest = {key: max((own[key] for own in by_symbol.values()), key=max) for key in ours if rates}
     for symbol, one in rates.items():
-        name = f"{venue.name}:{symbol}"
-        wrong = [
-            (key, ours, theirs)
-            for key, ours, theirs in (("maker", fees.maker, one.maker), ("taker", fees.taker, one.taker))
-            if Decimal(repr(ours)) not in theirs
-        ]
-        if wrong:
-            what = " and ".join(
-                f"{key} is {shown(repr(ours))}, the account pays {shown(theirs[0])}"
-                for key, ours, theirs in wrong
-            )
-            lines = ", ".join(f"{key} = {shown(theirs[0])}" for key, _, theirs in wrong)
+        name, theirs = f"{venue.name}:{symbol}", by_symbol[symbol]
+        wrong = [key for key, rate in ours.items() if rate not in theirs[key]]
+        what = " and ".join(
+            f"{key} is {shown(ours[key])}, the account pays {shown(theirs[key][0])}" for key in wrong
+        )
+        if wrong and all(ours[key] in dearest[key] for key in wrong):
+            found.append(StartCheck(name, "warning", f"{what}: it is counted with too high fees"))
+        elif wrong:
+            lines = ", ".join(f"{key} = {shown(dearest[key][0])}" for key in wrong)
             found.append(_refused(name, what, f"write {lines} in [fees] of {venue.file}"))
         is_named = one.paid_in not in (IN_QUOTE, IN_RECEIVED)
         if wish.fee_asset not in (None, one.paid_in):

@@ -138,6 +138,25 @@ def test_what_fees_are_paid_in(
     assert (found.level, found.line if refused else "") == ("refused" if refused else "ok", refused)
 
 
+def test_symbols_that_are_cheaper_than_the_file_states_are_a_warning(config: Config) -> None:
+    def found(btc: str, eth: str) -> list[tuple[str, str]]:
+        own = {
+            symbol: FeeRates((Decimal(maker),), (Decimal("0.001"),), "quote")
+            for symbol, maker in (("BTCUSDT", btc), ("ETHUSDT", eth))
+        }
+        checks = fee_checks(config.venues["binance_spot"], Account(), own, is_sandbox=False)
+        return [(one.level, one.name) for one in checks]
+
+    assert found("0.001", "0.001") == [("ok", "binance_spot")]
+    assert found("0.001", "0") == [("warning", "binance_spot:ETHUSDT")]
+    assert found("0", "0.001") == [("warning", "binance_spot:BTCUSDT")]
+    assert found("0.002", "0.001") == [("refused", "binance_spot:BTCUSDT")]
+    assert found("0.0005", "0") == [
+        ("refused", "binance_spot:BTCUSDT"),
+        ("refused", "binance_spot:ETHUSDT"),
+    ]
+
+
 def modes(margin: str = "cross", leverage: str = "1", **account: bool) -> Modes:
     own = {"is_hedge": False, "is_multi_assets": False} | account
     return Modes(**own, symbols={"BTCUSDT": SymbolModes(margin, Decimal(leverage))})  # type: ignore[arg-type]
