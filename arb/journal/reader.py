@@ -138,6 +138,8 @@ WHERE i.act = 'place' AND i.ts >= ? {open}
 ORDER BY i.ts, i.run, i.leg, i.placed
 """
 _KEY = tuple[int, int, int]
+#: SQLite has no unsigned numbers.
+_IDS = 1 << 64
 
 
 class JournalReader:
@@ -225,7 +227,8 @@ class JournalReader:
             found.append(
                 Order._make(
                     (
-                        *row[:4],
+                        *key,
+                        row[3] % _IDS,
                         *leg.name,
                         *row[4:7],
                         *flags,

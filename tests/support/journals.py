@@ -19,6 +19,8 @@ LEGS = (
 RUN = RunRow("live", "0.1", "/runs/one", "abc", 1_000)
 #: Of a frame of SQLite's log, before its page; of the log itself, before its frames.
 _FRAME, _HEAD = 24, 32
+#: Of `nBackfillAttempted` in the log's index.
+_ATTEMPTED = 128
 
 
 def journal_at(folder: Path, environment: str = "sandbox") -> Journal:
@@ -70,17 +72,32 @@ def write_orders(journal: Journal, run: int, numbers: Sequence[int], first_ts: i
         journal.write_notes()
 
 
+def flushed_size(path: Path) -> int:
+    """How much of a killed session's log a loss of power leaves at least.
+
+    SQLite has the disk take the log before it writes any of it into the journal's file; the index beside it says how
+    many pages those are.
+    """
+    head = path.with_name(f"{path.name}-wal").read_bytes()[:_HEAD]
+    if len(head) < _HEAD:
+        return 0
+    frames = struct.unpack(
+        "=I", path.with_name(f"{path.name}-shm").read_bytes()[_ATTEMPTED : _ATTEMPTED + 4]
+    )[0]
+    return _HEAD + frames * (_FRAME + struct.unpack(">I", head[8:12])[0]) if frames else 0
+
+
 def log_commits(path: Path) -> list[int]:
-    """The sizes at which the write-ahead log of a journal ends with a commit."""
+    """The sizes at which the log of a killed session ends with a commit that a loss of power may leave as the last."""
     content = path.with_name(f"{path.name}-wal").read_bytes()
     if len(content) < _HEAD:
         return []
-    page, salts = struct.unpack(">I", content[8:12])[0], content[16:24]
+    page, salts, least = struct.unpack(">I", content[8:12])[0], content[16:24], flushed_size(path)
     sizes = []
     for at in range(_HEAD, len(content) - _FRAME - page + 1, _FRAME + page):
         if content[at + 8 : at + 16] != salts:
             break  # of an earlier log
-        if struct.unpack(">I", content[at + 4 : at + 8])[0]:
+        if struct.unpack(">I", content[at + 4 : at + 8])[0] and at + _FRAME + page >= least:
             sizes.append(at + _FRAME + page)
     return sizes
 
@@ -111,6 +128,5 @@ def cut_back(path: Path, until_ns: int, environment: str = "sandbox") -> int:
                     return taken
         finally:
             shutil.rmtree(copy.parent)
-    if commits:
-        os.truncate(log, 0)
+    os.truncate(log, flushed_size(path))
     return len(commits)

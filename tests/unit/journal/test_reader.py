@@ -15,7 +15,7 @@ from arb.journal.schema import Answered, Ended, Opened, Reconciled
 def test_orders_have_their_latest_price_and_their_fills(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     run = begun(journal)
-    journal.commit_step([intent(run, 0, 1, 10, order_id=77)])
+    journal.commit_step([intent(run, 0, 1, 10, order_id=-2)])
     journal.commit_step([intent(run, 0, 2, 11, act="amend", placed=1, tick=1_005, lots=4)])
     journal.commit_step([intent(run, 0, 3, 12, act="cancel", placed=1)])
     journal.note(Answered(run, 12, 0, 2, 1, "modified", "new", 1_005, 4, 4, ""))
@@ -25,7 +25,7 @@ def test_orders_have_their_latest_price_and_their_fills(tmp_path: Path) -> None:
     journal.write_notes()
     with reader_at(tmp_path) as reader:
         (order,) = reader.orders(open_only=True)
-        assert (order.order_id, order.account, order.venue) == (77, "binance-7", "binance_usdm")
+        assert (order.order_id, order.account, order.venue) == (2**64 - 2, "binance-7", "binance_usdm")
         assert (order.tick, order.lots, order.requests) == (1_005, 4, (1, 2))
         assert (order.filled_lots, order.filled_price) == (3, Decimal("100.70"))
         journal.note(Ended(run, 0, 1, 20, "canceled", 3, "by_user"))
