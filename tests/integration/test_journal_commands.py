@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -275,3 +276,16 @@ def test_one_account_is_halted_by_its_name(tmp_path: Path) -> None:
     assert "there are accounts of binance and bybit" in done.output
     assert "removed" in arb("resume", "--account", "bybit", "--state-directory", tmp_path).output
     assert not (tmp_path / "live" / "halt-bybit.json").exists()
+
+
+def test_the_documentation_has_every_key(tmp_path: Path) -> None:
+    journal = journal_at(tmp_path)
+    write_orders(journal, begun(journal), [1])
+    journal.close()
+    text = (ROOT / "docs" / "journal.md").read_text()
+    listed = dict(re.findall(r"^\| `?([a-z ]+)`? \| (`.+) \|$", text.partition("## Halts")[0], re.MULTILINE))
+    shared = set(re.findall(r"`([a-z_]+)`", listed["all rows"]))
+    for command in ("status", "positions", "orders", "trades"):
+        keys = set(rows(tmp_path, command)[0])
+        assert keys <= shared | set(re.findall(r"`([a-z_]+)`", listed[command])), command
+        assert set(re.findall(r"`([a-z_]+)`", listed[command])) <= keys, command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -370,3 +371,13 @@ def test_a_whole_order_takes_less_than_a_kilobyte(tmp_path: Path) -> None:
     write_orders(journal, run, range(1, 1_001))
     journal.close()
     assert (tmp_path / "sandbox" / FILE).stat().st_size / (1_000 * len(LEGS)) < 1_000
+
+
+def test_the_documentation_has_every_table(tmp_path: Path) -> None:
+    journal_at(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "sandbox" / FILE)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    text = (Path(__file__).parents[3] / "docs" / "journal.md").read_text().partition("## Tables")[2]
+    rows = re.findall(r"^\| (`.+?) \| ", text, re.MULTILINE)
+    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == tables
