@@ -1,5 +1,6 @@
-"""Limits on what may be traded, checked inside every submit and modify of every world.
+"""Limits on what may be traded: inside every submit and modify of every world, and before a live session sends.
 
-Compiled arithmetic over a bot's orders and positions; it must not know a strategy or a venue. Start with `limits`, then
-`funds`.
+`limits` and `funds` are compiled arithmetic over a bot's own orders and positions. `gate` is the host's check of a live
+session, which shares nothing with them: it counts by itself (`exposure`, `rate_budget`, `refusals`). Neither knows a
+strategy, a socket or a clock. Start with `limits`, or with `gate`.
 """
