@@ -252,7 +252,6 @@ class Exposure:
             return 0.0
         position, tick = state.position, state.price_tick
         held = max(
-            abs(position) * tick,
             _held(position, tick, state.buy_lots, state.buy_value),
             _held(-position, tick, state.sell_lots, state.sell_value),
         )

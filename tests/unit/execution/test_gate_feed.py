@@ -206,6 +206,26 @@ def test_cancellations_that_the_venue_refuses_wait_until_the_order_ends() -> Non
     assert not desk.gate.closed.has_any
 
 
+def test_changes_that_the_venue_refuses_close_the_leg() -> None:
+    desk = Gated()
+    desk.ask(Act.PLACE, 1)
+    desk.frame(new(desk))
+    for no in range(2, 5):
+        assert desk.ask(Act.AMEND, no, lots=20) == ""
+        desk.frame(VenueAnswer(f"0-{no}-a", Verdict.REFUSED, -4164, "Order's notional"), where="t1")
+    assert desk.ask(Act.AMEND, 5, lots=20) == "closed for a while after refusals: -4164"
+
+
+def test_a_change_that_the_desk_refuses_is_not_counted() -> None:
+    desk = Gated()
+    desk.ask(Act.PLACE, 1)
+    desk.frame(new(desk))
+    desk.ask(Act.CANCEL, 2)
+    assert desk.ask(Act.AMEND, 3, lots=20) == ""
+    assert desk.kinds()[-1] == (AnswerKind.REJECTED, 3, "a request is in flight")
+    assert desk.state.buy_lots == 10
+
+
 def test_an_accepted_order_opens_the_leg_again() -> None:
     desk = Gated()
     for no in range(1, 6):

@@ -45,8 +45,9 @@ def test_a_request_that_is_not_sent_after_all_is_given_back() -> None:
 def test_the_venue_counts_what_others_send_until_its_window_ends() -> None:
     made = budget()
     made.spend(ORDERS, NOW)
-    made.report(LimitUse(ORDERS, 10 * SECOND, used=4), NOW)
-    assert made.used(ORDERS, NOW) == [(10 * SECOND, 4, 10)]
+    made.report(LimitUse(ORDERS, 10 * SECOND, used=3), NOW)
+    assert made.used(ORDERS, NOW) == [(10 * SECOND, 3, 10)]
+    assert made.has_room(ORDERS, OPENING_SHARE, NOW)
     made.spend(ORDERS, NOW)
     assert not made.has_room(ORDERS, OPENING_SHARE, NOW)
     assert made.used(ORDERS, NOW + 10 * SECOND) == [(10 * SECOND, 2, 10)]
