@@ -1,7 +1,8 @@
 """The configuration: strict TOML in, frozen values out, and the templates that `arb init` writes.
 
 Start with `load`. Only the composition root calls it and passes parts of the `Config` on; no lower module takes the
-whole `Config`. `arb.config.secrets` is the only module of the project that reads the environment.
+whole `Config`. `arb.config.secrets` is the only module of the project that reads the environment; `environment` has the
+addresses of a session with orders, `account_keys` what signs for its accounts.
 """
 
 from __future__ import annotations
