@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 from parity.live import PAIRS, SETTINGS, STRATEGIES, _dry_run_ahead, _over_answers, first_exch_ts, made_of
+from support.live_sandbox import demo_settings
 from support.live_world import LiveSession, config_of
 
 from arb.bot.recorder import Recorder
 from arb.commands.gate_setup import gate_of
+from arb.commands.live import run_live_orders
 from arb.commands.order_setup import derived_orders, written_lines
-from arb.config import Config
+from arb.commands.sandbox_choice import SandboxChoice
+from arb.config import Config, load, write_templates
 from arb.execution.ids import ids_of
 from arb.risk.gate import Gate, GateLimits
+from arb.risk.rate_budget import RateBudget
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.private_log import Mark, PrivateLine, finish_private
 from arb.verify.once import once_differences
+from connectors.orders.limits import LimitKind, LimitUse
+from connectors.units import MINUTE, SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +62,38 @@ class Ran:
 @pytest.fixture(scope="module", params=["quotes", "random"])
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return Ran(request.param, tmp_path_factory.mktemp("gate") / "live")
+
+
+@pytest.mark.parametrize("venues", [("binance_spot", "bybit_spot"), ("binance_usdm", "bybit_linear")])
+def test_what_venues_say_is_used_reaches_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, venues: tuple[str, ...]
+) -> None:
+    """By headers of REST and answers of the sockets, of a whole session."""
+    found: dict[int, list[LimitUse]] = {}
+    report = RateBudget.report
+
+    def noted(budget: RateBudget, use: LimitUse, now_ns: int) -> None:
+        found.setdefault(id(budget), []).append(use)
+        report(budget, use, now_ns)
+
+    monkeypatch.setattr(RateBudget, "report", noted)
+    legs = json.dumps([f"{venue}:SYMBOL" for venue in venues])
+    capital = [f"capital.{one}={{{'base=10.0, ' if 'spot' in one else ''}quote=1000000.0}}" for one in venues]
+    write_templates(tmp_path)
+    settings = demo_settings(tmp_path, "busy", f"strategy.legs={legs}", *capital)
+    run_live_orders(
+        load(tmp_path / "arbitrage.toml", settings), tmp_path / "run", SandboxChoice(7), duration_s=3.0,
+        has_report=False,
+    )  # fmt: skip
+    kinds = [{(one.kind, one.window_ns, one.most) for one in uses} for uses in found.values()]
+    assert len(kinds) == 2
+    binance = next(one for one in kinds if any(kind is LimitKind.WEIGHT for kind, *_ in one))
+    bybit = next(one for one in kinds if one is not binance)
+    most = {"binance_spot": (6_000, 50), "binance_usdm": (2_400, 300)}[venues[0]]
+    assert {(LimitKind.WEIGHT, MINUTE, most[0]), (LimitKind.ORDERS, 10 * SECOND, most[1])} <= binance
+    assert (LimitKind.WEIGHT, MINUTE, 0) in binance, "of REST"
+    assert (LimitKind.ORDERS, SECOND, {"bybit_spot": 20, "bybit_linear": 10}[venues[1]]) in bybit
+    assert any(one.used > 1 for uses in found.values() for one in uses if one.kind is LimitKind.ORDERS)
 
 
 def refused(lines: list[PrivateLine]) -> list[int]:
