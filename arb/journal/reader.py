@@ -329,16 +329,18 @@ class JournalReader:
         return {row[2]: Reconciliation._make((*row[:3], bool(row[3]), row[4])) for row in rows}
 
     def known_until_ns(self) -> int:
-        """The time of the last note: what was noted before is in the journal, also after a kill and a loss of power.
+        """What happened before is in the journal, also after a kill and a loss of power: the time of the last note of
+        the last run that traded; 0: there is none.
 
-        Notes are committed in their order, and what is lost is lost from the end. 0: there is none.
+        Notes are committed in their order, and what is lost is lost from the end. A run without legs ended before
+        journal and venues agreed: what it noted says nothing about the time before it.
         """
         tables = ("sent", "answers", "refusals", "flags", "reconciliations", "openings")
         last = " UNION ALL ".join(
-            f"SELECT ts FROM {name} WHERE rowid = (SELECT max(rowid) FROM {name})" for name in tables
+            f"SELECT * FROM (SELECT ts FROM {name} WHERE run = (SELECT max(run) FROM legs) ORDER BY rowid DESC LIMIT 1)"
+            for name in tables
         )
-        runs = "SELECT max(started_ns) FROM runs UNION ALL SELECT max(ended_ns) FROM run_ends"
-        return max((row[0] or 0 for row in self._rows(f"{last} UNION ALL {runs}")), default=0)
+        return max((ts for (ts,) in self._rows(last)), default=0)
 
     def flags(self, since_ns: int = 0) -> list[tuple[int, int, str, str, str]]:
         """Changes of state since then: (run, time, account, flag, text)."""

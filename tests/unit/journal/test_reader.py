@@ -6,10 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support.journals import LEGS, begun, execution, intent, journal_at, reader_at, write_orders
+from support.journals import LEGS, RUN, begun, execution, intent, journal_at, reader_at, write_orders
 
 from arb.errors import InputError
-from arb.journal.schema import Answered, Ended, Opened, Reconciled
+from arb.journal.schema import Answered, Ended, Opened, Reconciled, Sent
 
 
 def test_orders_have_their_latest_price_and_their_fills(tmp_path: Path) -> None:
@@ -105,7 +105,26 @@ def test_the_last_comparison_of_each_account(tmp_path: Path) -> None:
             "a": (3, False),
             "b": (2, True),
         }
-        assert reader.known_until_ns() == 1_000  # the start of the run
+        assert reader.known_until_ns() == 3
+    journal.close()
+
+
+def test_a_run_that_never_traded_says_nothing_about_the_time_before(tmp_path: Path) -> None:
+    journal = journal_at(tmp_path)
+    with reader_at(tmp_path) as reader:
+        assert reader.known_until_ns() == 0
+        first = begun(journal)
+        assert reader.known_until_ns() == 0
+        journal.note(Reconciled(first, 10, "a", True, ""))
+        journal.note(Sent(first, 50, "bybit_spot", 1, 1, "place", "", "t1", True))
+        journal.write_notes()
+        second = journal.begin_run(RUN)
+        journal.note(Reconciled(second, 90, "a", True, ""))
+        journal.note(Reconciled(second, 90, "b", False, "differs"))
+        journal.write_notes()
+        assert reader.known_until_ns() == 50
+        journal.add_legs(second, LEGS)
+        assert reader.known_until_ns() == 90
     journal.close()
 
 
