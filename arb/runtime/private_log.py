@@ -2,8 +2,9 @@
 
 One line for each, in the order of processing: its number from 1, 19 digits of time (ns UTC, the session's clock), a
 mark, where, the text.
-While a session runs they are in `private/<venue>.journal`; a killed one keeps what was written by then. At its end they
-are compressed into `private/<venue>.gz`. Keys and signatures are blanked (`connectors.orders.blanking`).
+While a session runs they are in `private/<venue>_<YYYYMMDD>.journal`, a file for each day (UTC); a killed one keeps what
+was written by then. At the end of the day, or of the session, a file is compressed into `private/<venue>_<YYYYMMDD>.gz`.
+Keys and signatures are blanked (`connectors.orders.blanking`).
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ import contextlib
 import gzip
 import os
 import re
+import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from arb.errors import InputError
 from arb.files import staged, write_all
+from connectors.units import DAY
 
 #: The folder of these files in that of a session.
 PRIVATE = "private"
 _RUNNING, _FINISHED = ".journal", ".gz"
 _DIGITS = 19
+#: The day in a file's name.
+_DAY = "_[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]"
 _PIECE = 1 << 20
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND
 _LINE = re.compile(rf"([1-9]\d{{0,17}}) (\d{{{_DIGITS}}}) ([<>{{}}!@t]) (\S+) (.*)", re.ASCII | re.DOTALL)
@@ -56,7 +62,7 @@ class PrivateLine(NamedTuple):
     mark: str
     where: str
     text: str
-    #: Its number in the file.
+    #: Its number among the venue's.
     number: int = 0
 
 
@@ -64,8 +70,12 @@ class PrivateLog:
     """Writes the lines of one venue. The host's thread."""
 
     def __init__(self, path: Path, blanked: Callable[[str], str]) -> None:
-        """path: without the ending. blanked: removes keys and signatures from a text. Raises InputError."""
-        self._path = path.with_name(path.name + _RUNNING)
+        """path: without day and ending. blanked: removes keys and signatures from a text. Raises InputError."""
+        self._base = self._path = path
+        self._day = -1
+        #: Compress the files of earlier days.
+        self._compressing: list[threading.Thread] = []
+        self._is_closed = False
         self._blanked = blanked
         #: Lines that are not written yet: `flush` is called after each event of the loop that made any.
         self._pending: list[PrivateLine] = []
@@ -76,7 +86,6 @@ class PrivateLog:
         self.count = 0
         try:
             path.parent.mkdir(exist_ok=True)
-            self._file = os.open(self._path, _FLAGS, 0o644)
         except OSError as error:
             raise self._cannot_be_written(error) from None
 
@@ -89,11 +98,19 @@ class PrivateLog:
 
     def flush(self) -> None:
         """Writes what was added; the kernel has it on return. Raises InputError; the next call writes what was not."""
-        if not self._pending or self._file < 0:
-            return
+        while self._pending and not self._is_closed:
+            day = self._pending[0].ts // DAY
+            if day > self._day:
+                self._begin(day)
+            # Lines of the next day begin its file.
+            behind = next((no for no, line in enumerate(self._pending) if line.ts // DAY > self._day), None)
+            self._write(self._pending[:behind])
+            del self._pending[:behind]
+
+    def _write(self, lines: Sequence[PrivateLine]) -> None:
         text = "".join(
             f"{number} {ts:0{_DIGITS}} {mark} {where} {self._blanked(text).translate(_NO_BREAKS)}\n"
-            for ts, mark, where, text, number in self._pending
+            for ts, mark, where, text, number in lines
         )
         content = text.encode(errors="surrogateescape")
         try:
@@ -103,16 +120,36 @@ class PrivateLog:
                 os.ftruncate(self._file, self._size)
             raise self._cannot_be_written(error) from None
         self._size += len(content)
-        self._pending.clear()
+
+    def _begin(self, day: int) -> None:
+        """Begins the file of a day; the one before is compressed meanwhile."""
+        written = self._path
+        path = self._base.with_name(f"{self._base.name}_{_day_text(day)}{_RUNNING}")
+        try:
+            file = os.open(path, _FLAGS, 0o644)
+        except OSError as error:
+            self._path = path
+            raise self._cannot_be_written(error) from None
+        before, self._file, self._size, self._day, self._path = self._file, file, 0, day, path
+        if before >= 0:
+            os.close(before)
+            thread = threading.Thread(target=_compress_quietly, args=(written,), name="private frames")
+            self._compressing.append(thread)
+            thread.start()
 
     def close(self) -> None:
         """Writes what is left and closes the file. May be called repeatedly. Raises InputError."""
-        if self._file >= 0:
-            try:
-                self.flush()
-            finally:
-                file, self._file = self._file, -1
+        if self._is_closed:
+            return
+        try:
+            self.flush()
+        finally:
+            self._is_closed = True
+            file, self._file = self._file, -1
+            if file >= 0:
                 os.close(file)
+            for thread in self._compressing:
+                thread.join()
 
     def _cannot_be_written(self, error: OSError) -> InputError:
         return InputError(
@@ -123,35 +160,48 @@ class PrivateLog:
 def finish_private(folder: Path) -> None:
     """Compresses the files of an ended session, or of a killed one; `folder` is the session's. Raises InputError."""
     for path in sorted((folder / PRIVATE).glob(f"*{_RUNNING}")):
-        try:
-            with (
-                path.open("rb") as lines,
-                staged(path.with_suffix(_FINISHED), is_synced=True) as file,
-                gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
-            ):
-                while piece := lines.read(_PIECE):
-                    packed.write(piece)
-            path.unlink()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be compressed: {error.strerror or error}") from None
+        _compress(path)
+
+
+def _compress(path: Path) -> None:
+    try:
+        with (
+            path.open("rb") as lines,
+            staged(path.with_suffix(_FINISHED), is_synced=True) as file,
+            gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
+        ):
+            while piece := lines.read(_PIECE):
+                packed.write(piece)
+        path.unlink()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be compressed: {error.strerror or error}") from None
+
+
+def _compress_quietly(path: Path) -> None:
+    """On a thread of its own, while the session runs. What fails is done again at its end, and said there."""
+    with contextlib.suppress(InputError):
+        _compress(path)
 
 
 def private_venues(folder: Path) -> list[str]:
-    """The venues of which a session has a file."""
-    return sorted(path.stem for path in (folder / PRIVATE).glob(f"*{_FINISHED}"))
+    """The venues of which a session has files."""
+    return sorted({path.stem[: -len("_YYYYMMDD")] for path in (folder / PRIVATE).glob(f"*{_DAY}{_FINISHED}")})
 
 
 def read_private(folder: Path, venue: str) -> Iterator[PrivateLine]:
-    """The lines of a finished file; a line that a kill cut off is ignored. Raises InputError."""
-    path = folder / PRIVATE / f"{venue}{_FINISHED}"
-    try:
-        with gzip.open(path) as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                yield _line_of(line[:-1].decode(errors="surrogateescape"), path, number)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+    """The lines of all days; a last line that a kill cut off is ignored. Raises InputError."""
+    paths = sorted((folder / PRIVATE).glob(f"{venue}{_DAY}{_FINISHED}"))
+    if not paths:
+        raise InputError(f"{folder / PRIVATE}: cannot be read: there is no file of {venue}")
+    for path in paths:
+        try:
+            with gzip.open(path) as file:
+                for number, line in enumerate(file, 1):
+                    if not line.endswith(b"\n"):
+                        return
+                    yield _line_of(line[:-1].decode(errors="surrogateescape"), path, number)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from None
 
 
 def kept_line(number: int) -> str:
@@ -165,6 +215,11 @@ def until_kept(lines: Iterable[PrivateLine], number: int) -> Iterator[PrivateLin
         yield line
         if line.mark == Mark.EVENT and line.text == kept_line(number):
             return
+
+
+def _day_text(day: int) -> str:
+    """A day since 1970 as in a file's name."""
+    return f"{datetime.fromtimestamp(day * 86_400, UTC):%Y%m%d}"
 
 
 def _line_of(line: str, path: Path, number: int) -> PrivateLine:
