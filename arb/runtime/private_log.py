@@ -2,8 +2,8 @@
 
 One line for each, in the order of processing: its number from 1, 19 digits of time (ns UTC, the session's clock), a
 mark, where, the text.
-While a session runs they are in `private/<venue>_<YYYYMMDD>.journal`, a file for each day (UTC); a killed one keeps what
-was written by then. At the end of the day, or of the session, a file is compressed into `private/<venue>_<YYYYMMDD>.gz`.
+While a session runs they are in `private/<venue>_<YYYYMMDD>.journal`, a file for each day (UTC); a killed one keeps
+what was written by then. At the end of the day, or of the session, a file is compressed into `.gz` of the same name.
 Keys and signatures are blanked (`connectors.orders.blanking`).
 """
 
