@@ -104,6 +104,8 @@ class LiveRun:
         self._log = log
         self._warnings = warnings
         self._has_report = has_report
+        #: Of sessions whose orders venues answer.
+        self._is_polling = config.live.poll == "busy" and head["command"] == "live"
         self._head = {**head, **self._orders.head, "notes": [*head["notes"], *notes]}
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
@@ -221,6 +223,8 @@ class LiveRun:
             host.every(_VIEW_S, self._show)
             host.every(_KEEP_S, self._keeper.keep)
             host.every(_HALT_S, self._look_for_halt)
+            if self._is_polling:
+                host.poll()
             await host.wait(duration_s)
             self._end_strategy()
 

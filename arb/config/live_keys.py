@@ -55,6 +55,13 @@ class Live(Table, frozen=True, kw_only=True):
         Literal["background", "full"],
         key("Whether an order waits until the journal's entry about it is on the disk (full)."),
     ] = "background"
+    poll: Annotated[
+        Literal["wait", "busy"],
+        key(
+            "Between messages the session waits for the system, or looks without pause (busy): orders and answers are "
+            "faster then, and a core is used up."
+        ),
+    ] = "wait"
     max_notional: (
         Annotated[
             float,

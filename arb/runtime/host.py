@@ -159,6 +159,11 @@ class Host:
             return
         asyncio.get_running_loop().call_later(delay_s, self.repeat, call)
 
+    def poll(self) -> None:
+        """Keeps the event loop from waiting until the session ends: the processor does not rest between messages."""
+        if not self._over.is_set():
+            asyncio.get_running_loop().call_soon(self.poll)
+
     def every(self, interval_s: float, call: Callable[[], object]) -> None:
         """Calls `call` after every `interval_s` until the session ends. An error ends the session."""
 

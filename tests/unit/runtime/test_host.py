@@ -146,3 +146,31 @@ def test_a_signal_that_code_in_c_has_cleared_ends_the_session_before_it_begins()
                 Host({}).__enter__()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_polling_session_does_not_wait_for_messages_until_it_ends() -> None:
+    class Counted(Host):
+        passes = 0
+
+        def poll(self) -> None:
+            self.passes += 1
+            super().poll()
+
+    host, counts = Counted({}), list[int]()
+
+    async def work() -> None:
+        host.poll()
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+            counts.append(host.passes)
+        host.end()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        counts.append(host.passes)
+        await asyncio.sleep(0.02)
+        counts.append(host.passes)
+
+    run(host, work)
+    assert counts[0] > 10
+    assert counts[2] > counts[1] > counts[0]
+    assert counts[4] == counts[3]
