@@ -260,6 +260,43 @@ def test_on_a_running_sandbox_with_faults_doubts_end_and_the_session_is_proven(t
     assert verify(result.folder).differences == []
 
 
+def on_served(folder: Path, fault: dict[str, Any], *settings: str, seconds: float = 5.0) -> Path:
+    """A session on a running sandbox, with a fault at Binance spot."""
+    with Served(folder) as served:
+        served.begin(venue="binance_spot", at_s=2.0, **fault)
+        config = config_of(folder, SPOT, *settings)
+        choice = SandboxChoice(7, served.port_base)
+        result = run_live_orders(config, folder / "run", choice, duration_s=seconds, has_report=False)
+    assert result.exit_code == ExitCode.DONE
+    assert verify(result.folder).differences == []
+    return result.folder
+
+
+def test_nothing_is_opened_where_a_symbol_is_not_traded(tmp_path: Path) -> None:
+    run = on_served(tmp_path, {"kind": "cancel_only", "duration_s": 60.0})
+    facts = facts_of(run)["binance_spot"]
+    assert facts["gate"]["the venue does not trade the symbol now"] > 5
+    # One order that opens, and those that reduce, less and less often.
+    assert 1 <= facts["refusals"]["-2010 Market is closed."] <= 12
+
+
+def test_a_ban_is_obeyed_to_the_second(tmp_path: Path) -> None:
+    fault = {"kind": "rest_418", "duration_s": 2.0, "retry_after_s": 3}
+    run = on_served(tmp_path, fault, "live.reconcile_s=1", seconds=9.0)
+    lines = list(read_private(run, "binance_spot"))
+    bans = [
+        one.ts + int(one.text.split()[2])
+        for one in lines
+        if one.mark == "<" and one.text.split()[1:2] == ["418"]
+    ]
+    assert bans
+    first = next(no for no, one in enumerate(lines) if one.mark == "<" and one.text.split()[1:2] == ["418"])
+    after = [one.ts for one in lines[first:] if one.mark == ">" and one.where.startswith("t")]
+    assert after
+    assert min(after) >= max(bans), "orders and cancellations on the socket wait, too"
+    assert facts_of(run)["binance_spot"]["gate"]["the venue limits requests"] > 5
+
+
 def test_a_sandbox_that_shows_no_keys_is_refused(tmp_path: Path) -> None:
     accounts = tmp_path / "accounts.toml"
     accounts.write_text("[accounts.mine.binance_spot.balances]\nUSDT = '5'\n")
