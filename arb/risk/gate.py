@@ -81,7 +81,7 @@ class Gate:
         limits: GateLimits = GateLimits(),  # noqa: B008 - it cannot change
         budgets: Mapping[str, RateBudget] | None = None,
     ) -> None:
-        """budgets: by venue; venues that share an address share one. Without one a venue has no known limits."""
+        """budgets: by venue; without one a venue has no known limits."""
         self.legs = tuple(legs)
         self.limits = limits
         self.exposure = Exposure(legs)
