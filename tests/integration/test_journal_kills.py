@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.journals import begun, copy_cut, intent, journal_at, log_commits, reader_at
+from support.journals import begun, copy_cut, flushed_size, intent, journal_at, log_commits, reader_at
 from support.paths import ROOT
 
 from arb.journal.journal import FILE
@@ -91,11 +91,9 @@ def test_a_loss_of_power_takes_only_the_end(tmp_path: Path) -> None:
         path = folder / "sandbox" / FILE
         size = path.with_name(f"{FILE}-wal").stat().st_size
         commits = log_commits(path)
-        places = [
-            0,
-            *chance.sample(commits, min(4, len(commits))),
-            *(chance.randrange(size) for _ in range(4)),
-        ]
+        least = flushed_size(path)
+        sampled = chance.sample(commits, min(4, len(commits)))
+        places = [least, *sampled, *(chance.randrange(least, size + 1) for _ in range(4))]
         for place in places:
             cut = tmp_path / f"{number}-{cuts}"
             copy_cut(path, cut / "sandbox", place)

@@ -21,6 +21,8 @@ RUN = RunRow("live", "0.1", "/runs/one", "abc", 1_000)
 _FRAME, _HEAD = 24, 32
 #: Of `nBackfillAttempted` in the log's index.
 _ATTEMPTED = 128
+#: Both have the salts of the log.
+_SALTS, _LOG_SALTS = slice(32, 40), slice(16, 24)
 
 
 def journal_at(folder: Path, environment: str = "sandbox") -> Journal:
@@ -78,13 +80,14 @@ def flushed_size(path: Path) -> int:
     SQLite has the disk take the log before it writes any of it into the journal's file; the index beside it says how
     many pages those are.
     """
-    head = path.with_name(f"{path.name}-wal").read_bytes()[:_HEAD]
-    if len(head) < _HEAD:
+    log = path.with_name(f"{path.name}-wal").read_bytes()
+    index = path.with_name(f"{path.name}-shm").read_bytes()
+    if len(log) < _HEAD:
         return 0
-    frames = struct.unpack(
-        "=I", path.with_name(f"{path.name}-shm").read_bytes()[_ATTEMPTED : _ATTEMPTED + 4]
-    )[0]
-    return _HEAD + frames * (_FRAME + struct.unpack(">I", head[8:12])[0]) if frames else 0
+    if index[_SALTS] != log[_LOG_SALTS]:
+        return len(log)  # all of it is in the file: the index is that of the log that was about to begin
+    frames = struct.unpack("=I", index[_ATTEMPTED : _ATTEMPTED + 4])[0]
+    return _HEAD + frames * (_FRAME + struct.unpack(">I", log[8:12])[0]) if frames else 0
 
 
 def log_commits(path: Path) -> list[int]:
@@ -92,7 +95,7 @@ def log_commits(path: Path) -> list[int]:
     content = path.with_name(f"{path.name}-wal").read_bytes()
     if len(content) < _HEAD:
         return []
-    page, salts, least = struct.unpack(">I", content[8:12])[0], content[16:24], flushed_size(path)
+    page, salts, least = struct.unpack(">I", content[8:12])[0], content[_LOG_SALTS], flushed_size(path)
     sizes = []
     for at in range(_HEAD, len(content) - _FRAME - page + 1, _FRAME + page):
         if content[at + 8 : at + 16] != salts:
