@@ -330,14 +330,14 @@ class JournalReader:
 
     def known_until_ns(self) -> int:
         """What happened before is in the journal, also after a kill and a loss of power: the time of the last note of
-        the last run that traded; 0: there is none.
+        a run that traded; 0: there is none.
 
         Notes are committed in their order, and what is lost is lost from the end. A run without legs ended before
         journal and venues agreed: what it noted says nothing about the time before it.
         """
         tables = ("sent", "answers", "refusals", "flags", "reconciliations", "openings")
         last = " UNION ALL ".join(
-            f"SELECT * FROM (SELECT ts FROM {name} WHERE run = (SELECT max(run) FROM legs) ORDER BY rowid DESC LIMIT 1)"
+            f"SELECT * FROM (SELECT ts FROM {name} WHERE run IN (SELECT run FROM legs) ORDER BY rowid DESC LIMIT 1)"
             for name in tables
         )
         return max((ts for (ts,) in self._rows(last)), default=0)

@@ -125,6 +125,8 @@ def test_a_run_that_never_traded_says_nothing_about_the_time_before(tmp_path: Pa
         assert reader.known_until_ns() == 50
         journal.add_legs(second, LEGS)
         assert reader.known_until_ns() == 90
+        begun(journal)
+        assert reader.known_until_ns() == 90
     journal.close()
 
 
