@@ -22,6 +22,7 @@ from arb.journal.reader import JournalReader, Order, Position, Trade
 from arb.journal.schema import Ended, ExecutionRow, Opened, Reconciled
 from arb.leg import Leg
 from arb.runtime.account_queries import AccountQueries
+from connectors.binance.order_words import kind_of
 from connectors.orders.model import ExecutionKind, OrderUpdate
 from connectors.units import MILLISECOND, SECOND
 
@@ -239,6 +240,8 @@ class Reconciliation:
                         )
                     order = await queries.look_up(leg, venue_id=x.venue_order_id)
                     client = clients[x.venue_order_id] = order.client_id if order is not None else ""
+                if not x.client_id and client and x.kind is ExecutionKind.TRADE:
+                    x = x._replace(kind=kind_of(client))  # Binance's list does not say it
                 state.add(x, client or "")
             since_ms += _WINDOW_MS
 
@@ -266,6 +269,8 @@ class Reconciliation:
     def _write(self, states: Iterable[SymbolState]) -> None:
         """Adds what was found to the journal."""
         now = self._now_ns()
+        # The list reaches back before the last note, and a start that failed has noted what it found.
+        known = {(one.venue, one.symbol, one.text) for one in self._reader.openings()}
         for state in states:
             for key, x in state.found.values():
                 self._journal.note(
@@ -281,9 +286,10 @@ class Reconciliation:
             for ending in state.endings.values():
                 self._journal.note(Ended(*ending.key, now, ending.status, ending.executed, ending.text))
             for x in state.others.values():
-                if x.kind is not ExecutionKind.TRADE:
+                text = f"{x.kind.name.lower()} {x.execution_id}"
+                if x.kind is not ExecutionKind.TRADE and (state.venue, state.symbol, text) not in known:
                     tick = Decimal(self._leg(state).tick_size_text)
-                    self._open(state, x.side * x.lots, x.tick * tick, "liquidation")
+                    self._open(state, x.side * x.lots, x.tick * tick, text)
         self._journal.write_notes()
 
     async def _compare(self, states: Sequence[SymbolState]) -> None:

@@ -18,7 +18,7 @@ from arb.journal.reader import JournalReader
 from arb.journal.schema import Ended, ExecutionRow, Intent, LegRow, RunRow
 from arb.leg import Leg
 from arb.runtime.reconciliation import Reconciliation, TakenOver
-from connectors.orders.model import EndCause, Execution, OrderStatus, OrderUpdate
+from connectors.orders.model import EndCause, Execution, ExecutionKind, OrderStatus, OrderUpdate
 from connectors.units import MILLISECOND
 
 DAY_MS = 86_400_000
@@ -290,4 +290,22 @@ def test_a_list_that_does_not_add_up_ends_the_start(tmp_path: Path) -> None:
     venue.orders[client] = venue.orders[client]._replace(executed_lots=3)
     with pytest.raises(InputError, match="executed 3 lots, and lists executions of 2"):
         reconciled(journal, venue)
+    journal.close()
+
+
+@pytest.mark.parametrize("kind", [ExecutionKind.LIQUIDATION, ExecutionKind.TRADE])
+def test_a_liquidation_counts_once_however_many_starts_find_it(tmp_path: Path, kind: ExecutionKind) -> None:
+    # Binance's list of executions does not say it, only the order's client id does.
+    journal = Journal.open(tmp_path / "journal.db", "sandbox")
+    run = begun(journal, START_MS)
+    venue = Venue(START_MS)
+    venue.trade(SessionIds(journal.tag, run, 0).client_id(0, 1), START_MS, 3, (3,), OrderStatus.FILLED)
+    journal.commit_step([intent(run, 1, START_MS, 3)])
+    assert reconciled(journal, venue).holdings[0].qty == Decimal("0.003")
+    venue.now_ms += 10_000
+    venue.trade("autoclose-1", venue.now_ms, 2, (2,), OrderStatus.FILLED, side=-1)
+    venue.fills[-1] = venue.fills[-1]._replace(kind=kind)
+    for _ in range(3):
+        venue.now_ms += 1_000
+        assert reconciled(journal, venue).holdings[0].qty == Decimal("0.001")
     journal.close()
