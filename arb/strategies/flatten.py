@@ -27,6 +27,8 @@ from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_pr
 #: A step: the time for responses and book changes before the next order of a leg. All steps take ten minutes at most.
 STEP_NS = 100_000_000
 STEPS_MAX = 6_000
+#: Steps until the touches are known, of what is closed before the start. One minute.
+WAITS_MAX = 600
 #: Maximum number of orders per leg.
 ORDERS_MAX = 1_000
 #: After this many refusals in a row a leg is left as it is.
@@ -37,7 +39,7 @@ BANDS_MAX = 5
 FIRST_ID = np.uint64(1 << 62)
 
 _FLATTEN = int(Decision.FLATTEN)
-_REFUSED = int(Decision.REFUSED)
+_REFUSED, _HALTED = int(Decision.REFUSED), int(Decision.HALTED)
 
 #: What trading back needs of a leg, and how far it is.
 TRADED_LEG = np.dtype(
@@ -144,16 +146,44 @@ def closing_first(
     qty_max: float,
     notional_max: float,
 ) -> Callable[..., Any]:
-    """Returns a function that trades the positions back to 0, and then calls the strategy. Arguments as for
-    `flattening`."""
+    """Returns a function that trades the positions back to 0 and then calls the strategy; it returns HALTED without the
+    strategy if a position remains. Arguments as for `flattening`."""
     arguments = (bot, recorder, traded_legs(legs), float(band), float(qty_max), float(notional_max))
-    flatten.compile(tuple(typeof(argument) for argument in arguments))
+    close.compile(tuple(typeof(argument) for argument in arguments))
 
     def run(*given: Any) -> Any:
-        flatten(*arguments)
+        if not close(*arguments):
+            return int(Outcome.HALTED)
         return strategy(*given)
 
     return run
+
+
+@bot_compiled
+def close(bot, recorder, legs, band, qty_max, notional_max):
+    """Trades every position to 0; returns whether all are flat, except for remainders too small to trade.
+
+    Nothing is traded before the touches of all positions are known: one closed leg leaves the other one open.
+    """
+    is_known = False
+    for _ in range(WAITS_MAX):
+        is_known = True
+        for asset_no in range(len(legs)):
+            is_known &= bot.position(asset_no) == 0.0 or _touch(bot, asset_no) > 0.0
+        if is_known:
+            break
+        code = bot.elapse(STEP_NS)
+        if code == END_OF_DATA or code > ORDER_RESPONSE:
+            break
+    if is_known:
+        flatten(bot, recorder, legs, band, qty_max, notional_max)
+    is_closed = True
+    for asset_no in range(len(legs)):
+        if not _is_flat(bot, asset_no, legs[asset_no]):
+            is_closed = False
+            position = bot.position(asset_no)
+            recorder.decide(bot.current_timestamp, _HALTED, 0, asset_no, np.uint64(0), position)
+    return is_closed
 
 
 @bot_compiled
@@ -225,12 +255,21 @@ def settle(bot, asset_no, leg):
 @bot_compiled
 def _is_over(bot, asset_no, leg):
     """Whether a leg is flat except for a remainder too small to trade, or may send no more orders."""
-    if leg.orders >= ORDERS_MAX or leg.refusals >= REFUSALS_MAX:
-        return True
-    position = bot.position(asset_no)
+    return leg.orders >= ORDERS_MAX or leg.refusals >= REFUSALS_MAX or _is_flat(bot, asset_no, leg)
+
+
+@bot_compiled
+def _touch(bot, asset_no):
+    """The touch at which a leg's position can be closed; not above 0 while it is unknown."""
     depth = bot.depth(asset_no)
-    touch = depth.best_bid if position > 0.0 else depth.best_ask
-    qty = floor_to_lot(abs(position), leg.lot_size)
+    return depth.best_bid if bot.position(asset_no) > 0.0 else depth.best_ask
+
+
+@bot_compiled
+def _is_flat(bot, asset_no, leg):
+    """Whether a leg is flat except for a remainder too small to trade."""
+    touch = _touch(bot, asset_no)
+    qty = floor_to_lot(abs(bot.position(asset_no)), leg.lot_size)
     if not touch > 0.0:
         return not qty >= leg.min_qty or qty == 0.0
     return not is_large_enough(leg, qty, touch)

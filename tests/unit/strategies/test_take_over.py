@@ -24,6 +24,7 @@ from arb.bot.recorder import Recorder
 from arb.leg import Leg
 from arb.runtime.replay import replay
 from arb.simulation.bot import DryRunBot
+from arb.strategies.flatten import closing_first
 from arb.strategies.hedge_first import hedging_first
 from arb.strategies.spread import strategy as spread
 from arb.strategies.spread.decisions import Decision, Outcome, Purpose, is_halted
@@ -110,19 +111,23 @@ def rows_of(number: int, qty: float, begin_s: float = 0.0) -> Any:
 
 
 def hedged(
-    opening: tuple[float, float], qtys: tuple[float, float] = (5.0, 5.0), **changes: Any
+    opening: tuple[float, float],
+    qtys: tuple[float, float] = (5.0, 5.0),
+    *,
+    first: Any = hedging_first,
+    begin_s: float = 0.0,
+    **changes: Any,
 ) -> tuple[int, Any, Any]:
-    """(outcome, what the strategy saw, decisions) of a run that begins with these positions."""
+    """(outcome, what the strategy saw, decisions) of a run that begins with these positions. first: runs before the
+    strategy; begin_s: of the second leg's book."""
     legs: list[Leg] = [
         dataclasses.replace(leg(no, **changes), pair=0, opening_position=opening[no], opening_price=60_000.0)
         for no in range(2)
     ]
     bot, recorder, seen = DryRunBot(legs), Recorder(2), np.zeros(4)
     bot.host()
-    function = hedging_first(
-        compile_strategy(never), bot, recorder, legs, band=0.001, qty_max=0.0, notional_max=0.0
-    )
-    arrays = [[rows_of(no, qty)] for no, qty in enumerate(qtys)]
+    function = first(compile_strategy(never), bot, recorder, legs, band=0.001, qty_max=0.0, notional_max=0.0)
+    arrays = [[rows_of(no, qty, no * begin_s)] for no, qty in enumerate(qtys)]
     task = replay(bot, arrays, function, (bot, seen))
     assert task.error is None
     assert is_halted(task.value) or task.value == 0
@@ -178,3 +183,23 @@ def test_without_any_book_it_halts_too() -> None:
 def test_a_remainder_too_small_to_trade_is_left_to_the_strategy() -> None:
     outcome, seen, decisions = hedged((0.5005, -0.5))
     assert (outcome, seen[0], len(decisions)) == (0, 1, 0)
+
+
+# -- the host closes what it takes over
+
+
+def test_a_pair_is_closed_once_both_touches_are_known() -> None:
+    outcome, seen, decisions = hedged((0.5, -0.5), first=closing_first, begin_s=2.0)
+    assert (outcome, seen[0]) == (0, 1)
+    assert seen[1:3] == pytest.approx((0.0, 0.0))
+    assert [(one["code"], one["leg"]) for one in decisions] == [(Decision.FLATTEN, 0), (Decision.FLATTEN, 1)]
+    assert decisions["timestamp"][0] == decisions["timestamp"][1] >= START_NS + 2 * S
+
+
+def test_no_leg_is_closed_alone_and_the_strategy_does_not_start_with_a_position() -> None:
+    outcome, seen, decisions = hedged((0.5, -0.5), (5.0, 0.0), first=closing_first)
+    assert (outcome, seen[0]) == (Outcome.HALTED, 0)
+    assert [(one["code"], one["value"]) for one in decisions] == [
+        (Decision.HALTED, 0.5),
+        (Decision.HALTED, -0.5),
+    ]
