@@ -156,7 +156,8 @@ class _Preparation:
         with JournalReader(self._journal.path, self._options.environment) as reader:
             known_ns = reader.known_until_ns()
             run = self._journal.begin_run(run_row(self._config, self._folder))
-            taken = await self._reconciled(host, reader, run, known_ns, self._journal)
+            owned = _owned(legs, start.facts)
+            taken = await self._reconciled(host, reader, run, known_ns, self._journal, owned)
         for line in taken.lines:
             self._write("start", line)
         config = replace(self._config, legs=_with_openings(legs, taken.holdings, start.facts))
@@ -190,7 +191,13 @@ class _Preparation:
         return leg_rows(self._config.legs, self._accounts)
 
     async def _reconciled(
-        self, host: Host, reader: JournalReader, run: int, known_ns: int, journal: Journal
+        self,
+        host: Host,
+        reader: JournalReader,
+        run: int,
+        known_ns: int,
+        journal: Journal,
+        owned: Mapping[tuple[str, str], Decimal],
     ) -> TakenOver:
         recv_window_ms = self._config.live.recv_window_ms
         legs = self._config.legs
@@ -218,6 +225,7 @@ class _Preparation:
                 now_ns=time.time_ns,
                 takes_any=takes_any,
                 entries=entries,
+                owned=owned,
             ).run()
         finally:
             for rest in rests.values():
@@ -306,6 +314,17 @@ def _change_sandbox(state: Path, started_ns: int) -> None:
         raise InputError(
             f"{state}: cannot be used: {error.strerror}; choose another live.state_directory"
         ) from None
+
+
+def _owned(legs: Sequence[Leg], facts: AccountFacts) -> dict[tuple[str, str], Decimal]:
+    """The base that the accounts of spot legs have, free or not, by venue and symbol."""
+    return {
+        (leg.venue, leg.symbol): facts.balances[wallet_of(leg.venue)]
+        .get(instrument_of_orders(leg).base, _NOTHING)
+        .total
+        for leg in legs
+        if leg.is_spot
+    }
 
 
 def _with_openings(legs: Sequence[Leg], holdings: Sequence[Holding], facts: AccountFacts) -> tuple[Leg, ...]:

@@ -176,7 +176,8 @@ def held(changes: Iterable[tuple[Decimal, Decimal]], base_fees: Decimal = Decima
 
 
 class PositionCheck(NamedTuple):
-    """A perpetual's position at its venue beside that of the journal. All in lots, signed."""
+    """A perpetual's position at its venue beside that of the journal; of spot, as much of it as is there. All in lots,
+    signed."""
 
     venue: str
     symbol: str
@@ -184,6 +185,7 @@ class PositionCheck(NamedTuple):
     at_venue: int
     #: What others have traded since the last session.
     foreign: int
+    is_spot: bool = False
 
     @property
     def unexplained(self) -> int:
@@ -194,6 +196,13 @@ class PositionCheck(NamedTuple):
         """The line that ends the start; "": they agree."""
         if not self.unexplained:
             return ""
+        if self.is_spot:
+            missing = (self.journal - self.at_venue) * lot
+            return (
+                f"{self.venue} {self.symbol}: by the journal the account has bought {self.journal * lot}, of which "
+                f"{missing} is gone: transfer it back, strike it off with --adopt, or close all positions with "
+                "--close-first"
+            )
         text = (
             f"{self.venue} {self.symbol}: the position is {self.at_venue * lot}, and the journal explains "
             f"{self.journal * lot}"

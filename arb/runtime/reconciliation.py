@@ -65,11 +65,13 @@ class Reconciliation:
         now_ns: Callable[[], int],
         takes_any: bool = False,
         entries: Mapping[tuple[str, str], Decimal] = MappingProxyType({}),
+        owned: Mapping[tuple[str, str], Decimal] = MappingProxyType({}),
         look_s: float = _LOOK_S,
     ) -> None:
         """queries: by venue. reader: of the same journal. accounts: `Account.name` by venue. run: of this session;
         known_ns: `JournalReader.known_until_ns` before it began. takes_any: positions that the journal does
-        not explain are taken over, at these `entries`: their prices at the venues."""
+        not explain are taken over, at these `entries`: their prices at the venues. owned: the base of spot legs in
+        their accounts; entries and owned by venue and symbol."""
         self._legs = tuple(legs)
         self._queries = dict(queries)
         self._journal = journal
@@ -78,6 +80,7 @@ class Reconciliation:
         self._run = run
         self._known_ns = known_ns
         self._entries = dict(entries)
+        self._owned = dict(owned)
         self._recv_ns = recv_window_ms * MILLISECOND
         self._now_ns = now_ns
         self._takes_any = takes_any
@@ -293,25 +296,19 @@ class Reconciliation:
         self._journal.write_notes()
 
     async def _compare(self, states: Sequence[SymbolState]) -> None:
-        """Positions of perpetuals: those of the journal must be the venue's. Raises InputError."""
-        journal = {(one.venue, one.symbol): one.qty for one in self._reader.positions()}
+        """Positions of perpetuals: those of the journal must be the venue's; of spot, no more than there is. Raises
+        InputError."""
+        journal = {(one.venue, one.symbol): one for one in self._reader.positions()}
         refused = []
         for venue in self._queries:
             legs = [one for one in states if one.venue == venue]
-            if not any(not self._leg(one).is_spot for one in legs):
-                self._agreed(venue, "every order")
-                continue
-            positions = await self._queries[venue].positions()
+            has_perpetuals = any(not self._leg(one).is_spot for one in legs)
+            positions = await self._queries[venue].positions() if has_perpetuals else {}
+            differences = []
             for state in legs:
-                leg = self._leg(state)
-                lot = Decimal(leg.lot_size_text)
-                check = PositionCheck(
-                    venue,
-                    state.symbol,
-                    int(journal.get((venue, state.symbol), Decimal(0)) / lot),
-                    int(positions.get(state.symbol, Decimal(0)) / lot),
-                    state.foreign_lots(self._known_ns // MILLISECOND),
-                )
+                known = journal.get((venue, state.symbol))
+                check = self._check(state, known, positions)
+                lot = Decimal(self._leg(state).lot_size_text)
                 if check.unexplained and self._takes_any:
                     price = self._entries.get((venue, state.symbol), Decimal(0))
                     self._open(state, check.unexplained, price, "taken over")
@@ -319,11 +316,31 @@ class Reconciliation:
                         f"{venue} {state.symbol}: a position of {check.unexplained * lot} is taken over"
                     )
                 elif text := check.refusal(lot):
-                    refused.append(text)
-            self._agreed(venue, "; ".join(refused) or "every order and position", is_agreed=not refused)
+                    differences.append(text)
+            what = "every order and position" if has_perpetuals else "every order"
+            self._agreed(venue, "; ".join(differences) or what, is_agreed=not differences)
+            refused += differences
         self._journal.write_notes()
         if refused:
             raise InputError("; ".join(refused))
+
+    def _check(
+        self, state: SymbolState, known: Position | None, positions: Mapping[str, Decimal]
+    ) -> PositionCheck:
+        """What the journal explains, beside the position of a perpetual, or beside what an account owns for spot."""
+        leg = self._leg(state)
+        lot = Decimal(leg.lot_size_text)
+        qty = known.qty if known is not None else Decimal(0)
+        at_venue = positions.get(state.symbol, Decimal(0))
+        if leg.is_spot:
+            bought = qty - (known.base_fees if known is not None else Decimal(0))
+            missing = bought - self._owned.get((state.venue, state.symbol), bought)
+            # What is too small for an order may have been converted.
+            at_venue = qty - missing if missing >= Decimal(repr(leg.min_qty)) else qty
+        foreign = state.foreign_lots(self._known_ns // MILLISECOND)
+        return PositionCheck(
+            state.venue, state.symbol, int(qty / lot), int(at_venue / lot), foreign, is_spot=leg.is_spot
+        )
 
     def _open(self, state: SymbolState, lots: int, price: Decimal, text: str) -> None:
         lot = self._leg(state).lot_size_text

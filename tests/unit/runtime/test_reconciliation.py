@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -106,9 +107,9 @@ class Venue:
         return {LEG.symbol: self.position * Decimal(LEG.lot_size_text)}
 
 
-def begun(journal: Journal, at_ms: int) -> int:
+def begun(journal: Journal, at_ms: int, *, is_spot: bool = False) -> int:
     run = journal.begin_run(RunRow("live", "1", "", "", at_ms * MILLISECOND))
-    row = LegRow("binance_usdm", LEG.symbol, ACCOUNT, "0.1", "0.001", "BTC", "USDT", False)
+    row = LegRow("binance_usdm", LEG.symbol, ACCOUNT, "0.1", "0.001", "BTC", "USDT", is_spot)
     journal.add_legs(run, [row])
     return run
 
@@ -124,15 +125,15 @@ def execution(run: int, request: int, x: Execution, at: int) -> ExecutionRow:
     )
 
 
-def reconciled(journal: Journal, venue: Venue, **options: Any) -> TakenOver:
+def reconciled(journal: Journal, venue: Venue, leg: Leg = LEG, **options: Any) -> TakenOver:
     """The next start."""
     with JournalReader(journal.path, "sandbox") as reader:
         known_ns = reader.known_until_ns()
-        run = begun(journal, venue.now_ms)
+        run = begun(journal, venue.now_ms, is_spot=leg.is_spot)
         queries: Any = {"binance_usdm": venue}
         return asyncio.run(
             Reconciliation(
-                [LEG], queries, journal, reader, {"binance_usdm": ACCOUNT}, run=run, known_ns=known_ns,
+                [leg], queries, journal, reader, {"binance_usdm": ACCOUNT}, run=run, known_ns=known_ns,
                 recv_window_ms=2_000, now_ns=lambda: venue.now_ms * MILLISECOND, look_s=0.0, **options,
             ).run()
         )  # fmt: skip
@@ -308,4 +309,24 @@ def test_a_liquidation_counts_once_however_many_starts_find_it(tmp_path: Path, k
     for _ in range(3):
         venue.now_ms += 1_000
         assert reconciled(journal, venue).holdings[0].qty == Decimal("0.001")
+    journal.close()
+
+
+def test_spot_that_was_bought_and_is_gone_ends_the_start(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal.db", "sandbox")
+    venue = Venue(START_MS)
+    run = begun(journal, START_MS, is_spot=True)
+    venue.trade(SessionIds(journal.tag, run, 0).client_id(0, 1), START_MS, 5, (5,), OrderStatus.FILLED)
+    journal.commit_step([intent(run, 1, START_MS, 5)])
+    spot = dataclasses.replace(LEG, is_spot=True)
+    own = (LEG.venue, LEG.symbol)
+    venue.now_ms += 1_000
+    for owned in ("7", "0.005", "0.0045"):  # a remainder too small for an order is no matter
+        taken = reconciled(journal, venue, spot, owned={own: Decimal(owned)})
+        assert taken.holdings[0].qty == Decimal("0.005")
+    with pytest.raises(InputError, match=r"of which 0\.003 is gone: transfer it back"):
+        reconciled(journal, venue, spot, owned={own: Decimal("0.002")})
+    taken = reconciled(journal, venue, spot, owned={own: Decimal("0.002")}, takes_any=True)
+    assert taken.holdings[0].qty == Decimal("0.002")
+    assert reconciled(journal, venue, spot, owned={own: Decimal("0.002")}).lines == ()
     journal.close()
