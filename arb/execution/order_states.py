@@ -83,6 +83,20 @@ class OrderStates:
         """The latest order with an id of the bot."""
         return self._by_order.get((leg, order_id))
 
+    def executed(self, leg: int, order_id: int, execution_id: str) -> OrderState | None:
+        """The order with an id of the bot that has this execution: the latest one may have another's id again."""
+        latest = self.of(leg, order_id)
+        if latest is None or execution_id in latest.executions:
+            return latest
+        return next(
+            (
+                one
+                for one in self
+                if (one.leg, one.order_id) == (leg, order_id) and execution_id in one.executions
+            ),
+            None,
+        )
+
     def by_client(self, client: str) -> OrderState | None:
         """The order with a client id."""
         return self.by_ids(client, "")

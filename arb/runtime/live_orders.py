@@ -372,15 +372,17 @@ class LiveOrders:
 
     def _on_delivered(self, delivered: Sequence[DeliveredAnswer]) -> None:
         for one in delivered:
-            execution = None
+            execution, state = None, None
             answer = one.answer
-            if isinstance(answer, BotAnswer) and answer.fill_lots:
-                venue = self._setup.legs[one.leg].venue
-                state = self.gateway.desks[venue].orders.of(one.leg, answer.order_id)
-                execution = state.executions[answer.execution_id] if state is not None else None
+            if isinstance(answer, BotAnswer):
+                orders = self.gateway.desks[self._setup.legs[one.leg].venue].orders
+                state = orders.of(one.leg, answer.order_id)
+                if answer.fill_lots:
+                    state = orders.executed(one.leg, answer.order_id, answer.execution_id)
+                    execution = state.executions[answer.execution_id] if state is not None else None
             self._log.response(one.leg, one.received_ns, one.row, execution)
             if isinstance(answer, BotAnswer):
-                self._journal.answered(answer, execution)
+                self._journal.answered(answer, execution, state)
 
     def _apply(self, venue: str, outputs: Outputs, now: int, has_more: bool = False) -> None:
         self.gateway.apply(venue, outputs, now, has_more)

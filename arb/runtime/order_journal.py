@@ -58,7 +58,7 @@ class NoOrderJournal:
     def sent(self, venue: str, request: WireRequest, sent: SentWire, now: int) -> None:
         """See `OrderJournal`."""
 
-    def answered(self, answer: BotAnswer, execution: Execution | None) -> None:
+    def answered(self, answer: BotAnswer, execution: Execution | None, state: OrderState | None) -> None:
         """See `OrderJournal`."""
 
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
@@ -119,10 +119,9 @@ class OrderJournal(NoOrderJournal):
             )
         )  # fmt: skip
 
-    def answered(self, answer: BotAnswer, execution: Execution | None) -> None:
-        """An answer for the bot; execution: that it reports."""
+    def answered(self, answer: BotAnswer, execution: Execution | None, state: OrderState | None) -> None:
+        """An answer for the bot; execution: that it reports; state: of its order."""
         run, leg, at = self._run, answer.leg, answer.received_ns
-        state = self._order_of(leg, answer.order_id)
         placed = state.request_no if state is not None else answer.request_no
         self._journal.note(
             Answered(

@@ -8,8 +8,9 @@ import pytest
 from support.order_table import OneOrder
 
 from arb.execution import order_states
+from arb.execution.answers import RequestRow
 from arb.execution.order_records import Broken, Phase
-from connectors.orders.model import EndCause
+from connectors.orders.model import Act, EndCause, Force
 
 SPOT = "binance_spot"
 Steps = Callable[[], OneOrder]
@@ -247,3 +248,17 @@ def test_an_order_with_two_ids_that_ended_long_ago_is_one_order(monkeypatch: pyt
     order = replacing().never().update("CANCELED")
     assert order.states.closed.keys() == {order.id(1), order.id(2)}
     assert [one.order_id for one in order.states.long_ago()] == [1]
+
+
+def test_an_execution_belongs_to_its_order_though_the_bots_id_was_used_again() -> None:
+    one = OneOrder("IOC")
+    first = one.state
+    one.execute("a", 10).update("FILLED", 10)
+    row = RequestRow(1, 2, Act.PLACE, 1, Force.IOC, False, 100, 5, 0)
+    second = one.states.place(one.states.request_of(0, row, None), row, 0)
+    assert one.states.of(0, 1) is second
+    assert one.states.executed(0, 1, "a") is first
+    second.executions["b"] = one.an_execution("b", 5, of=2)
+    assert one.states.executed(0, 1, "b") is second
+    assert one.states.executed(0, 1, "c") is None
+    assert one.states.executed(0, 2, "a") is None
