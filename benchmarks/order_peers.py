@@ -243,6 +243,9 @@ class LiveHost:
     It has no gate, which would close legs whose orders are all refused: `gate_step` times it.
     """
 
+    #: Of all sessions: `live.poll = "busy"`.
+    is_polling = False
+
     def __init__(
         self,
         venues: Sequence[str],
@@ -252,6 +255,7 @@ class LiveHost:
         orders: type[LiveOrders] = LiveOrders,
     ) -> None:
         """function: the strategy, of (bot, counts)."""
+        self._is_closed = False
         self.legs = [leg_at(venue) for venue in venues]
         self.counts = np.zeros(4, np.int64)
         world = LiveWorld(self.legs, is_live=True)
@@ -293,9 +297,17 @@ class LiveHost:
         await self.orders.open(market, self.session)
         await asyncio.sleep(0.5)  # the sockets of orders
         self.session.start()
+        if self.is_polling:
+            self._poll()
+
+    def _poll(self) -> None:
+        """As `Host.poll`."""
+        if not self._is_closed:
+            asyncio.get_running_loop().call_soon(self._poll)
 
     async def close(self) -> None:
         """Raises what ended the session before. The account is not queried once more."""
+        self._is_closed = True
         await self.orders.close()
         self.session.stop()
         self.recorder.close()

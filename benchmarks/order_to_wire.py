@@ -328,9 +328,11 @@ def measure(mode: str, count: int) -> bool:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--poll", choices=("wait", "busy"), default="wait", help="of the session: live.poll")
     parser.add_argument("--orders", type=int, default=400)
     parser.add_argument("--modes", default=",".join(MODES))
     given = parser.parse_args()
+    LiveHost.is_polling = given.poll == "busy"
     show_machine()
     met = [measure(mode, given.orders) for mode in given.modes.split(",")]
     print(
