@@ -110,6 +110,8 @@ class LiveRun:
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
         self._has_received = False
+        #: A halt was found before the strategy's clock ran.
+        self._is_halt_noted = False
         #: Acquired by the thread that writes the folder, the host's or the watchdog's; never released.
         self._writing = threading.Lock()
 
@@ -253,10 +255,20 @@ class LiveRun:
         return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
 
     def _look_for_halt(self) -> None:
-        """Ends the session if a person has halted it, once its positions are closed if that was asked for."""
+        """Ends the session if a person has halted it, once its positions are closed if that was asked for.
+
+        Not before the strategy's clock runs: a replay could not say when that was. Until then nothing is open.
+        """
         if self._session.is_over or self._session.halted[0] or (halted := self._orders.halted()) is None:
             return
         reason, is_flattening = halted
+        if not self._driver.has_begun:
+            if not self._is_halt_noted:
+                self._session.write(
+                    "halt", "arb halt: nothing is opened; it takes effect with the first prices"
+                )
+            self._is_halt_noted = True
+            return
         what = "positions are closed, then the session ends" if is_flattening else "the session ends"
         self._session.write("halt", f"arb halt{f' ({reason})' if reason else ''}: {what}")
         self._session.halt(is_flattening=is_flattening)

@@ -128,6 +128,11 @@ class LiveDriver:
         is_waiting = self.is_ready and self.task.is_alive and not self.bot.is_stopped
         return self.bot.world.next_due if is_waiting else NEVER
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the strategy's clock runs: it has received a row."""
+        return self.is_ready and bool(self.bot.world.record["is_started"][0])
+
     def halt(self, *, is_flattening: bool) -> int:
         """Halts the strategy, and closes its positions if `is_flattening`. Returns the time that it has reached."""
         self.bot.world.reach(self._local_ts)

@@ -13,6 +13,7 @@ import pytest
 from integration.test_live_command import SPOT, Served, config_of
 from support.paths import strategy_file
 
+from arb.commands import live_run
 from arb.commands.live import run_live_orders
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.verify import verify
@@ -20,6 +21,9 @@ from arb.config import Config
 from arb.errors import ExitCode, InputError
 from arb.journal.halts import Halt, clear_halt, set_halt
 from arb.journal.reader import JournalReader
+from arb.runtime.host import Host
+from arb.runtime.live_orders import LiveOrders
+from arb.runtime.session import Session
 
 pytestmark = pytest.mark.slow
 
@@ -108,3 +112,32 @@ def test_a_halted_session_pulls_its_orders_and_closes_positions_if_asked(
     for run in (result.folder, quiet.folder):
         found = verify(run)
         assert (found.is_proven, found.differences) == (True, [])
+
+
+@pytest.mark.parametrize("is_flattening", [False, True])
+def test_a_halt_before_the_first_row_closes_what_was_taken_over_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_flattening: bool
+) -> None:
+    state = tmp_path / "state" / "sandbox"
+    with Served(tmp_path) as served:
+        sandbox = SandboxChoice(7, served.port_base)
+        run_live_orders(
+            configured(tmp_path, "holding"), tmp_path / "before", sandbox, duration_s=5.0, has_report=False
+        )
+        up = LiveOrders.open
+
+        async def halted(orders: LiveOrders, host: Host, session: Session) -> None:
+            await up(orders, host, session)
+            set_halt(state, Halt("", time.time_ns(), is_flattening, "a test"))
+
+        monkeypatch.setattr(LiveOrders, "open", halted)
+        monkeypatch.setattr(live_run, "_HALT_S", 0.002)
+        result = run_live_orders(
+            configured(tmp_path, "quiet"), tmp_path / "run", sandbox, duration_s=20.0, has_report=False
+        )
+    assert result.exit_code == ExitCode.HALTED_BY_RISK
+    legs = json.loads((result.folder / "summary.json").read_text())["legs"]
+    held = [abs(leg["position_base"]) > 0.04 for leg in legs]
+    assert held == [not is_flattening, not is_flattening]
+    found = verify(result.folder)
+    assert (found.is_proven, found.differences) == (True, [])
