@@ -84,6 +84,7 @@ def prepare_accounts(
     """
     state = state_directory(config.live) / options.environment
     if isinstance(market, Mapping):
+        refuse_halted(state)  # the flag would be put aside with the folder
         _change_sandbox(state, sandbox_started(market[config.legs[0].venue]))
     preparation = _Preparation(config, signers, options, folder, write, state)
     try:

@@ -19,6 +19,7 @@ from arb.commands.sandbox_account import sandbox_started
 from arb.config import Config
 from arb.config.environment import LiveOptions
 from arb.errors import InputError
+from arb.journal.halts import Halt, clear_halt, set_halt
 from arb.journal.journal import Journal
 from arb.journal.reader import JournalReader
 from arb.journal.schema import LegRow, RunRow
@@ -244,3 +245,16 @@ def test_a_restarted_sandbox_has_a_journal_of_its_own(tmp_path: Path) -> None:
             place.order("bybit_linear", "web_1")
             place.prepared(is_adopting=True)
     assert len(list((tmp_path / "state").iterdir())) == 2
+
+
+def test_a_halt_is_not_put_aside_with_the_journal_of_a_sandbox_that_ended(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with place.sandbox:
+        place.prepared()
+    set_halt(place.state, Halt("", 1, False, "by hand"))
+    place.sandbox = AccountSandbox(tmp_path / "sandbox-1")
+    with place.sandbox:
+        for _ in range(2):
+            assert "(by hand): look at the accounts, then arb resume" in place.refused()
+        assert clear_halt(place.state, "")
+        place.prepared()
