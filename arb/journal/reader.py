@@ -18,6 +18,7 @@ from arb.errors import InputError
 from arb.journal.journal import LOCK, check_journal
 from arb.journal.locks import is_held
 from arb.journal.schema import LegRow
+from connectors.units import SECOND
 
 
 class Run(NamedTuple):
@@ -138,6 +139,8 @@ WHERE i.act = 'place' AND i.ts >= ? {open}
 ORDER BY i.ts, i.run, i.leg, i.placed
 """
 _KEY = tuple[int, int, int]
+#: So long before it was found a position may have changed: twice the longest `live.reconcile_s`.
+_UNSEEN_NS = 7_200 * SECOND
 #: SQLite has no unsigned numbers.
 _IDS = 1 << 64
 
@@ -340,7 +343,12 @@ class JournalReader:
             f"SELECT * FROM (SELECT ts FROM {name} WHERE run IN (SELECT run FROM legs) ORDER BY rowid DESC LIMIT 1)"
             for name in tables
         )
-        return max((ts for (ts,) in self._rows(last)), default=0)
+        known = max((ts for (ts,) in self._rows(last)), default=0)
+        # A position that differed has changed by what the journal lacks: a liquidation, or somebody else.
+        (differs,) = self._rows(
+            "SELECT min(ts) FROM flags WHERE run = (SELECT max(run) FROM legs) AND flag = 'position differs'"
+        )[0]
+        return known if differs is None else min(known, differs - _UNSEEN_NS)
 
     def flags(self, since_ns: int = 0) -> list[tuple[int, int, str, str, str]]:
         """Changes of state since then: (run, time, account, flag, text)."""

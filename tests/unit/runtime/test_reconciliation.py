@@ -16,7 +16,7 @@ from arb.errors import InputError
 from arb.execution.ids import SessionIds
 from arb.journal.journal import Journal
 from arb.journal.reader import JournalReader
-from arb.journal.schema import Ended, ExecutionRow, Intent, LegRow, RunRow
+from arb.journal.schema import Ended, ExecutionRow, Flagged, Intent, LegRow, RunRow
 from arb.leg import Leg
 from arb.runtime.reconciliation import Reconciliation, TakenOver
 from connectors.orders.model import EndCause, Execution, ExecutionKind, OrderStatus, OrderUpdate
@@ -329,4 +329,22 @@ def test_spot_that_was_bought_and_is_gone_ends_the_start(tmp_path: Path) -> None
     taken = reconciled(journal, venue, spot, owned={own: Decimal("0.002")}, takes_any=True)
     assert taken.holdings[0].qty == Decimal("0.002")
     assert reconciled(journal, venue, spot, owned={own: Decimal("0.002")}).lines == ()
+    journal.close()
+
+
+def test_a_liquidation_that_a_session_has_seen_as_a_difference_is_looked_for(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal.db", "sandbox")
+    run = begun(journal, START_MS)
+    venue = Venue(START_MS)
+    venue.trade(SessionIds(journal.tag, run, 0).client_id(0, 1), START_MS, 3, (3,), OrderStatus.FILLED)
+    journal.commit_step([intent(run, 1, START_MS, 3)])
+    journal.note(execution(run, 1, venue.fills[0], START_MS * MILLISECOND))
+    journal.note(Ended(run, 0, 1, START_MS * MILLISECOND, "filled", 3, ""))
+    venue.trade("autoclose-1", START_MS + 60_000, 3, (3,), OrderStatus.FILLED, side=-1)
+    # The session goes on for an hour.
+    for after_ms, flag in ((90_000, "position differs"), (3_600_000, "up")):
+        journal.note(Flagged(run, (START_MS + after_ms) * MILLISECOND, ACCOUNT, flag, ""))
+    journal.write_notes()
+    venue.now_ms += 3_700_000
+    assert reconciled(journal, venue).holdings[0].qty == 0
     journal.close()
