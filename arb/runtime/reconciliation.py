@@ -293,6 +293,9 @@ class Reconciliation:
                 if x.kind is not ExecutionKind.TRADE and (state.venue, state.symbol, text) not in known:
                     tick = Decimal(self._leg(state).tick_size_text)
                     self._open(state, x.side * x.lots, x.tick * tick, text)
+                    self._lines.append(
+                        f"{state.venue} {state.symbol}: the venue traded {x.side * x.lots:+} lots itself ({text})"
+                    )
         self._journal.write_notes()
 
     async def _compare(self, states: Sequence[SymbolState]) -> None:

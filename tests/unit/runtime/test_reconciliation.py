@@ -306,9 +306,11 @@ def test_a_liquidation_counts_once_however_many_starts_find_it(tmp_path: Path, k
     venue.now_ms += 10_000
     venue.trade("autoclose-1", venue.now_ms, 2, (2,), OrderStatus.FILLED, side=-1)
     venue.fills[-1] = venue.fills[-1]._replace(kind=kind)
-    for _ in range(3):
+    for start in range(3):
         venue.now_ms += 1_000
-        assert reconciled(journal, venue).holdings[0].qty == Decimal("0.001")
+        taken = reconciled(journal, venue)
+        assert taken.holdings[0].qty == Decimal("0.001")
+        assert any("the venue traded -2 lots itself" in line for line in taken.lines) == (start == 0)
     journal.close()
 
 
