@@ -174,10 +174,22 @@ def side_text(side: int) -> str:
 
 
 def halt(directory: Path, account: str | None, *, is_flattening: bool) -> list[Path]:
-    """Sets the flag of all accounts of every environment, or of one house's; returns the files. Raises InputError."""
+    """Sets the flag of all accounts of every environment, or of one house's; returns the files.
+
+    Raises InputError if one cannot be written; the others are.
+    """
     house = _house(account)
     made = Halt(house, time.time_ns(), is_flattening, "arb halt")
-    return [set_halt(directory / name, made) for name in ENVIRONMENTS]
+    paths, failed = [], []
+    for name in ENVIRONMENTS:
+        try:
+            paths.append(set_halt(directory / name, made))
+        except InputError as error:
+            failed.append(str(error))
+    if failed:
+        halted = f"; halted: {', '.join(path.parent.name for path in paths)}" if paths else ""
+        raise InputError("; ".join(failed) + halted)
+    return paths
 
 
 def resume(directory: Path, account: str | None) -> list[Path]:

@@ -74,7 +74,7 @@ def set_halt(folder: Path, halt: Halt) -> Path:
         write_atomically(path, msgspec.json.encode(content) + b"\n", is_synced=True)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written: {error.strerror}; nothing is halted: stop the sessions with Ctrl+C"
+            f"{path}: cannot be written: {error.strerror}; {folder.name} is not halted: stop its sessions with Ctrl+C"
         ) from None
     return path
 

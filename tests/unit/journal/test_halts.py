@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from arb.commands.journal import halt
 from arb.errors import InputError
 from arb.journal.halts import Halt, Halts, clear_halt, halt_path, set_halt
 from arb.journal.locks import is_held, lock_account
@@ -49,7 +50,7 @@ def test_what_cannot_be_read_is_a_halt(tmp_path: Path, content: str) -> None:
 
 def test_a_flag_that_cannot_be_set_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"nothing is halted: stop the sessions with Ctrl\+C"):
+    with pytest.raises(InputError, match=r" is not halted: stop its sessions with Ctrl\+C"):
         set_halt(tmp_path / "file", ALL)
 
 
@@ -68,3 +69,10 @@ def test_an_account_has_one_session(tmp_path: Path) -> None:
     lock_account(tmp_path, account, "another").close()
     other.close()
     assert not is_held(tmp_path / "none.lock")
+
+
+def test_a_folder_that_cannot_be_written_does_not_keep_the_others_from_being_halted(tmp_path: Path) -> None:
+    (tmp_path / "live").write_text("no folder")
+    with pytest.raises(InputError, match=r"live is not halted: .*; halted: testnet, demo, sandbox$"):
+        halt(tmp_path, None, is_flattening=True)
+    assert [one.is_flattening for one in Halts(tmp_path / "sandbox").read()] == [True]
