@@ -101,9 +101,10 @@ async def check_accounts(
     clients: Mapping[str, AccountClient],
     listings: Mapping[str, Mapping[str, Listing] | str],
     report: Report,
-    claim: Callable[[Mapping[str, str]], None] = lambda _: None,
+    claim: Callable[[Mapping[str, str]], bool] = lambda _: False,
 ) -> AccountFacts:
-    """All checks. clients: by house. listings: by venue. claim: called with the account ids before anything is changed.
+    """All checks. clients: by house. listings: by venue. claim: called with the account ids before anything is changed;
+    whether there are positions already.
 
     Raises InputError with the first refusals in the order of the steps; nothing was changed unless they are of the
     settings or later ones.
@@ -120,7 +121,7 @@ async def check_accounts(
         for name, venue in setup.venues.items():
             filters += filter_checks(venue, setup.symbols(name), listings[name])
         _judge(report, "filters", filters)
-        claim(ids)
+        is_held = claim(ids)
         found, settings = await _answered(asked.modes, setup)
         fees, rates = await _answered(asked.fees, setup)
         balances, money = await _answered(asked.balances, setup)
@@ -134,7 +135,11 @@ async def check_accounts(
     _judge(report, "fees", rates)
     needs = account_needs(setup.legs)
     for wallet, amounts in balances.items():
-        money += balance_checks(wallet, needs[wallet], amounts)
+        lines = balance_checks(wallet, needs[wallet], amounts)
+        # What is missing may be in the positions, which have to be hedged and closed all the same.
+        if is_held:
+            lines = [one._replace(level="warning") if one.level == "refused" else one for one in lines]
+        money += lines
     _judge(report, "balances", money)
     modes = {name: after for name, (after, _) in prepared.items()}
     return AccountFacts(ids, clocks, rights, modes, fees, balances)

@@ -44,7 +44,7 @@ class AccountStart:
         self,
         host: Host,
         write: Callable[[str, str], None],
-        claim: Callable[[Mapping[str, str]], None] = lambda _: None,
+        claim: Callable[[Mapping[str, str]], bool] = lambda _: False,
     ) -> None:
         """See `Preflight`; after `Host.compare_grids`. claim: see `check_accounts`."""
         if host.hosts is None:

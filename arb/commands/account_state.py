@@ -165,9 +165,9 @@ class _Preparation:
         ids = SessionIds(self._journal.tag, run, time.time_ns() // MILLISECOND)
         return AccountState(config, ids, KeptRun(self._journal, run, self._leg_rows), self._locks)
 
-    def _claim(self, account_ids: Mapping[str, str]) -> None:
-        """Takes the accounts and the journal. account_ids: by house. Raises InputError while another session has one,
-        and for the journal of another account."""
+    def _claim(self, account_ids: Mapping[str, str]) -> bool:
+        """Takes the accounts and the journal; whether earlier sessions left positions or open orders. account_ids: by
+        house. Raises InputError while another session has one, and for the journal of another account."""
         holder = f"process {os.getpid()}, {self._folder}"
         environment = self._options.environment
         accounts = {house: Account(house, environment, own) for house, own in account_ids.items()}
@@ -179,6 +179,8 @@ class _Preparation:
         )
         with JournalReader(self._journal.path, environment) as reader:
             before = reader.accounts()
+            is_held = any(abs(one.qty - one.base_fees) >= one.lot_size for one in reader.positions())
+            is_held |= bool(reader.orders(open_only=True))
         for house, account in accounts.items():
             others = {name for name in before if name.startswith(f"{house}-")} - {account.name}
             if others:
@@ -187,6 +189,7 @@ class _Preparation:
                     f"{account.name}: choose another live.state_directory"
                 )
         self._accounts = {venue: accounts[house_of(venue)].name for venue in self._signers}
+        return is_held
 
     def _leg_rows(self) -> list[LegRow]:
         return leg_rows(self._config.legs, self._accounts)

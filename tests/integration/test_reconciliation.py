@@ -258,3 +258,19 @@ def test_a_halt_is_not_put_aside_with_the_journal_of_a_sandbox_that_ended(tmp_pa
             assert "(by hand): look at the accounts, then arb resume" in place.refused()
         assert clear_halt(place.state, "")
         place.prepared()
+
+
+def test_too_little_that_is_free_does_not_keep_a_position_from_being_taken_up(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with place.sandbox:
+        place.prepared()
+        place.sandbox.begin(kind="transfer", venue="binance_spot", asset="USDT", quantity="-100000000")
+        time.sleep(0.2)
+        assert "the least order needs" in place.refused()
+        place.sandbox.begin(kind="transfer", venue="binance_spot", asset="USDT", quantity="100")
+        place.order("bybit_linear", "web_1")
+        place.prepared(is_adopting=True)
+        place.sandbox.begin(kind="transfer", venue="binance_spot", asset="USDT", quantity="-100000000")
+        time.sleep(0.2)
+        assert place.prepared()[1].opening_position == 0.01
+        assert any("the least order needs" in line for line in place.lines)
