@@ -147,7 +147,7 @@ def test_a_dry_run_that_nobody_reads_goes_on_and_ends(tmp_path: Path) -> None:
     with unread(small_pipe) as output:
         process = arb(dry_run_words(tmp_path), tmp_path, stdin=output, stdout=output, stderr=output)
         journal = tmp_path / "run" / "session.journal"
-        wait_for(lambda: journal.exists() and journal.stat().st_size > 5_000, process)
+        wait_for(lambda: journal.exists() and journal.stat().st_size > 15_000, process)
         process.send_signal(signal.SIGTERM)
         assert ended(process) == ExitCode.INTERRUPTED
     manifest: Mapping[str, Any] = json.loads((tmp_path / "run" / "manifest.json").read_bytes())

@@ -261,12 +261,18 @@ def test_on_a_running_sandbox_with_faults_doubts_end_and_the_session_is_proven(t
 
 
 def on_served(folder: Path, fault: dict[str, Any], *settings: str, seconds: float = 5.0) -> Path:
-    """A session on a running sandbox, with a fault at Binance spot."""
+    """A session on a running sandbox, with a fault at Binance spot that begins after the strategy."""
     with Served(folder) as served:
-        served.begin(venue="binance_spot", at_s=2.0, **fault)
+
+        def begin(line: str) -> None:
+            if "received its first row" in line:
+                served.begin(venue="binance_spot", **fault)
+
         config = config_of(folder, SPOT, *settings)
         choice = SandboxChoice(7, served.port_base)
-        result = run_live_orders(config, folder / "run", choice, duration_s=seconds, has_report=False)
+        result = run_live_orders(
+            config, folder / "run", choice, duration_s=seconds, has_report=False, echo=begin
+        )
     assert result.exit_code == ExitCode.DONE
     assert verify(result.folder).differences == []
     return result.folder
