@@ -58,8 +58,8 @@ class Live(Table, frozen=True, kw_only=True):
     poll: Annotated[
         Literal["wait", "busy"],
         key(
-            "Between messages the session waits for the system, or looks without pause (busy): orders and answers are "
-            "faster then, and a core is used up."
+            "Between messages the session waits for the system, or looks without pause (busy): answers reach the "
+            "strategy sooner then, and a core is used up."
         ),
     ] = "wait"
     max_notional: (
