@@ -83,7 +83,7 @@ class CcxtClient:
     async def ask(self, name: str, parse: Callable[[Any], _T], **params: Any) -> _T:
         """What `parse` makes of the answer of one of ccxt's raw endpoints. Raises AccountError, InputError.
 
-        A question that is not answered, or comes too soon after others, is asked again, twice; a change is made once.
+        A question that is not answered, or is too soon after others, is asked again, twice; a change is made once.
         """
         for _ in range(_TRIES - 1):
             try:

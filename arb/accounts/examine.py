@@ -144,7 +144,7 @@ def _limits_check(venue: str, limits: Sequence[OrderLimit]) -> StartCheck:
         f"{one.limit:,} orders in {one.interval}" + (f" ({one.used:,} used)" if one.used is not None else "")
         for one in limits
     ]
-    return StartCheck(venue, "ok", ", ".join(texts) or "told with each answer to an order")
+    return StartCheck(venue, "ok", ", ".join(texts) or "reported with each answer to an order")
 
 
 def _orders_check(venue: str, orders: Sequence[OpenOrder]) -> StartCheck:

@@ -128,7 +128,7 @@ class OrderLimit(NamedTuple):
 
 
 class Payment(NamedTuple):
-    """Money that came or went without a trade. kind: "funding", "transfer", or the venue's word in lower case."""
+    """Money received or paid without a trade. kind: "funding", "transfer", or the venue's word in lower case."""
 
     kind: str
     asset: str
@@ -179,7 +179,7 @@ class AccountClient(Protocol):
         """All open orders at a venue."""
 
     async def order_limits(self, venue: str) -> list[OrderLimit]:
-        """The account's limits of orders; empty where the venue tells them only in its answers' headers."""
+        """The account's limits of orders; empty where the venue reports them only in its answers' headers."""
 
     async def payments(self, since_ms: int) -> list[Payment]:
         """Funding, transfers and the like since a time of at most a week ago; of Binance those of futures."""

@@ -18,7 +18,7 @@ from arb.leg import Leg
 from arb.results.notes import capital_note
 from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
-from arb.strategies.flatten import closing_first, flattening, halting
+from arb.strategies.flatten import HostOrders, closing_first, flattening, halting
 from arb.strategies.hedge_first import compile_hedge, hedging_first
 from arb.strategies.loader import LoadedStrategy, load_strategy
 from arb.strategies.spread.decisions import is_halted
@@ -71,14 +71,14 @@ def with_end(
     Only the host closes the bot: if a strategy could, the final state would be lost.
     """
     bot.host()
-    bounds = _bounds(config)
+    host = _host_orders(config, legs, bot, recorder)
     if any(leg.opening_position for leg in legs):
-        strategy = hedging_first(strategy, bot, recorder, legs, **bounds)
+        strategy = hedging_first(strategy, host)
         if is_closing_first:
-            strategy = closing_first(strategy, bot, recorder, legs, **bounds)
+            strategy = closing_first(strategy, host)
     if config.risk.on_halt == "leave":
         return strategy
-    return flattening(strategy, bot, recorder, legs, **bounds)
+    return flattening(strategy, host)
 
 
 def with_halt(
@@ -88,17 +88,15 @@ def with_halt(
 
     Compiles also what a session after a crash needs, which must not wait for it with an open leg.
     """
-    compile_hedge(bot, recorder, legs, **_bounds(config))
-    return halting(strategy, bot, recorder, legs, **_bounds(config))
+    host = _host_orders(config, legs, bot, recorder)
+    compile_hedge(host)
+    return halting(strategy, bot, host)
 
 
-def _bounds(config: Config) -> dict[str, float]:
-    """Of the orders by which the host trades."""
-    return {
-        "band": config.execution.slippage_tolerance,
-        "qty_max": config.risk.max_order_qty or 0.0,
-        "notional_max": config.risk.max_order_notional or 0.0,
-    }
+def _host_orders(config: Config, legs: Sequence[Leg], bot: Bot, recorder: Recorder) -> HostOrders:
+    risk = config.risk
+    bounds = config.execution.slippage_tolerance, risk.max_order_qty or 0.0, risk.max_order_notional or 0.0
+    return HostOrders(bot, recorder, legs, *bounds)
 
 
 def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:

@@ -1,6 +1,6 @@
 """Where a session trades: the venues' own addresses, their testnets, their demos, or a sandbox. Values only.
 
-Every address that a session may use comes from here; its transports, REST clients and resolvers open no other.
+This module has every address that a session may use; its transports, REST clients and resolvers open no other.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class _Outs:
     uses: list[LimitUse] = field(default_factory=list)
 
 
-class DeskWires:
+class DeskWires(ABC):
     """The state of a desk, and what it sends. See `VenueDesk`."""
 
     def __init__(
@@ -213,14 +214,17 @@ class DeskWires:
         elif asked.state is not None and self._is_pending(asked):
             self._apply(asked.state, self.orders.refuse(asked.state, now, "not sent"), now)
 
+    @abstractmethod
     def _apply(self, state: OrderState | None, effects: list[Effect], now: int) -> None:
-        raise NotImplementedError
+        """Does what follows from an input, about an order or none."""
 
+    @abstractmethod
     def _failed(self, wire: str, now: int) -> None:
-        raise NotImplementedError
+        """A query has no usable answer."""
 
+    @abstractmethod
     def _cancel_open(self, now: int) -> None:
-        raise NotImplementedError
+        """Cancels what is open; when nothing is, queries the account."""
 
     def _is_pending(self, asked: Asked) -> bool:
         pending = asked.state.pending if asked.state is not None else None

@@ -78,7 +78,7 @@ class Flusher(threading.Thread):
         with self._writing:
             if self._commits() != count:
                 if count - self._checkpointed < _COMMITS_HELD:
-                    return  # a commit came meanwhile: the log can begin anew when all of it is in the file
+                    return  # there was a commit meanwhile: the log can begin anew when all of it is in the file
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             # The log begins anew with the next commit, which waits for the disk once: here, not in a step.
             connection.execute(

@@ -306,7 +306,7 @@ class JournalReader:
         return positions
 
     def openings(self) -> list[Opening]:
-        """Positions that came from elsewhere, oldest first."""
+        """Changes of positions that are no executions of ours, oldest first."""
         rows = self._rows(
             "SELECT ts, account, venue, symbol, lots, lot, price, text FROM openings ORDER BY rowid"
         )

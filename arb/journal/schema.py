@@ -161,8 +161,8 @@ class Reconciled(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A position that came from elsewhere: taken over, or a liquidation. lots: the change, signed; lot: their size;
-    price: of the change, "0" if it is not known."""
+    """A change of a position that is no execution of ours: taken over, or a liquidation. lots: the change, signed; lot:
+    their size; price: of the change, "0" if it is not known."""
 
     run: int
     ts: int

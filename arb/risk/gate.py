@@ -45,7 +45,7 @@ class GateLimits(NamedTuple):
 class GateRequest(NamedTuple):
     """A request of a step. lots: of an amendment, what may still trade. Prices in ticks, 0 if not known.
 
-    reference_tick: the price that a reducing order comes with, for its band while the touch is not known.
+    reference_tick: the price given with a reducing order, for its band while the touch is not known.
     """
 
     leg: int
@@ -215,7 +215,7 @@ class Gate:
             return "no price above zero"
         reference = one.ask if one.side > 0 else one.bid
         if reference <= 0:
-            # Without a touch only what reduces goes on, around the price that it comes with, or the last one.
+            # Without a touch only what reduces goes on, around its reference price, or the last one.
             reference = 0 if is_opening else one.reference_tick or state.price_tick
         if reference <= 0:
             return "the touch is not known"

@@ -64,7 +64,7 @@ class AccountQueries:
         leg = next(iter(self._legs))
         answer = await self._asked(self._request(Act.TIME, leg))
         if not isinstance(answer, VenueAnswer) or answer.venue_ms <= 0:
-            raise InputError(f"{self.venue}: its clock was not told")
+            raise InputError(f"{self.venue}: it did not report its clock")
         self.offset_ms = answer.venue_ms - self._now_ns() // MILLISECOND
         return answer.venue_ms
 
@@ -91,7 +91,7 @@ class AccountQueries:
         return None
 
     async def cancel(self, leg: int, order: OrderUpdate) -> None:
-        """Asks once to cancel an order; what came of it is looked up afterwards."""
+        """Asks once to cancel an order; its outcome is looked up afterwards."""
         request = self._request(Act.CANCEL, leg)._replace(
             client_id=order.client_id, venue_order_id=order.venue_order_id
         )
@@ -105,7 +105,7 @@ class AccountQueries:
         for leg in self._legs:
             answer = await self._asked(self._request(Act.POSITION, leg))
             if not isinstance(answer, AccountView):
-                raise InputError(f"{self.venue}: its positions were not told")
+                raise InputError(f"{self.venue}: it did not report its positions")
             found.update(answer.positions)
         return found
 

@@ -9,7 +9,7 @@ on perpetuals. Each order is logged as a FLATTEN decision, which identifies its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from hftbacktest.order import BUY, IOC, LIMIT, NONE, SELL
@@ -72,24 +72,32 @@ class HaltedBot(Protocol):
         """Makes it send orders again, after it was stopped."""
 
 
-def flattening(
-    strategy: Callable[..., Any],
-    bot: Bot,
-    recorder: Recorder,
-    legs: Sequence[Leg],
-    *,
-    band: float,
-    qty_max: float,
-    notional_max: float,
-) -> Callable[..., Any]:
-    """Returns a function that calls the strategy and, if it returns HALTED, trades its positions back to 0.
+class HostOrders(NamedTuple):
+    """What the host needs to trade over a strategy's bot. band: how far an order's price may be worse than the touch,
+    as a fraction of the price; qty_max, notional_max: of one order, 0 for no limit."""
 
-    band: how far an order's price may be worse than the touch, as a fraction of the price. qty_max, notional_max: of
-    one order, 0 for no limit. Compiles everything now, before any order is sent.
-    """
-    rows = traded_legs(legs)
-    arguments = (bot, recorder, rows, float(band), float(qty_max), float(notional_max))
-    flatten.compile(tuple(typeof(argument) for argument in arguments))
+    bot: Bot
+    recorder: Recorder
+    legs: Sequence[Leg]
+    band: float
+    qty_max: float = 0.0
+    notional_max: float = 0.0
+
+    def arguments(self, function: Any, *further: Any) -> tuple[Any, ...]:
+        """The arguments of a compiled function of the host, which is compiled for them now, before any order is sent.
+
+        further: arguments after the legs.
+        """
+        rows = traded_legs(self.legs)
+        bounds = float(self.band), float(self.qty_max), float(self.notional_max)
+        found = (self.bot, self.recorder, rows, *further, *bounds)
+        function.compile(tuple(typeof(argument) for argument in found))
+        return found
+
+
+def flattening(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., Any]:
+    """Returns a function that calls the strategy and, if it returns HALTED, trades its positions back to 0."""
+    arguments = host.arguments(flatten)
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
@@ -109,20 +117,10 @@ def traded_legs(legs: Sequence[Leg]) -> Any:
     return rows
 
 
-def halting(
-    strategy: Callable[..., Any],
-    bot: HaltedBot,
-    recorder: Recorder,
-    legs: Sequence[Leg],
-    *,
-    band: float,
-    qty_max: float,
-    notional_max: float,
-) -> Callable[..., Any]:
+def halting(strategy: Callable[..., Any], bot: HaltedBot, host: HostOrders) -> Callable[..., Any]:
     """Returns a function that calls the strategy; if a person has halted the session meanwhile, it trades the positions
-    back to 0 where that was asked for, and returns HALTED. Arguments as for `flattening`."""
-    arguments = (bot, recorder, traded_legs(legs), float(band), float(qty_max), float(notional_max))
-    flatten.compile(tuple(typeof(argument) for argument in arguments))
+    back to 0 where that was asked for, and returns HALTED. bot: that of `host`."""
+    arguments = host.arguments(flatten)
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
@@ -136,27 +134,25 @@ def halting(
     return run
 
 
-def closing_first(
-    strategy: Callable[..., Any],
-    bot: Bot,
-    recorder: Recorder,
-    legs: Sequence[Leg],
-    *,
-    band: float,
-    qty_max: float,
-    notional_max: float,
+def acting_first(
+    strategy: Callable[..., Any], host: HostOrders, act: Any, *further: Any
 ) -> Callable[..., Any]:
-    """Returns a function that trades the positions back to 0 and then calls the strategy; it returns HALTED without the
-    strategy if a position remains. Arguments as for `flattening`."""
-    arguments = (bot, recorder, traded_legs(legs), float(band), float(qty_max), float(notional_max))
-    close.compile(tuple(typeof(argument) for argument in arguments))
+    """Returns a function that calls `act`, a compiled function of the host, and then the strategy; it returns HALTED
+    without the strategy if `act` returns False. further: see `HostOrders.arguments`."""
+    arguments = host.arguments(act, *further)
 
     def run(*given: Any) -> Any:
-        if not close(*arguments):
+        if not act(*arguments):
             return int(Outcome.HALTED)
         return strategy(*given)
 
     return run
+
+
+def closing_first(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., Any]:
+    """Returns a function that trades the positions back to 0 and then calls the strategy; it returns HALTED without the
+    strategy if a position remains."""
+    return acting_first(strategy, host, close)
 
 
 @bot_compiled

@@ -11,15 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import typeof
 
-from arb.bot.bot import Bot
 from arb.bot.cache import bot_compiled
 from arb.bot.codes import END_OF_DATA, ORDER_RESPONSE
-from arb.bot.recorder import Recorder
 from arb.leg import Leg, legs_of_pairs
-from arb.strategies.flatten import FIRST_ID, has_working, send_part, settle, traded_legs
-from arb.strategies.spread.decisions import Decision, Outcome
+from arb.strategies.flatten import FIRST_ID, HostOrders, acting_first, has_working, send_part, settle
+from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.sizing import floor_to_lot, is_large_enough
 
 #: A step: the time for responses and book changes before the next order of a pair.
@@ -36,43 +33,20 @@ _FIRST_ID = FIRST_ID + np.uint64(1 << 61)
 _HEDGE, _HALTED = int(Decision.HEDGE), int(Decision.HALTED)
 
 
-def hedging_first(
-    strategy: Callable[..., Any],
-    bot: Bot,
-    recorder: Recorder,
-    legs: Sequence[Leg],
-    *,
-    band: float,
-    qty_max: float,
-    notional_max: float,
-) -> Callable[..., Any]:
+def hedging_first(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., Any]:
     """Returns a function that balances every pair and then calls the strategy; it returns HALTED without the strategy
-    if a pair cannot be balanced. See `arb.strategies.flatten.flattening`."""
-    arguments = _compiled(bot, recorder, legs, band, qty_max, notional_max)
-
-    def run(*given: Any) -> Any:
-        if not hedge(*arguments):
-            return int(Outcome.HALTED)
-        return strategy(*given)
-
-    return run
+    if a pair cannot be balanced."""
+    return acting_first(strategy, host, hedge, _pairs(host.legs))
 
 
-def compile_hedge(
-    bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, band: float, qty_max: float, notional_max: float
-) -> None:
+def compile_hedge(host: HostOrders) -> None:
     """Compiles the hedge for a later session: one that begins after a crash should not have to."""
-    _compiled(bot, recorder, legs, band, qty_max, notional_max)
+    host.arguments(hedge, _pairs(host.legs))
 
 
-def _compiled(
-    bot: Bot, recorder: Recorder, legs: Sequence[Leg], band: float, qty_max: float, notional_max: float
-) -> tuple[Any, ...]:
-    """The arguments of `hedge`, which is compiled for them."""
-    pairs = np.array(legs_of_pairs(legs), np.int64).reshape(-1, 2)
-    arguments = (bot, recorder, traded_legs(legs), pairs, float(band), float(qty_max), float(notional_max))
-    hedge.compile(tuple(typeof(argument) for argument in arguments))
-    return arguments
+def _pairs(legs: Sequence[Leg]) -> Any:
+    """The legs of each pair, of shape (n, 2)."""
+    return np.array(legs_of_pairs(legs), np.int64).reshape(-1, 2)
 
 
 @bot_compiled

@@ -9,6 +9,8 @@ Sources: web-socket-api.md and rest-api.md of binance-spot-api-docs (read 2026-0
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from connectors.binance.forms import Credentials, SignedForm
 from connectors.binance.order_answers import Answers
 from connectors.binance.order_errors import Judge, spot_verdict, usdm_verdict
@@ -56,7 +58,7 @@ class _Leg:
         self.others: dict[str, SignedForm] = {}
 
 
-class _BinanceOrders:
+class _BinanceOrders(ABC):
     """What spot and USD-M have in common; see `OrderProtocol`."""
 
     venue: str
@@ -84,8 +86,9 @@ class _BinanceOrders:
         self._legs[leg] = forms
         self._add_forms(forms, instrument.symbol)
 
+    @abstractmethod
     def _add_forms(self, forms: _Leg, symbol: str) -> None:
-        raise NotImplementedError
+        """Adds the market's own forms of requests for a leg."""
 
     def opening(self, now_ms: int) -> list[WireRequest]:
         """See `OrderProtocol`."""

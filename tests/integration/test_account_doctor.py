@@ -146,15 +146,15 @@ def test_a_halt_and_missing_limits_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         (["--live", "--testnet", "--demo"], "--testnet and --demo exclude each other"),
         (["--testnet"], "--testnet: only of accounts; give --live as well"),
         (["--live", "--sandbox", "--symbols", "BTCUSDT"], "--symbols: not with --live"),
     ],
 )
-def test_options_that_do_not_fit(options: list[str], told: str) -> None:
-    assert told in arb("doctor", *options, code=ExitCode.USER_INPUT).output
+def test_options_that_do_not_fit(options: list[str], expected: str) -> None:
+    assert expected in arb("doctor", *options, code=ExitCode.USER_INPUT).output
 
 
 def test_missing_keys_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ HEDGED = {"position_mode": "hedge", "positions": [{**HELD[0], "side": "SHORT"}]}
 
 
 @pytest.mark.parametrize(
-    ("account", "settings", "told"),
+    ("account", "settings", "expected"),
     [
         (
             {"keys": {"binance": {"permissions": ["read", "spot", "futures", "withdraw"]}}},
@@ -224,10 +224,10 @@ HEDGED = {"position_mode": "hedge", "positions": [{**HELD[0], "side": "SHORT"}]}
     ],
 )
 def test_arb_live_ends_before_an_order_with_the_refusal(
-    tmp_path: Path, account: dict[str, Any], settings: tuple[str, ...], told: str
+    tmp_path: Path, account: dict[str, Any], settings: tuple[str, ...], expected: str
 ) -> None:
     with AccountSandbox(tmp_path, **account) as sandbox:
-        refuse_live(tmp_path, sandbox, told, *settings)
+        refuse_live(tmp_path, sandbox, expected, *settings)
 
 
 def test_arb_live_ends_before_an_order_when_the_margin_mode_cannot_be_set(tmp_path: Path) -> None:
@@ -251,8 +251,8 @@ def test_arb_live_ends_before_an_order_when_the_margin_mode_cannot_be_set(tmp_pa
         asyncio.run(rest(sandbox.urls))
         options = words(tmp_path, sandbox, f'live.state_directory="{tmp_path / "state"}"')
         done = arb("live", *options, "--out", tmp_path / "run", code=ExitCode.USER_INPUT)
-    told = "error: binance_usdm: cross margin of BTCUSDT cannot be set (-4047 "
-    assert done.output.splitlines()[-1].startswith(told)
+    expected = "error: binance_usdm: cross margin of BTCUSDT cannot be set (-4047 "
+    assert done.output.splitlines()[-1].startswith(expected)
     assert [line["change"] for line in sandbox.orders] == ["NEW"]
 
 
@@ -275,17 +275,17 @@ def test_arb_live_ends_before_an_order_when_the_key_is_wrong(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with AccountSandbox(tmp_path) as sandbox:
-        told = f"{variable.partition('_')[0].lower()}: 127.0.0.1:"
-        assert "look at [auth] of " in refuse_live(tmp_path, sandbox, told)
+        expected = f"{variable.partition('_')[0].lower()}: 127.0.0.1:"
+        assert "look at [auth] of " in refuse_live(tmp_path, sandbox, expected)
 
 
-def refuse_live(folder: Path, sandbox: AccountSandbox, told: str, *settings: str) -> str:
+def refuse_live(folder: Path, sandbox: AccountSandbox, expected: str, *settings: str) -> str:
     """The one line with which `arb live` ends; nothing has come of it."""
     state = f'live.state_directory="{folder / "state"}"'
     options = words(folder, sandbox, state, *settings)
     done = arb("live", *options, "--out", folder / "run", code=ExitCode.USER_INPUT)
     line = done.output.splitlines()[-1]
-    assert line.startswith(f"error: {told}")
+    assert line.startswith(f"error: {expected}")
     assert "Traceback" not in done.output
     assert not any(key["id"] in done.output or key["secret"] in done.output for key in KEYS.values())
     assert sandbox.orders == []

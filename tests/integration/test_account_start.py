@@ -209,7 +209,7 @@ def test_a_key_for_another_address_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("house", "permissions", "told"),
+    ("house", "permissions", "expected"),
     [
         (
             "binance",
@@ -230,14 +230,14 @@ def test_a_key_for_another_address_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_key_that_may_not_trade_is_named(
-    tmp_path: Path, house: str, permissions: list[str], told: str
+    tmp_path: Path, house: str, permissions: list[str], expected: str
 ) -> None:
     line = refusal(tmp_path, AccountSandbox(tmp_path, keys={house: {"permissions": permissions}}))
-    assert line.startswith(told)
+    assert line.startswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("house", "right", "told"),
+    ("house", "right", "expected"),
     [
         ("binance", "withdraw", "binance: the key may withdraw: take this right from it at binance"),
         ("binance", "transfer", "binance: the key may transfer: take this right from it at binance"),
@@ -245,10 +245,10 @@ def test_a_key_that_may_not_trade_is_named(
         ("bybit", "AccountTransfer", "bybit: the key may transfer: take this right from it at bybit"),
     ],
 )
-def test_a_key_that_may_move_money_is_refused(tmp_path: Path, house: str, right: str, told: str) -> None:
+def test_a_key_that_may_move_money_is_refused(tmp_path: Path, house: str, right: str, expected: str) -> None:
     usual = ["read", "spot", "futures"] if house == "binance" else ["Order", "Position", "SpotTrade"]
     line = refusal(tmp_path, AccountSandbox(tmp_path, keys={house: {"permissions": [*usual, right]}}))
-    assert line.startswith(told)
+    assert line.startswith(expected)
 
 
 #: What spot venues take fees in.
@@ -323,7 +323,7 @@ def test_less_than_the_capital_is_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("account", "told"),
+    ("account", "expected"),
     [
         (
             {"binance_spot": {"fees": {"maker": "0.0005", "taker": "0.00075"}}},
@@ -341,8 +341,8 @@ def test_less_than_the_capital_is_a_warning(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_other_fees_are_refused(tmp_path: Path, account: dict[str, Any], told: str) -> None:
-    assert refusal(tmp_path, AccountSandbox(tmp_path, **account)).startswith(told)
+def test_other_fees_are_refused(tmp_path: Path, account: dict[str, Any], expected: str) -> None:
+    assert refusal(tmp_path, AccountSandbox(tmp_path, **account)).startswith(expected)
 
 
 def test_minima_below_the_venue_are_refused(tmp_path: Path) -> None:

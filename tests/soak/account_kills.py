@@ -4,8 +4,8 @@
 
 A kill is at a random moment of start, trading, reconnect and stop. With --cut, that many of the kills also cut the
 journal back to what it was 40 ms before, as a loss of power may. After each start the strategy finds its pair balanced,
-or the session has failed. At the end journal and sandbox must have the same executions and positions; no client id came
-twice, and the orders and positions of others are as they were. Exit code 4 otherwise.
+or the session has failed. At the end journal and sandbox must have the same executions and positions; no client id was
+used twice, and the orders and positions of others are as they were. Exit code 4 otherwise.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ class Killed:
         wrong = []
         ours = {key: one for key, one in orders.items() if parse_client_id(one["client_id"] or "")}
         ids = Counter((venue, one["client_id"]) for (venue, _), one in ours.items())
-        wrong += [f"{client} came {count} times" for (_, client), count in ids.items() if count > 1]
+        wrong += [f"{client} was used {count} times" for (_, client), count in ids.items() if count > 1]
         wrong += [
             f"{one['client_id']} is open"
             for one in ours.values()

@@ -48,7 +48,7 @@ ACCOUNT: dict[str, Any] = {
 
 
 class AccountSandbox(LiveSandbox):
-    """A running `arb sandbox serve --accounts`; its ledger has every order that came."""
+    """A running `arb sandbox serve --accounts`; its ledger has every order that it received."""
 
     def __init__(
         self,

@@ -83,7 +83,7 @@ class KeyedSandbox(LiveSandbox):
         super().__init__(sandbox)
 
     def order_count(self) -> int:
-        """Orders that came, by the sandbox's ledger."""
+        """Orders that the sandbox received, by its ledger."""
         with urllib.request.urlopen(f"{next(iter(self.urls.values())).rest}/sandbox/ledger") as answer:
             ledger = json.loads(answer.read())
         accounts = [account for house in ledger.values() for account in house.values()]

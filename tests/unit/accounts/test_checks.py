@@ -65,7 +65,7 @@ def test_half_of_the_round_trip_is_not_held_against_a_clock(offset_ms: int, trip
 
 
 @pytest.mark.parametrize(
-    ("listing", "told"),
+    ("listing", "expected"),
     [
         (LISTED, "BTCUSDT as in "),
         (LISTED._replace(is_trading=False), "the venue does not trade it now"),
@@ -75,10 +75,10 @@ def test_half_of_the_round_trip_is_not_held_against_a_clock(offset_ms: int, trip
         (LISTED._replace(min_notional="1"), "BTCUSDT as in "),
     ],
 )
-def test_listings(config: Config, listing: Listing, told: str) -> None:
+def test_listings(config: Config, listing: Listing, expected: str) -> None:
     (found,) = filter_checks(config.venues["binance_spot"], ["BTCUSDT"], {"BTCUSDT": listing})
-    assert found.line.startswith(told)
-    assert (found.level == "ok") == told.startswith("BTCUSDT")
+    assert found.line.startswith(expected)
+    assert (found.level == "ok") == expected.startswith("BTCUSDT")
 
 
 def test_unknown_listings_are_refused(config: Config) -> None:

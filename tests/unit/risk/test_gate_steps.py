@@ -25,7 +25,7 @@ UNIT = SPOT.tick_size * SPOT.lot_size
 
 
 class Model:
-    """What the gate is told, kept as plain lists."""
+    """What the gate is expected, kept as plain lists."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)

@@ -24,7 +24,7 @@ from arb.bot.recorder import Recorder
 from arb.leg import Leg
 from arb.runtime.replay import replay
 from arb.simulation.bot import DryRunBot
-from arb.strategies.flatten import closing_first
+from arb.strategies.flatten import HostOrders, closing_first
 from arb.strategies.hedge_first import hedging_first
 from arb.strategies.spread import strategy as spread
 from arb.strategies.spread.decisions import Decision, Outcome, Purpose, is_halted
@@ -126,7 +126,7 @@ def hedged(
     ]
     bot, recorder, seen = DryRunBot(legs), Recorder(2), np.zeros(4)
     bot.host()
-    function = first(compile_strategy(never), bot, recorder, legs, band=0.001, qty_max=0.0, notional_max=0.0)
+    function = first(compile_strategy(never), HostOrders(bot, recorder, legs, 0.001))
     arrays = [[rows_of(no, qty, no * begin_s)] for no, qty in enumerate(qtys)]
     task = replay(bot, arrays, function, (bot, seen))
     assert task.error is None
