@@ -13,7 +13,6 @@ from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, escape, output
 from arb.errors import ExitCode
 from arb.report.screen import Fitted, rows_view
-from arb.report.simulated import simulated_view
 from arb.results.figures.declared import SIMULATED
 
 if TYPE_CHECKING:
@@ -68,6 +67,9 @@ def _show(found: Verification) -> None:
         echo(escape(f"({proof.id}) {proof.text}"))
         _show_differences(proof.differences)
     if found.simulated:
+        # Imports NumPy, which no other command needs at its start.
+        from arb.report.simulated import simulated_view
+
         echo(f"{SIMULATED}:")
         output().print(Fitted(lambda width: simulated_view(found.simulated, width)))
     for replay in found.replays:

@@ -267,7 +267,7 @@ ELSEWHERE = {
     "live.reconcile_s": "unit/config/test_live_keys.py",
     "live.flush_ms": "unit/config/test_live_keys.py",
     "live.sync": "unit/config/test_live_keys.py",
-    "live.poll": "unit/runtime/test_host.py",
+    "live.poll": "integration/test_live_command.py",
     "live.max_notional": "unit/config/test_live_keys.py",
     "live.max_daily_notional": "unit/config/test_live_keys.py",
     "live.state_directory": "unit/config/test_live_keys.py",

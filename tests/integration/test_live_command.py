@@ -33,6 +33,7 @@ from arb.config import Config, load, write_templates
 from arb.errors import ExitCode, InputError, InvariantError
 from arb.results.simulated_orders import read_simulated
 from arb.runtime import live_orders
+from arb.runtime.host import Host
 from arb.runtime.live_files import read_order_files
 from arb.runtime.private_log import read_private
 
@@ -301,6 +302,22 @@ def test_a_ban_is_obeyed_to_the_second(tmp_path: Path) -> None:
     assert after
     assert min(after) >= max(bans), "orders and cancellations on the socket wait, too"
     assert facts_of(run)["binance_spot"]["gate"]["the venue limits requests"] > 5
+
+
+@pytest.mark.parametrize("poll", ["wait", "busy"])
+def test_a_busy_session_looks_for_messages_without_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poll: str
+) -> None:
+    passes, call = Counter[str](), Host.poll
+
+    def counted(host: Host) -> None:
+        passes[poll] += 1
+        call(host)
+
+    monkeypatch.setattr(Host, "poll", counted)
+    run = session(tmp_path, config_of(tmp_path, SPOT, f"live.poll={poll}"), 2.0)
+    assert verify(run).differences == []
+    assert (passes[poll] > 1000) == (poll == "busy")
 
 
 def test_a_sandbox_that_shows_no_keys_is_refused(tmp_path: Path) -> None:

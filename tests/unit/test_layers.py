@@ -7,6 +7,8 @@ import-linter's contracts in pyproject.toml (`make lint`).
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,3 +121,12 @@ def test_strategies_import_numeric_libraries_and_hftbacktests_constants() -> Non
 )
 def test_an_impure_call_is_found(source: str, is_found: bool) -> None:
     assert bool(list(impure_calls(source))) is is_found
+
+
+def test_the_command_line_starts_without_what_only_runs_need() -> None:
+    heavy = ("numpy", "numba", "hftbacktest", "aiohttp", "ccxt", "sqlite3", "cryptography")
+    program = f"import sys, arb.cli; print(*(name for name in {heavy} if name in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
