@@ -315,7 +315,7 @@ def test_a_busy_session_looks_for_messages_without_pause(
         call(host)
 
     monkeypatch.setattr(Host, "poll", counted)
-    run = session(tmp_path, config_of(tmp_path, SPOT, f"live.poll={poll}"), 2.0)
+    run = session(tmp_path, config_of(tmp_path, SPOT, f'live.poll="{poll}"'), 2.0)
     assert verify(run).differences == []
     assert (passes[poll] > 1000) == (poll == "busy")
 
