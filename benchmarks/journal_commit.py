@@ -191,7 +191,7 @@ def fill(folder: Path, count: int) -> bool:
     begin = time.perf_counter()
     journal, run = opened(folder)
     with JournalReader(path, "sandbox") as reader:
-        found = len(reader.orders(open_only=True)), len(reader.positions()), len(reader.latest_executions())
+        found = len(reader.orders(open_only=True)), len(reader.positions())
         until = reader.known_until_ns()
         trades = len(reader.executions())
     start = time.perf_counter() - begin

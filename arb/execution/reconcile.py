@@ -130,11 +130,6 @@ class SymbolState:
         status = OrderStatus.EXPIRED.name.lower() if not executed else OrderStatus.CANCELED.name.lower()
         self.endings[key] = Ending(key, status, executed, "not known to the venue at the start")
 
-    @property
-    def forced_lots(self) -> int:
-        """How liquidations have changed the position. Signed."""
-        return sum(x.side * x.lots for x in self.others.values() if x.kind is not ExecutionKind.TRADE)
-
     def foreign_lots(self, since_ms: int = 0) -> int:
         """What others have traded since then. Signed."""
         trades = (x for x in self.others.values() if x.kind is ExecutionKind.TRADE and x.venue_ms >= since_ms)

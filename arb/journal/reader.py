@@ -315,14 +315,6 @@ class JournalReader:
             for ts, account, venue, symbol, lots, lot, price, text in rows
         ]
 
-    def latest_executions(self) -> dict[tuple[str, str], int]:
-        """The venue's time of the latest execution, ms, by venue and symbol."""
-        legs, found = self._legs(), dict[tuple[str, str], int]()
-        for run, leg, ms in self._rows("SELECT run, leg, max(venue_ms) FROM executions GROUP BY run, leg"):
-            _, venue, symbol = legs[run, leg].name
-            found[venue, symbol] = max(found.get((venue, symbol), 0), ms)
-        return found
-
     def reconciliations(self) -> dict[str, Reconciliation]:
         """The last comparison of each account."""
         rows = self._rows(

@@ -84,7 +84,8 @@ def test_liquidations_and_trades_of_others_are_told_apart() -> None:
     found = state()
     found.add(execution("l", 3, ExecutionKind.LIQUIDATION), "autoclose-1")
     found.add(execution("f", 5), "web_1")
-    assert (found.forced_lots, found.foreign_lots(), found.foreign_lots(7), found.found) == (3, 5, 0, {})
+    forced = [x.lots for x in found.others.values() if x.kind is not ExecutionKind.TRADE]
+    assert (forced, found.foreign_lots(), found.foreign_lots(7), found.found) == ([3], 5, 0, {})
 
 
 def test_a_position_must_be_that_of_the_journal_to_the_lot() -> None:

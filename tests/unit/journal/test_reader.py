@@ -52,7 +52,6 @@ def test_executions_have_prices_of_their_legs(tmp_path: Path) -> None:
             "bybit_spot", -1, Decimal("10.00"), Decimal("0.000007"),
         )  # fmt: skip
         assert (trade.fee, trade.fee_asset, trade.is_maker) == (Decimal("0.01"), "USDT", True)
-        assert reader.latest_executions() == {("bybit_spot", "BTCUSDT"): 3}
     journal.close()
 
 
