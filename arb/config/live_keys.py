@@ -20,7 +20,7 @@ class Live(Table, frozen=True, kw_only=True):
             ge=100,
             le=_MINUTE_MS,
         ),
-    ] = 2000
+    ] = 1000
     recv_window_ms: Annotated[
         int,
         key(
@@ -29,7 +29,7 @@ class Live(Table, frozen=True, kw_only=True):
             ge=100,
             le=_MINUTE_MS,
         ),
-    ] = 2000
+    ] = 1000
     price_band_bps: Annotated[
         float,
         key(
