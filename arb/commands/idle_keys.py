@@ -200,6 +200,10 @@ def _addresses(use: Use, given: Given) -> Reason | None:
     return _ON_LIVE_DATA(use, given)
 
 
+def _pairless(use: Use, _: Given) -> Reason | None:
+    return None if use.setup.strategy.legs == PAIRS else Reason("it is about strategies that take pairs")
+
+
 def _perpetual(use: Use, given: Given) -> Reason | None:
     venue = given.path[1]
     if all(leg.is_spot for leg in use.config.legs if leg.venue == venue):
@@ -263,6 +267,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "dry_run.disorder_ms": (_only_in(World.LIVE, World.SANDBOX),),
     "dry_run.hang_s": (_only_in(World.REPLAY, World.LIVE, World.SANDBOX, *_WITH_ORDERS),),
     "live": (_only_in(*_WITH_ORDERS),),
+    "supervisor": (_only_in(*_WITH_ORDERS),),
+    "supervisor.unhedged": (_only_in(*_WITH_ORDERS), _pairless),
+    "supervisor.unhedged_s": (_only_in(*_WITH_ORDERS), _pairless),
     "account": (_only_in(*_WITH_ORDERS),),
     "account.<venue>.margin_mode": (_only_in(*_WITH_ORDERS), _perpetual),
     "account.<venue>.leverage": (_only_in(*_WITH_ORDERS), _perpetual),

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
@@ -36,8 +36,10 @@ from arb.runtime.live_rows import LiveDriver
 from arb.runtime.process_guard import no_core_files, refuse_unresolved
 from arb.runtime.sandbox_venues import sandbox_urls
 from arb.runtime.strategy_task import StrategyTask
+from arb.runtime.supervision import Supervision, rules_of
 from arb.runtime.trade_protocols import signer_of
 from arb.runtime.warm import warm_session
+from arb.strategies.loader import PAIRS
 from connectors.orders.signing import Signer
 from connectors.units import MILLISECOND
 
@@ -167,14 +169,18 @@ class _Trading:
             self._journal = kept.journal
             ids = SessionIds(kept.journal.tag, kept.run, time.time_ns() // MILLISECOND)
             own = order_setup(config, legs, signers, ids, self._options)
-            halts = halts_of(kept.journal.path.parent, own.venues)
-            orders = LiveOrders(world, own, folder, gate, halts=halts, kept=kept, preflight=start)
+            shared = kept.journal.path.parent
+            halts = halts_of(shared, own.venues)
+            kept_by: dict[str, Any] = {"kept": kept, "preflight": start}
         else:
             own = order_setup(config, legs, signers, state.ids, self._options)
             shared = state_directory(config.live) / self._options.environment
             add_traded(gate, shared, self._options.environment, time.time_ns())
             halts = halts_of(shared, own.venues)
-            orders = LiveOrders(world, own, folder, gate, halts=halts, kept=state.kept)
+            kept_by = {"kept": state.kept}
+        rules = rules_of(config.supervisor, is_closing=state is not None)
+        supervision = Supervision(rules, legs, shared, has_pairs=setup.strategy.legs == PAIRS)
+        orders = LiveOrders(world, own, folder, gate, halts=halts, supervision=supervision, **kept_by)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

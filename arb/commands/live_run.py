@@ -46,6 +46,7 @@ from arb.runtime.session import Session
 from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.session_orders import SessionOrders
 from arb.runtime.session_watch import Facts, SessionWatch
+from arb.runtime.supervision import LOOK_S
 from arb.runtime.view import working_orders
 from arb.runtime.watchdog import Watchdog
 from connectors.feed.clock_offset import OffsetEstimator
@@ -225,6 +226,7 @@ class LiveRun:
             host.every(_VIEW_S, self._show)
             host.every(_KEEP_S, self._keeper.keep)
             host.every(_HALT_S, self._look_for_halt)
+            host.every(LOOK_S, self._orders.supervise)
             if self._is_polling:
                 host.poll()
             await host.wait(duration_s)
@@ -255,7 +257,7 @@ class LiveRun:
         return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
 
     def _look_for_halt(self) -> None:
-        """Ends the session if a person has halted it, once its positions are closed if that was asked for.
+        """Ends the session if it is halted, once its positions are closed if that was asked for.
 
         Not before the strategy's clock runs: a replay could not say when that was. Until then nothing is open.
         """
@@ -271,7 +273,7 @@ class LiveRun:
             return
         what = "positions are closed, then the session ends" if is_flattening else "the session ends"
         self._session.write("halt", f"arb halt{f' ({reason})' if reason else ''}: {what}")
-        self._session.halt(is_flattening=is_flattening)
+        self._session.halt(is_flattening=is_flattening, unbooked=self._orders.unbooked())
 
     def _show(self) -> None:
         """Logs what the strategy did and updates the display; logs once when the strategy received its first row."""

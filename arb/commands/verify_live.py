@@ -250,6 +250,7 @@ def _replayed(
         setup.arguments.bind(bot, recorder),
         until_ts=session.end_ts,
         halted=(int(halt_ts), int(is_flattening)),
+        unbooked=manifest["session"].get("unbooked", ()),
     )
     if task.is_alive:
         raise InputError("its strategy does not end when it is stopped: the session cannot be replayed")

@@ -102,6 +102,51 @@ class Live(Table, frozen=True, kw_only=True):
     ) = None
 
 
+SupervisorAnswer = Literal["off", "warn", "reduce", "halt", "flatten"]
+
+
+class Supervisor(Table, frozen=True, kw_only=True):
+    """What is watched in a session whose orders venues answer, whatever its strategy, and what follows.
+
+    warn: a line; reduce: nothing is opened while it lasts; halt: as `arb halt`; flatten: as `arb halt --flatten`.
+    """
+
+    forced: Annotated[
+        SupervisorAnswer, key("A venue has closed a position itself: a liquidation or auto-deleveraging.")
+    ] = "flatten"
+    position: Annotated[
+        SupervisorAnswer, key("A venue's position is not that of the session's executions.")
+    ] = "halt"
+    unhedged: Annotated[
+        SupervisorAnswer, key("The legs of a pair do not balance for longer than unhedged_s.")
+    ] = "flatten"
+    unhedged_s: Annotated[
+        float, key("Longest time for which the legs of a pair may not balance.", "s", gt=0, le=3600)
+    ] = 30.0
+    stale: Annotated[
+        SupervisorAnswer, key("A leg has no market data, or an account no stream, for longer than stale_s.")
+    ] = "reduce"
+    stale_s: Annotated[
+        float,
+        key("Longest time without data of a leg, or without a stream of an account.", "s", gt=0, le=3600),
+    ] = 30.0
+    doubt: Annotated[
+        SupervisorAnswer, key("The outcome of a request is not known for longer than doubt_s.")
+    ] = "warn"
+    doubt_s: Annotated[
+        float, key("Longest time for which the outcome of a request may not be known.", "s", gt=0, le=3600)
+    ] = 10.0
+    failures: Annotated[
+        SupervisorAnswer,
+        key("More than failures_pct of the last 50 orders were refused, of those of the last five minutes."),
+    ] = "reduce"
+    failures_pct: Annotated[
+        float, key("Largest share of refused orders, once there are 20.", "percent", gt=0, le=100)
+    ] = 5.0
+    memory: Annotated[SupervisorAnswer, key("The session uses more memory than memory_gb.")] = "warn"
+    memory_gb: Annotated[float, key("Largest memory of the session.", "GB", gt=0, le=1000)] = 4.0
+
+
 class Account(Table, frozen=True, kw_only=True):
     """What a session prepares, and expects, of its account at a venue."""
 

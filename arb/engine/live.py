@@ -257,6 +257,7 @@ class LiveBot(Bot):
         self.world = world
         #: See `halt`.
         self.is_halted = self.is_flattening = False
+        self.unbooked: Sequence[float] = ()
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
         """Restricts the books of all legs to these prices; before the first row."""
@@ -290,9 +291,10 @@ class LiveBot(Bot):
         self._table[STOPPED] = 1
         self.world.record["is_stopping"] = 1
 
-    def halt(self, *, is_flattening: bool) -> None:
-        """A person has halted the session: as `stop`, after which the positions are closed with `is_flattening`."""
-        self.is_halted, self.is_flattening = True, is_flattening
+    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> None:
+        """The session is halted: as `stop`, after which the positions are closed with `is_flattening`. unbooked: by
+        leg, what the venue holds beyond the bot's position; empty: nothing."""
+        self.is_halted, self.is_flattening, self.unbooked = True, is_flattening, unbooked
         self.stop()
 
     def resume(self) -> None:

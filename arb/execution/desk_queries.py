@@ -8,11 +8,13 @@ from arb.execution.desk_wires import FUNDINGS_MAX, Asked, DeskWires, Stage
 from arb.execution.doubt import Doubt, DoubtCause, Inquiry, Judgement
 from arb.execution.order_records import Broken, Effect, LookUp, Noted, Owed, Phase
 from arb.execution.order_state import OrderState
+from arb.execution.position_watch import TIMES
 from connectors.orders.model import (
     AccountView,
     Act,
     Decoded,
     Execution,
+    ExecutionKind,
     Funding,
     Notice,
     OrderRequest,
@@ -23,6 +25,8 @@ from connectors.units import MILLISECOND, SECOND
 
 #: How long before the last event executions are queried from, ms.
 BEFORE_MS = 5_000
+#: After an execution that is not the session's, positions are compared so often, and so long apart.
+_HURRIED, _HURRIED_NS = TIMES + 1, SECOND // 4
 #: Orders of unknown executions that are looked up in a round.
 ORPHANS_ASKED = 5
 
@@ -138,8 +142,9 @@ class DeskQueries(DeskWires):
     def _compared(self, now: int) -> None:
         """All questions of a comparison are answered."""
         self._comparison = None
-        if self.positions.is_in_doubt:
-            self._compare_ns = now + SECOND
+        if self._hurried or self.positions.is_in_doubt:
+            self._compare_ns = now + (_HURRIED_NS if self._hurried else SECOND)
+            self._hurried = max(0, self._hurried - 1)
             return
         self.is_compared = True
         self._compare_ns = now + self._times.reconcile_ns
@@ -285,9 +290,22 @@ class DeskQueries(DeskWires):
 
     def _execution(self, x: Execution, now: int) -> None:
         state = self.orders.by_ids(x.client_id, x.venue_order_id)
+        if state is None and (x.client_id or x.kind is not ExecutionKind.TRADE):
+            self._of_others(x, now)
         effects = self.orders.execution(x, now)
         if effects or self.inquiries.has_any:
             self._apply(state, effects, now)
+
+    def _of_others(self, x: Execution, now: int) -> None:
+        """An execution that no order of the session has: the position is compared at once."""
+        leg = self._leg_of.get(x.symbol)
+        if leg is None or self.instruments[leg].is_spot or not self._times.reconcile_ns:
+            return
+        if x.kind is not ExecutionKind.TRADE:
+            self.forced[leg] = x.kind
+        if self._stage is Stage.UP:
+            self._compare_ns = min(self._compare_ns, now)
+        self._hurried = _HURRIED
 
     def _funding(self, payment: Funding, now: int) -> None:
         """A funding payment, once: two streams may report it."""

@@ -24,6 +24,7 @@ from arb.execution.position_watch import PositionWatch
 from connectors.orders.limits import LimitUse
 from connectors.orders.model import (
     Act,
+    ExecutionKind,
     Instrument,
     OrderRequest,
     WireRequest,
@@ -144,7 +145,11 @@ class DeskWires(ABC):
         #: Of the comparison in progress, and when the next one is due.
         self._comparison: Questions | None = None
         self._compare_ns = NEVER
+        #: Further comparisons in a row, soon after each other.
+        self._hurried = 0
         self.positions = PositionWatch(opening)
+        #: By leg, the last execution by which the venue itself closed a position.
+        self.forced: dict[int, ExecutionKind] = {}
         #: Whether the account was compared since the start.
         self.is_compared = times.reconcile_ns == 0
         self._asked: OrderedDict[str, Asked] = OrderedDict()

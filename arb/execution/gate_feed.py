@@ -7,6 +7,7 @@ and in its log.
 from __future__ import annotations
 
 import ctypes
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from arb.risk.refusals import Part
 from connectors.orders.limits import LimitKind, LimitUse
 from connectors.orders.model import Act
 
+#: Orders, and refusals, whose times are kept.
+ORDERS_KEPT = 50
 _BEST_BID, _BEST_ASK = ((BOOK.names or ()).index(name) for name in ("best_bid", "best_ask"))
 _FINALS = frozenset((CANCELED, EXPIRED, FILLED))
 
@@ -49,6 +52,9 @@ class GateFeed:
             (ctypes.c_int64 * len(BOOK.names or ())).from_address(int(address)) for address in addresses
         ]
         self._views = dict.fromkeys(desks, 0)
+        #: When the latest orders were sent, and when venues refused orders.
+        self.placed: deque[int] = deque(maxlen=ORDERS_KEPT)
+        self.refused: deque[int] = deque(maxlen=ORDERS_KEPT)
         #: Since the process was stopped: the number of catch-ups before, by venue.
         self._catch_ups: dict[str, int] = {}
 
@@ -99,7 +105,11 @@ class GateFeed:
                     ask if ask != NO_ASK else 0,
                 )
             )
-        return gate.decide(step, now)
+        reasons = gate.decide(step, now)
+        self.placed.extend(
+            now for row, why in zip(rows, reasons, strict=True) if row.act is Act.PLACE and not why
+        )
+        return reasons
 
     def withdraw(self, lost: Sequence[int], now: int) -> list[int]:
         """See `Gate.withdraw`."""
@@ -111,6 +121,8 @@ class GateFeed:
         for refusal in outputs.refusals:
             if refusal.is_closed:
                 gate.close_symbol(refusal.leg, now)
+            if refusal.act is Act.PLACE:
+                self.refused.append(now)
             order = gate.exposure.states[refusal.leg].orders.get(refusal.order_id)
             if refusal.act is Act.CANCEL:
                 gate.closed.refused(refusal.leg, Part.CANCEL, refusal.kind, now)

@@ -30,6 +30,14 @@ class PositionWatch:
         """The position of a leg by its executions."""
         return self._lots.get(leg, 0)
 
+    def difference(self, leg: int) -> int:
+        """What the venue's position has beyond that by executions, in lots; 0 unless it differs."""
+        return self._found[leg][0] if leg in self.differs else 0
+
+    def at_venue(self, leg: int) -> int:
+        """The position of a leg that the venue has said; that by executions unless it differs."""
+        return self.lots(leg) + self.difference(leg)
+
     @property
     def is_in_doubt(self) -> bool:
         """Whether a difference was found that does not count yet."""

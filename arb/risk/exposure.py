@@ -57,11 +57,22 @@ class OpenOrder:
 class _LegState:
     """Sums of a leg: its position, and what its open orders may buy and sell. Values are lots times ticks."""
 
-    __slots__ = ("buy_lots", "buy_value", "orders", "position", "price_tick", "sell_lots", "sell_value")
+    __slots__ = (
+        "base_fees",
+        "buy_lots",
+        "buy_value",
+        "orders",
+        "position",
+        "price_tick",
+        "sell_lots",
+        "sell_value",
+    )
 
     def __init__(self) -> None:
         self.position = 0
         self.buy_lots = self.buy_value = self.sell_lots = self.sell_value = 0
+        #: Base that fees have taken from the position, of spot.
+        self.base_fees = 0.0
         #: The last known price, 0: none.
         self.price_tick = 0
         self.orders: dict[int, OpenOrder] = {}
@@ -184,6 +195,8 @@ class Exposure:
         value = lots * tick * unit
         self._traded += value
         self._executed_ns[leg.wallet] = now_ns
+        if leg.is_spot:
+            self.states[leg_no].base_fees += fees.get(leg.base, 0.0)
         balances = self.balances.get(leg.wallet)
         if balances is None:
             return
@@ -226,6 +239,22 @@ class Exposure:
             state = self.states[no]
             qty += (state.buy_lots if side > 0 else state.sell_lots) * self._sizes[no]
         return qty <= abs(imbalance) * (1.0 + 1e-9)
+
+    def imbalance(self, legs: Sequence[int]) -> float:
+        """Base that these legs hold together; 0 for less than an order can trade."""
+        surplus = least = 0.0
+        for no in legs:
+            state = self.states[no]
+            surplus += state.position * self._sizes[no] - state.base_fees
+            # Fees are parts of lots, and an order has at least a few.
+            least = max(least, self.legs[no].lots_min * self._sizes[no], self._least(no))
+        return surplus if abs(surplus) >= least * (1.0 - 1e-9) else 0.0
+
+    def _least(self, no: int) -> float:
+        """Base of the smallest order by value at the last known price."""
+        leg, state = self.legs[no], self.states[no]
+        value = state.price_tick * self.units[no]
+        return leg.notional_min / value * self._sizes[no] if value > 0.0 else 0.0
 
     def free(self, wallet: Hashable, asset: str) -> float:
         """What open orders, and positions with their margin, leave of a balance; NaN if the wallet is not known."""

@@ -91,6 +91,8 @@ class Gate:
         self.venues = {venue: VenueState() for venue in venues}
         #: Why nothing may be opened anywhere; "": it may.
         self.halted = ""
+        #: Why the supervisor lets nothing be opened; "": it does.
+        self.supervised = ""
         #: Until when it is assumed that the venue does not trade a leg's symbol.
         self._untraded: dict[int, int] = {}
         self._band = limits.price_band_bps / 10_000.0
@@ -268,6 +270,8 @@ class Gate:
             venue = self.venues[leg.venue]
             if self.halted or venue.halted:
                 return f"halted: {self.halted or venue.halted}"
+            if self.supervised:
+                return self.supervised
             if not venue.is_synced:
                 return "not up"
             if venue.doubts:

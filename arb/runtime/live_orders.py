@@ -34,10 +34,12 @@ from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
 from arb.runtime.order_lines import OrderLines, Sockets
 from arb.runtime.order_records import OrderLog, line_counts
 from arb.runtime.orders_end import OrdersEnd, order_count
+from arb.runtime.orders_start import until_up
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.session_halts import SessionHalts
 from arb.runtime.session_orders import Preflight
+from arb.runtime.supervision import Supervision
 from arb.runtime.trade_protocols import banned_with, protocols_of, uses_of
 from connectors.net.sockets import AsyncioTimers, transport_of
 from connectors.net.trade_rest import HttpTradeRest
@@ -51,11 +53,7 @@ from connectors.units import MILLISECOND, SECOND
 #: A connection that receives nothing for this long is pinged, and closed without an answer for as long again: events of
 #: an account may be rare, and silence is not a sign of life.
 _PING_S = 5.0
-#: How long the connections may take to be up at the start.
-_OPEN_S = 30.0
-#: How long the session waits for a connection for orders when everything else is up.
-_SOCKET_S = 5.0
-#: How often it is looked whether all is up, or done.
+#: How often it is looked whether all is done.
 _LOOK_S = 0.02
 
 
@@ -110,9 +108,11 @@ class LiveOrders:
         halts: SessionHalts | None = None,
         kept: KeptRun | None = None,
         preflight: Preflight | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
         """folder: of the session. gate: None: everything is sent. halts: see `GateFeed`. kept: its run in the journal,
         which is closed at the end. preflight: before anything is connected. Attaches the gateway to the world's port.
+        supervision: needs a gate.
 
         Raises InputError."""
         self._world = world
@@ -120,6 +120,7 @@ class LiveOrders:
         self._folder = folder
         self._preflight = preflight
         self._halts = halts
+        self._supervision = supervision
         self._log = OrderLog()
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
@@ -197,51 +198,7 @@ class LiveOrders:
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
         for lines in self._lines.values():
             lines.start()
-        await host.until_over(self._up(session))
-
-    async def _up(self, session: Session) -> None:
-        """Returns when all venues are up. Raises InputError after a while, and for an account in hedge mode."""
-        deadline = time.monotonic() + _OPEN_S
-        desks = self.gateway.desks
-        while away := [venue for venue, desk in desks.items() if not (desk.is_up and desk.is_compared)]:
-            if self.gateway.fault is not None:
-                raise self.gateway.fault
-            if time.monotonic() > deadline:
-                why = (f"{venue} ({self._lines[venue].reason or 'no answer'})" for venue in away)
-                raise InputError(f"no order connection within {_OPEN_S:g} s: {', '.join(why)}")
-            await asyncio.sleep(_LOOK_S)
-        for venue, desk in self.gateway.desks.items():
-            if desk.facts.mode == "hedge":
-                raise InputError(
-                    f"{venue}: the account is in hedge mode, and orders are made for one-way mode: switch it, or "
-                    "choose another account"
-                )
-            if differs := ", ".join(desk.differences):
-                raise InputError(
-                    f"{venue}: the account's position is not the session's ({differs}): close it, take it over with "
-                    "--adopt, or choose another account"
-                )
-        await self._sockets_up(session)
-
-    async def _sockets_up(self, session: Session) -> None:
-        """Returns when all venues have a socket for orders; after a while also without, as orders can go by REST."""
-        deadline = time.monotonic() + _SOCKET_S
-        desks = {
-            venue: desk for venue, desk in self.gateway.desks.items() if self._lines[venue].takes_sockets
-        }
-        for venue in self.gateway.desks.keys() - desks.keys():
-            session.write("start", f"{venue}: there is no socket for orders: they go by REST")
-        while away := [venue for venue, desk in desks.items() if not desk.has_socket]:
-            if self.gateway.fault is not None:
-                raise self.gateway.fault
-            if time.monotonic() > deadline:
-                for venue in away:
-                    why = self._lines[venue].reason or "no answer"
-                    session.write(
-                        "warning", f"{venue}: no socket for orders ({why}): they go by REST until it is up"
-                    )
-                return
-            await asyncio.sleep(_LOOK_S)
+        await host.until_over(until_up(self.gateway, self._lines, session))
 
     async def close(self) -> None:
         """See `SessionOrders`: cancels what is open, waits for doubts, and queries the account once more."""
@@ -333,6 +290,20 @@ class LiveOrders:
             return None
         reasons = [one.reason for one in flags if one.reason]
         return "; ".join(reasons), any(one.is_flattening for one in flags)
+
+    def unbooked(self) -> list[float]:
+        """See `SessionOrders`."""
+        desks = self.gateway.desks
+        lots = [desks[leg.venue].positions.difference(no) for no, leg in enumerate(self._setup.legs)]
+        sizes = [leg.lot_size for leg in self._setup.legs]
+        return [own * size for own, size in zip(lots, sizes, strict=True)] if any(lots) else []
+
+    def supervise(self) -> None:
+        """See `SessionOrders`."""
+        feed = self.gateway.gate
+        if self._supervision is not None and self._session is not None and feed is not None:
+            noted = partial(self._journal.flagged, now=self._now())
+            self._supervision.look(self.gateway.desks, feed, self._session, noted)
 
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""

@@ -133,11 +133,12 @@ class LiveDriver:
         """Whether the strategy's clock runs: it has received a row."""
         return self.is_ready and bool(self.bot.world.record["is_started"][0])
 
-    def halt(self, *, is_flattening: bool) -> int:
-        """Halts the strategy, and closes its positions if `is_flattening`. Returns the time that it has reached."""
+    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> int:
+        """Halts the strategy, and closes its positions if `is_flattening`. Returns the time that it has reached.
+        unbooked: see `LiveBot.halt`."""
         self.bot.world.reach(self._local_ts)
         if self.is_ready:
-            self.task.halt(is_flattening=is_flattening)
+            self.task.halt(is_flattening=is_flattening, unbooked=unbooked)
         return self._local_ts
 
     def stop(self) -> bool:

@@ -64,6 +64,9 @@ class NoOrderJournal:
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
         """See `OrderJournal`."""
 
+    def flagged(self, event: str, text: str, now: int) -> None:
+        """See `OrderJournal`."""
+
     def write(self) -> None:
         """See `OrderJournal`."""
 
@@ -145,6 +148,10 @@ class OrderJournal(NoOrderJournal):
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
         """An event of a venue's desk: doubts, streams that are away."""
         self._journal.note(Flagged(self._run, now, self._accounts.get(venue, ""), event, text))
+
+    def flagged(self, event: str, text: str, now: int) -> None:
+        """Something about the whole session."""
+        self._journal.note(Flagged(self._run, now, "", event, text))
 
     def write(self) -> None:
         """Commits what was noted; if that fails, the next call tries again."""

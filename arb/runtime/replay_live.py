@@ -72,18 +72,20 @@ def replay_live(
     *,
     until_ts: int,
     halted: tuple[int, int] = (0, 0),
+    unbooked: Sequence[float] = (),
 ) -> StrategyTask:
     """Runs a compiled strategy over the rows of every leg, stops it where the session stopped it, and applies the
     answers that arrived after that. Returns the finished task; see `arb.runtime.replay.replay`.
 
-    bot: over the world of `answers`, with the session's start time. halted: see `Snapshot`.
+    bot: over the world of `answers`, with the session's start time. halted, unbooked: see `Snapshot`.
     """
     task = StrategyTask(bot, strategy, arguments)
     streams = bot.world.streams
     readers = [Reader(arrays, {LOCAL_EVENT: streams[leg]}) for leg, arrays in enumerate(legs)]
     halt_ts, is_flattening = halted
     if halt_ts:
-        drive(bot, task, readers, halt_ts, stop=lambda: task.halt(is_flattening=bool(is_flattening)))
+        options: Any = {"is_flattening": bool(is_flattening), "unbooked": unbooked}
+        drive(bot, task, readers, halt_ts, stop=lambda: task.halt(**options))
     if task.is_alive:
         drive(bot, task, readers, until_ts)
     if answers.fault is not None:

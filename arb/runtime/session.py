@@ -130,6 +130,8 @@ class Session:
         self.is_over = False
         #: When the session was halted on the strategy's clock, and whether its positions were closed; (0, 0): never.
         self.halted = (0, 0)
+        #: What venues held then beyond the bot's positions, by leg; see `LiveBot.halt`.
+        self.unbooked: list[float] = []
         #: When the strategy received its first row of the market, on the machine's monotonic clock.
         self.first_row_ns = 0
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
@@ -242,6 +244,11 @@ class Session:
             self._count_event(event.kind.value)
 
     @property
+    def last_rows_ns(self) -> list[int]:
+        """When the latest row of the market of each leg arrived, on the run's clock; 0: none has."""
+        return [state.last_ts for state in self._states]
+
+    @property
     def legs_without_data(self) -> list[str]:
         """Legs that have received no row of the market, each with the reason if known."""
         return [
@@ -275,11 +282,14 @@ class Session:
         self.is_over = True
         return self._entered(self._driver.stop)
 
-    def halt(self, *, is_flattening: bool) -> None:
-        """A person has halted the session: the strategy is stopped, and its positions are closed before the end."""
+    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> None:
+        """The session is halted: the strategy is stopped, and its positions are closed before the end. unbooked: see
+        `LiveBot.halt`."""
+        self.unbooked = list(unbooked)
 
         def halt() -> bool:
-            self.halted = self._driver.halt(is_flattening=is_flattening), int(is_flattening)
+            halt_ts = self._driver.halt(is_flattening=is_flattening, unbooked=self.unbooked)
+            self.halted = halt_ts, int(is_flattening)
             return self._driver.task.is_alive
 
         if not self._entered(halt) or not is_flattening:
@@ -304,6 +314,7 @@ class Session:
         return Snapshot(
             end_ts=self._reached_ts,
             halted=self.halted,
+            unbooked=self.unbooked,
             legs=[state.snapshot(lag) for state, (_, lag) in pairs],
             marks=b"".join(state.marks.since(mark).tobytes() for state, (mark, _) in pairs),
             losses=losses_of([state.marks for state in states]).tobytes(),

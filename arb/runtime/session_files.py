@@ -109,6 +109,7 @@ def session_manifest(folder: Path, legs: Sequence[Leg], record: SessionRecord) -
                 for name, (messages, lead_ns) in sorted(session.wrong_stamps.items())
             },
             **({"halted": list(session.halted)} if session.halted[0] else {}),
+            **({"unbooked": session.unbooked} if session.unbooked else {}),
             **({} if record.orders is None else {"orders": dict(record.orders.counts)}),
         },
     }

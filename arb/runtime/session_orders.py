@@ -37,7 +37,13 @@ class SessionOrders(Protocol):
         """What is written beside a dry-run's files; None: nothing."""
 
     def halted(self) -> tuple[str, bool] | None:
-        """Why a person has halted the session, and whether its positions are to be closed; None: nobody has."""
+        """Why the session is halted, and whether its positions are to be closed; None: it is not."""
+
+    def unbooked(self) -> list[float]:
+        """By leg, what venues hold beyond the positions of the session's executions; empty: nothing."""
+
+    def supervise(self) -> None:
+        """Looks at everything that is watched beside the strategy; called every `supervision.LOOK_S`."""
 
     def left_text(self, working: int) -> str:
         """What happened to orders that were still working at the end."""
@@ -79,6 +85,12 @@ class NoOrders:
 
     def halted(self) -> tuple[str, bool] | None:
         return None
+
+    def unbooked(self) -> list[float]:
+        return []
+
+    def supervise(self) -> None:
+        """Nothing is watched."""
 
     def left_text(self, working: int) -> str:
         return f"{working} working orders were pulled"

@@ -46,6 +46,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     wrong_stamps: dict[str, tuple[int, int]] = {}
     #: When a person halted the session, and whether its positions were closed then; (0, 0): never.
     halted: tuple[int, int] = (0, 0)
+    #: What venues held then beyond the bot's positions, by leg; empty: nothing.
+    unbooked: list[float] = []
 
     @property
     def sums(self) -> Any:

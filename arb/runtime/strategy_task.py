@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -81,9 +81,9 @@ class StrategyTask:
             self._switch(_STOP if self.switches else _GO_ON)
         return self._greenlet.dead or self.is_held
 
-    def halt(self, *, is_flattening: bool) -> bool:
-        """Stops the strategy for a person's halt (`LiveBot.halt`). False while its positions are being closed."""
-        self._bot.halt(is_flattening=is_flattening)
+    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> bool:
+        """Stops the strategy for a halt (`LiveBot.halt`). False while its positions are being closed."""
+        self._bot.halt(is_flattening=is_flattening, unbooked=unbooked)
         if not self._greenlet.dead and not self.is_held:
             self._switch(_STOP if self.switches else _GO_ON)
         return self._greenlet.dead or self.is_held

@@ -49,6 +49,8 @@ TRADED_LEG = np.dtype(
         ("min_qty", "f8"),
         ("min_notional", "f8"),
         ("contract_size", "f8"),
+        # What the venue holds beyond the bot's position, which no order of the bot made.
+        ("unbooked", "f8"),
         # The touch of the last order, and the quantity that own orders have taken from it.
         ("px", "f8"),
         ("shown_qty", "f8"),
@@ -67,6 +69,8 @@ class HaltedBot(Protocol):
 
     is_halted: bool
     is_flattening: bool
+    #: By leg; empty: none.
+    unbooked: Sequence[float]
 
     def resume(self) -> None:
         """Makes it send orders again, after it was stopped."""
@@ -127,6 +131,8 @@ def halting(strategy: Callable[..., Any], bot: HaltedBot, host: HostOrders) -> C
         if not bot.is_halted:
             return value
         if bot.is_flattening:
+            if bot.unbooked:
+                arguments[2]["unbooked"] = bot.unbooked
             bot.resume()
             flatten(*arguments)
         return int(Outcome.HALTED)
@@ -165,7 +171,8 @@ def close(bot, recorder, legs, band, qty_max, notional_max):
     for _ in range(WAITS_MAX):
         is_known = True
         for asset_no in range(len(legs)):
-            is_known &= bot.position(asset_no) == 0.0 or _touch(bot, asset_no) > 0.0
+            leg = legs[asset_no]
+            is_known &= _held(bot, asset_no, leg) == 0.0 or _touch(bot, asset_no, leg) > 0.0
         if is_known:
             break
         code = bot.elapse(STEP_NS)
@@ -177,7 +184,7 @@ def close(bot, recorder, legs, band, qty_max, notional_max):
     for asset_no in range(len(legs)):
         if not _is_flat(bot, asset_no, legs[asset_no]):
             is_closed = False
-            position = bot.position(asset_no)
+            position = _held(bot, asset_no, legs[asset_no])
             recorder.decide(bot.current_timestamp, _HALTED, 0, asset_no, np.uint64(0), position)
     return is_closed
 
@@ -205,7 +212,7 @@ def flatten(bot, recorder, legs, band, qty_max, notional_max):
                 recorder,
                 asset_no,
                 leg,
-                -bot.position(asset_no),
+                -_held(bot, asset_no, leg),
                 _FLATTEN,
                 next_id,
                 band,
@@ -255,17 +262,23 @@ def _is_over(bot, asset_no, leg):
 
 
 @bot_compiled
-def _touch(bot, asset_no):
+def _held(bot, asset_no, leg):
+    """A leg's position at its venue."""
+    return bot.position(asset_no) + leg.unbooked
+
+
+@bot_compiled
+def _touch(bot, asset_no, leg):
     """The touch at which a leg's position can be closed; not above 0 while it is unknown."""
     depth = bot.depth(asset_no)
-    return depth.best_bid if bot.position(asset_no) > 0.0 else depth.best_ask
+    return depth.best_bid if _held(bot, asset_no, leg) > 0.0 else depth.best_ask
 
 
 @bot_compiled
 def _is_flat(bot, asset_no, leg):
     """Whether a leg is flat except for a remainder too small to trade."""
-    touch = _touch(bot, asset_no)
-    qty = floor_to_lot(abs(bot.position(asset_no)), leg.lot_size)
+    touch = _touch(bot, asset_no, leg)
+    qty = floor_to_lot(abs(_held(bot, asset_no, leg)), leg.lot_size)
     if not touch > 0.0:
         return not qty >= leg.min_qty or qty == 0.0
     return not is_large_enough(leg, qty, touch)

@@ -23,7 +23,7 @@ from support.paths import GUARD, ROOT
 from arb.commands import account_doctor, live
 from arb.errors import ExitCode
 from arb.execution.venue_desk import VenueDesk
-from arb.runtime import live_orders
+from arb.runtime import orders_start
 
 pytestmark = pytest.mark.slow
 
@@ -275,7 +275,7 @@ def test_a_fault_of_ours_shows_no_key(
 ) -> None:
     """Its text has every attribute of every object around an order, as the worst of error texts would."""
     monkeypatch.setattr(live, "no_core_files", lambda: None)
-    monkeypatch.setattr(live_orders, "_OPEN_S", 240.0)
+    monkeypatch.setattr(orders_start, "_OPEN_S", 240.0)
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
 

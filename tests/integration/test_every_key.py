@@ -271,6 +271,13 @@ ELSEWHERE = {
     "live.max_notional": "unit/config/test_live_keys.py",
     "live.max_daily_notional": "unit/config/test_live_keys.py",
     "live.state_directory": "unit/config/test_live_keys.py",
+    **{
+        f"supervisor.{key}": "unit/runtime/test_supervision.py"
+        for key in (
+            *("forced", "position", "unhedged", "unhedged_s", "stale", "stale_s", "doubt", "doubt_s"),
+            *("failures", "failures_pct", "memory", "memory_gb"),
+        )
+    },
     "account.<venue>.margin_mode": "unit/config/test_live_keys.py",
     "account.<venue>.leverage": "unit/config/test_live_keys.py",
     "account.<venue>.fee_asset": "unit/config/test_live_keys.py",

@@ -27,7 +27,7 @@ from arb.commands.serve import sandbox_of
 from arb.commands.verify import verify
 from arb.config import write_templates
 from arb.errors import ExitCode
-from arb.runtime import live_orders
+from arb.runtime import orders_start
 from arb.runtime.live_files import read_order_files
 from connectors.units import SECOND
 
@@ -104,7 +104,7 @@ class Traded:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a sandbox beside the session shakes hands late."""
-    monkeypatch.setattr(live_orders, "_OPEN_S", 240.0)
+    monkeypatch.setattr(orders_start, "_OPEN_S", 240.0)
 
 
 @pytest.fixture(scope="module")

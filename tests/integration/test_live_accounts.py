@@ -15,7 +15,7 @@ from support.live_sandbox import demo_settings
 from arb.commands import live
 from arb.commands.verify import verify
 from arb.errors import ExitCode
-from arb.runtime import live_orders
+from arb.runtime import orders_start
 from arb.runtime.live_files import read_order_files
 from arb.runtime.private_log import read_private
 
@@ -39,7 +39,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(live_orders, "_OPEN_S", 240.0)
+    monkeypatch.setattr(orders_start, "_OPEN_S", 240.0)
     # It is for good, and of the whole process.
     monkeypatch.setattr(live, "no_core_files", lambda: None)
 
@@ -111,7 +111,7 @@ def test_wrong_keys_end_it_in_one_line_without_an_order(
     tmp_path: Path, sandbox: KeyedSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BYBIT_SECRET_KEY", "canary3AnotherSecret5Tz8Wp3")
-    monkeypatch.setattr(live_orders, "_OPEN_S", 5.0)
+    monkeypatch.setattr(orders_start, "_OPEN_S", 5.0)
     main = sandbox.write_config(tmp_path / "config")
     done = arb("live", "--testnet", *words(tmp_path, main, PAIRS["spot"]), code=ExitCode.USER_INPUT)
     (line,) = (line for line in done.output.splitlines() if line.startswith("error: "))

@@ -32,7 +32,7 @@ from arb.commands.verify import Verdict, verify
 from arb.config import Config, load, write_templates
 from arb.errors import ExitCode, InputError, InvariantError
 from arb.results.simulated_orders import read_simulated
-from arb.runtime import live_orders
+from arb.runtime import orders_start
 from arb.runtime.host import Host
 from arb.runtime.live_files import read_order_files
 from arb.runtime.private_log import read_private
@@ -69,7 +69,7 @@ def facts_of(run: Path) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a sandbox beside the session shakes hands late."""
-    monkeypatch.setattr(live_orders, "_OPEN_S", 240.0)
+    monkeypatch.setattr(orders_start, "_OPEN_S", 240.0)
 
 
 def live_process(

@@ -31,7 +31,7 @@ from arb.config.environment import EnvironmentName, LiveOptions, environment_of
 from arb.engine.live import LiveWorld
 from arb.errors import InputError
 from arb.execution.ids import SessionIds
-from arb.runtime import live_orders
+from arb.runtime import orders_start
 from arb.runtime.feed_watch import FeedWatch
 from arb.runtime.host import Host
 from arb.runtime.live_orders import LiveOrders
@@ -81,7 +81,7 @@ def own_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_client_of_a_session_asks_for_its_environment_s_hosts(
     tmp_path: Path, asked: list[str], name: EnvironmentName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_orders, "_OPEN_S", 2.0)
+    monkeypatch.setattr(orders_start, "_OPEN_S", 2.0)
     write_templates(tmp_path / "config")
     config = load(tmp_path / "config" / "arbitrage.toml", LIMITS, [f"{venue}:BTCUSDT" for venue in VENUES])
     environment = environment_of(name, config.venues)

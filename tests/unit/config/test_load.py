@@ -195,6 +195,7 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
             "backtest",
             "dry_run",
             "live",
+            "supervisor",
             "account",
             "archive",
             "venues",

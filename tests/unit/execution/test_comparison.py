@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from support.one_desk import CLIENT, Desk
 
 from arb.execution.position_watch import TIMES, PositionWatch
-from connectors.orders.model import Act, Execution, OrderStatus
+from connectors.orders.model import Act, Execution, ExecutionKind, OrderStatus
 from connectors.trade.interfaces import LineEvent
 from connectors.units import SECOND
 
@@ -65,6 +66,29 @@ def test_a_position_that_stays_different_is_reported_once_and_then_when_it_agree
     desk.answer_queries()
     assert differences(desk)[1:] == [("position agrees", "BTCUSDT: 5 lots at the venue, 5 by executions")]
     assert not desk.desk.positions.differs
+
+
+@pytest.mark.parametrize("kind", [ExecutionKind.LIQUIDATION, ExecutionKind.ADL, ExecutionKind.TRADE])
+def test_an_execution_of_no_order_of_the_session_is_looked_into_within_two_seconds(
+    kind: ExecutionKind,
+) -> None:
+    desk = desk_of(opening=5)
+    desk.pass_time(SECOND)
+    client = "autoclose-1" if kind is ExecutionKind.LIQUIDATION else "somebody"
+    desk.position = Decimal(0)
+    desk.frame(
+        Execution("BTCUSDT", client, "v9", "z", -1, 100, 5, False, Decimal(0), "", desk.venue_ms, kind)
+    )
+    passed = 0
+    while not desk.desk.positions.differs and passed < 2 * SECOND:
+        desk.pass_time(SECOND // 20)
+        passed += SECOND // 20
+        if desk.acts:
+            desk.answer_queries()
+    assert differences(desk) == [("position differs", "BTCUSDT: 0 lots at the venue, 5 by executions")]
+    assert desk.desk.positions.difference(0) == -5
+    assert passed <= SECOND
+    assert desk.desk.forced == ({} if kind is ExecutionKind.TRADE else {0: kind})
 
 
 def test_an_execution_that_is_late_is_no_difference() -> None:

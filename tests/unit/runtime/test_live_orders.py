@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arb.errors import InputError
-from arb.runtime import live_orders
+from arb.runtime import orders_start
 from arb.runtime.live_orders import LiveOrders
 
 
@@ -47,23 +47,27 @@ def orders_of(**desks: Desk) -> Any:
     return orders
 
 
+def up(orders: Any, session: Any) -> None:
+    asyncio.run(orders_start.until_up(orders.gateway, orders._lines, session))
+
+
 def test_the_first_order_of_a_session_finds_its_socket_up() -> None:
     desk, session = Desk(looks=3), Session()
-    asyncio.run(orders_of(binance_spot=desk)._up(session))
+    up(orders_of(binance_spot=desk), session)
     assert (desk.looks, session.lines) == (-1, [])
 
 
 def test_without_a_socket_orders_go_by_rest_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_orders, "_SOCKET_S", 0.0)
+    monkeypatch.setattr(orders_start, "_SOCKET_S", 0.0)
     session = Session()
-    asyncio.run(orders_of(binance_spot=Desk(looks=1 << 40), bybit_spot=Desk(looks=0))._up(session))
+    up(orders_of(binance_spot=Desk(looks=1 << 40), bybit_spot=Desk(looks=0)), session)
     text = "binance_spot: no socket for orders (refused): they go by REST until it is up"
     assert session.lines == [("warning", text)]
 
 
 def test_an_account_in_hedge_mode_is_refused() -> None:
     with pytest.raises(InputError, match=r"^binance_usdm: the account is in hedge mode, .*: switch it"):
-        asyncio.run(orders_of(binance_usdm=Desk(0, "hedge"), bybit_spot=Desk(0))._up(Session()))
+        up(orders_of(binance_usdm=Desk(0, "hedge"), bybit_spot=Desk(0)), Session())
 
 
 @pytest.mark.parametrize(

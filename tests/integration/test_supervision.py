@@ -1,0 +1,110 @@
+"""The supervisor of a session on a running sandbox: what venues and others do to its account, and what follows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.test_account_halt import HOLDING
+from integration.test_live_command import Served, config_of
+from support.paths import strategy_file
+
+from arb.commands.live import run_live_orders
+from arb.commands.sandbox_choice import SandboxChoice
+from arb.commands.verify import verify
+from arb.config import Config
+from arb.errors import ExitCode, InputError
+from arb.journal.halts import Halts
+from arb.journal.reader import JournalReader
+from arb.runtime import orders_start
+
+pytestmark = pytest.mark.slow
+
+PERPETUAL = ("binance_usdm", "bybit_linear")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a sandbox beside the session shakes hands late."""
+    monkeypatch.setattr(orders_start, "_OPEN_S", 240.0)
+
+
+def configured(folder: Path, *settings: str) -> Config:
+    spec = f'strategy.function="{strategy_file("holding.py", HOLDING)}:holding"'
+    state = f"live.state_directory={json.dumps(str(folder / 'state'))}"
+    return config_of(folder / "config", PERPETUAL, spec, state, *settings)
+
+
+def when_it_holds(served: Served, state: Path, fault: dict[str, Any]) -> None:
+    """Begins a fault once the session has a position at both legs."""
+    for _ in range(1200):
+        time.sleep(0.05)
+        with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
+            if len({trade.venue for trade in reader.executions()}) == 2:
+                break
+    served.begin(**fault)
+
+
+def session(folder: Path, fault: dict[str, Any], *settings: str) -> tuple[ExitCode, Path, Path]:
+    """A session whose account has a fault; its exit code, folder and state."""
+    state = folder / "state" / "sandbox"
+    with Served(folder, venues=PERPETUAL) as served:
+        thread = threading.Thread(target=when_it_holds, args=(served, state, fault))
+        thread.start()
+        result = run_live_orders(
+            configured(folder, *settings),
+            folder / "run",
+            SandboxChoice(7, served.port_base),
+            duration_s=60.0,
+            has_report=False,
+        )
+        thread.join()
+    return result.exit_code, result.folder, state
+
+
+def held(state: Path) -> dict[str, float]:
+    """Base by venue, by the session's own executions."""
+    with JournalReader(state / "journal.db", "sandbox") as reader:
+        assert reader.orders(open_only=True) == []
+        return {one.venue: float(one.qty) for one in reader.positions()}
+
+
+@pytest.mark.parametrize("kind", ["liquidate", "adl"])
+def test_a_position_that_its_venue_closes_ends_the_other_leg_too(tmp_path: Path, kind: str) -> None:
+    fault = {"kind": kind, "venue": "binance_usdm"}
+    code, run, state = session(tmp_path, fault)
+    assert code == ExitCode.HALTED_BY_RISK
+    log = (run / "log.txt").read_text()
+    word = "liquidation" if kind == "liquidate" else "adl"
+    assert f"lots beyond the session's executions ({word})" in log
+    (flag,) = Halts(state).read()
+    assert flag.is_flattening
+    assert flag.reason.startswith("supervisor forced: binance_usdm:BTCUSDT")
+    # The liquidated leg is not sold once more; the other one is closed.
+    assert held(state)["bybit_linear"] == pytest.approx(0.0, abs=1e-9)
+    assert held(state)["binance_usdm"] == pytest.approx(0.05, abs=1e-3)
+    found = verify(run)
+    assert (found.is_proven, found.differences) == (True, [])
+
+
+def test_a_trade_of_somebody_else_halts_and_leaves_what_is_held(tmp_path: Path) -> None:
+    fault = {
+        "kind": "foreign_order",
+        "venue": "bybit_linear",
+        "side": "buy",
+        "price_bps": 100.0,
+        "quantity": "0.02",
+    }
+    code, run, state = session(tmp_path, fault)
+    assert code == ExitCode.HALTED_BY_RISK
+    assert "supervisor position: bybit_linear:BTCUSDT has +20 lots beyond" in (run / "log.txt").read_text()
+    (flag,) = Halts(state).read()
+    assert not flag.is_flattening
+    assert held(state)["bybit_linear"] == pytest.approx(-0.05, abs=1e-3)
+    found = verify(run)
+    assert (found.is_proven, found.differences) == (True, [])
