@@ -1,7 +1,7 @@
-"""Escapes external text (venues, files, recordings) before it is displayed or logged.
+"""Escapes external text (venues, files, recordings) before it is displayed or logged, and texts in queries.
 
-Applied where a message leaves the process: standard error, standard output, log lines, tables, the HTML report, the
-event files of recordings. Recorded frames themselves stay as received.
+The former is applied where a message leaves the process: standard error, standard output, log lines, tables, the HTML
+report, the event files of recordings. Recorded frames themselves stay as received.
 """
 
 from __future__ import annotations
@@ -29,3 +29,8 @@ def one_line(text: str) -> str:
 def json_line(value: Any) -> str:
     """`value` as one line of JSON in printable ASCII; other characters become JSON escapes (`\\u202e`)."""
     return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+def percent_encoded(text: str) -> str:
+    """A text as a value of a query: everything but ASCII letters and digits is encoded."""
+    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in text.encode())

@@ -14,6 +14,7 @@ from arb.cli.download import download
 from arb.cli.dryrun import dry_run
 from arb.cli.ending import Ending, open_closed_streams
 from arb.cli.examples import examples
+from arb.cli.guard import guard
 from arb.cli.init import init
 from arb.cli.journal import halt, orders, positions, resume, status, trades
 from arb.cli.live import live
@@ -41,8 +42,8 @@ def cli() -> None:
 
 
 for command in (
-    backtest, convert, data, doctor, download, dry_run, halt, init, live, orders, positions, record, report, resume,
-    run, sandbox, status, symbols, trades, verify,
+    backtest, convert, data, doctor, download, dry_run, guard, halt, init, live, orders, positions, record, report,
+    resume, run, sandbox, status, symbols, trades, verify,
 ):  # fmt: skip
     cli.add_command(command)
 

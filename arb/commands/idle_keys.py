@@ -270,6 +270,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "supervisor": (_only_in(*_WITH_ORDERS),),
     "supervisor.unhedged": (_only_in(*_WITH_ORDERS), _pairless),
     "supervisor.unhedged_s": (_only_in(*_WITH_ORDERS), _pairless),
+    "guard": (_only_in(*_WITH_ORDERS),),
     "account": (_only_in(*_WITH_ORDERS),),
     "account.<venue>.margin_mode": (_only_in(*_WITH_ORDERS), _perpetual),
     "account.<venue>.leverage": (_only_in(*_WITH_ORDERS), _perpetual),

@@ -13,6 +13,7 @@ from arb.bot.recorder import Recorder
 from arb.commands.account_start import AccountStart
 from arb.commands.account_state import AccountState, Write, own_run, prepare_accounts
 from arb.commands.gate_setup import add_traded, gate_of, halts_of
+from arb.commands.guard_setup import guard_of
 from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
@@ -177,7 +178,7 @@ class _Trading:
             shared = state_directory(config.live) / self._options.environment
             add_traded(gate, shared, self._options.environment, time.time_ns())
             halts = halts_of(shared, own.venues)
-            kept_by = {"kept": state.kept}
+            kept_by = {"kept": state.kept, "guard": guard_of(config, own, shared, folder)}
         rules = rules_of(config.supervisor, is_closing=state is not None)
         supervision = Supervision(rules, legs, shared, has_pairs=setup.strategy.legs == PAIRS)
         orders = LiveOrders(world, own, folder, gate, halts=halts, supervision=supervision, **kept_by)

@@ -1,4 +1,4 @@
-"""The keys `[live]` and `[account.<venue>]`: sessions whose orders venues answer."""
+"""The keys `[live]`, `[guard]` and `[account.<venue>]`: sessions whose orders venues answer."""
 
 from __future__ import annotations
 
@@ -145,6 +145,20 @@ class Supervisor(Table, frozen=True, kw_only=True):
     ] = 5.0
     memory: Annotated[SupervisorAnswer, key("The session uses more memory than memory_gb.")] = "warn"
     memory_gb: Annotated[float, key("Largest memory of the session.", "GB", gt=0, le=1000)] = 4.0
+
+
+class Guard(Table, frozen=True, kw_only=True):
+    """The process that cancels a session's orders when the session stops."""
+
+    timeout_ms: Annotated[
+        int,
+        key(
+            "A session that gives no sign of life for so long is halted, and its orders are cancelled.",
+            "ms",
+            ge=300,
+            le=_MINUTE_MS,
+        ),
+    ] = 1000
 
 
 class Account(Table, frozen=True, kw_only=True):

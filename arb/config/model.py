@@ -10,7 +10,7 @@ import msgspec
 
 from arb.config.archive import Archive
 from arb.config.given import Given
-from arb.config.live_keys import Account, Live, Supervisor
+from arb.config.live_keys import Account, Guard, Live, Supervisor
 from arb.config.pairs import pairs_of
 from arb.config.schema import (
     Backtest,
@@ -73,6 +73,7 @@ class Config:
     dry_run: DryRun
     live: Live
     supervisor: Supervisor
+    guard: Guard
     #: What is prepared and expected of the accounts at the venues of the legs.
     account: Mapping[str, Account]
     archive: Archive

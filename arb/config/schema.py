@@ -13,7 +13,7 @@ from msgspec import Meta, field
 
 from arb.config.archive import Archive
 from arb.config.key import AssetName, DecimalText, LegName, SymbolName, Table, VenueName, key
-from arb.config.live_keys import Account, Live, Supervisor
+from arb.config.live_keys import Account, Guard, Live, Supervisor
 from arb.config.parameters import with_parameters
 
 #: Placeholder for `strategy.symbol` in an entry of `strategy.legs`.
@@ -371,5 +371,6 @@ class MainFile(Table, frozen=True, kw_only=True):
     dry_run: DryRun = field(default_factory=DryRun)
     live: Live = field(default_factory=Live)
     supervisor: Supervisor = field(default_factory=Supervisor)
+    guard: Guard = field(default_factory=Guard)
     account: dict[VenueName, Account] = field(default_factory=dict)
     archive: Archive = field(default_factory=Archive)

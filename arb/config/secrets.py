@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from arb.errors import ConfigError
@@ -88,6 +88,14 @@ class Auth:
         if value is None and is_needed:
             raise ConfigError(f"{where} needs the environment variable {own.name}, which is not set")
         return value or ""
+
+
+def environment_without(auths: Iterable[Auth]) -> dict[str, str]:
+    """The environment of this process without the variables of keys, for another process."""
+    references = [one for auth in auths for one in (auth.api_key, auth.secret_key, auth.passphrase)]
+    names = {Variable(one).name for one in references}
+    names |= {f"{name}{FILE_SUFFIX}" for name in names}
+    return {name: value for name, value in os.environ.items() if name not in names}
 
 
 def _content(path: str, what: str) -> str:

@@ -22,9 +22,11 @@ MANIFEST = "manifest.json"
 
 #: The state directory of a session whose sandbox ends with it, in its folder.
 STATE = "state"
+#: Written by the session's guard.
+GUARD_LOG = "guard.txt"
 #: Not covered: logs, which are written even after the manifest, the journal of a running session, and the state
 #: directory.
-_NOT_COVERED = re.compile(r"log\.txt(\.\d+)?|session\.journal|manifest\.json|" + STATE + "/.*")
+_NOT_COVERED = re.compile(rf"(log|guard)\.txt(\.\d+)?|session\.journal|manifest\.json|{STATE}/.*")
 _NO_HASH = "0" * 64
 #: Parts of the manifest that are hashed one level deeper, key by key.
 _TABLES = ("config", "strategy", "session", "files")

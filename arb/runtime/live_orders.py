@@ -28,6 +28,7 @@ from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg, openings_of
 from arb.risk.gate import Gate
 from arb.runtime.feeds import guarded
+from arb.runtime.guard_process import GuardProcess, NoGuard
 from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
@@ -109,18 +110,18 @@ class LiveOrders:
         kept: KeptRun | None = None,
         preflight: Preflight | None = None,
         supervision: Supervision | None = None,
+        guard: GuardProcess | None = None,
     ) -> None:
         """folder: of the session. gate: None: everything is sent. halts: see `GateFeed`. kept: its run in the journal,
-        which is closed at the end. preflight: before anything is connected. Attaches the gateway to the world's port.
-        supervision: needs a gate.
-
-        Raises InputError."""
+        which is closed at the end. preflight: before anything is connected. supervision: needs a gate. guard: not
+        started yet. Attaches the gateway to the world's port. Raises InputError."""
         self._world = world
         self._setup = setup
         self._folder = folder
         self._preflight = preflight
         self._halts = halts
         self._supervision = supervision
+        self._guard = guard or NoGuard()
         self._log = OrderLog()
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
@@ -136,7 +137,7 @@ class LiveOrders:
         self._unwritten: InputError | None = None
         self.fault: ArbError | None = None
         desks = setup.desks()
-        feed = GateFeed(gate, world, desks, halts.reasons if halts else None) if gate is not None else None
+        feed = GateFeed(gate, world, desks, self._reasons) if gate is not None else None
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
         self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of)
         self.gateway.commit = self._journal.commit
@@ -195,10 +196,12 @@ class LiveOrders:
                 apply=self._apply,
                 on_limits=partial(self._on_limits, venue),
             )
+        self._guard.start(host.urls, session.write, self.gateway.unattended)
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
         for lines in self._lines.values():
             lines.start()
         await host.until_over(until_up(self.gateway, self._lines, session))
+        await host.until_over(self._guard.ready())
 
     async def close(self) -> None:
         """See `SessionOrders`: cancels what is open, waits for doubts, and queries the account once more."""
@@ -213,6 +216,7 @@ class LiveOrders:
                 lines.stop()
             for rest in self._rests:
                 await rest.close()
+            await self._guard.close(has_ended=not self.gateway.open_orders)
             self._note_taken()
             for log in self._logs.values():
                 try:
@@ -305,6 +309,11 @@ class LiveOrders:
             noted = partial(self._journal.flagged, now=self._now())
             self._supervision.look(self.gateway.desks, feed, self._session, noted)
 
+    def _reasons(self) -> Mapping[str, str]:
+        """Why nothing may be opened, by venue, "" for all: a person's halt before the guard's."""
+        why, halts = self._guard.reason(), self._halts.reasons() if self._halts is not None else {}
+        return {"": why, **halts} if why else halts
+
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""
         return f"{order_count(working)} in doubt"
@@ -315,7 +324,8 @@ class LiveOrders:
         count = sum(len(desk.orders.open) for desk in self.gateway.desks.values())
         if not count:
             return "none of its orders is open"
-        return f"{order_count(count, 'open')} may stay at the venues, where nothing cancels them: look there"
+        who = "its guard" if self._guard.will_cancel() else "nothing"
+        return f"{order_count(count, 'open')} may stay at the venues, where {who} cancels them: look there"
 
     # -- what passes
 

@@ -7,9 +7,12 @@ import ctypes
 import resource
 import socket
 import sys
+from typing import TYPE_CHECKING
 
-from arb.config.environment import Environment
 from arb.errors import InputError
+
+if TYPE_CHECKING:
+    from arb.config.environment import Environment
 
 _PR_SET_DUMPABLE = 4
 

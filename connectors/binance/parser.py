@@ -1,7 +1,7 @@
 """Compiled parser of Binance spot and USD-M: turns raw, combined-stream and REST snapshot frames into rows.
 
 As strict as `connectors.parsing.scanner`, but keys may be in any order and unknown keys with scalar values are skipped.
-Everything else is NOT_MINE and goes to the JSON decoder in `connectors.binance`.
+Everything else is NOT_MINE and goes to the JSON decoder in `connectors.binance.market`.
 
 Source: web-socket-streams.md and rest-api.md of binance-spot-api-docs (read 2026-07-21); USDⓈ-M "Websocket Market
 Streams" (read 2026-10-23).

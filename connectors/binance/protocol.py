@@ -1,7 +1,7 @@
 """Binance's requests, control frames and REST requests.
 
-Market frames are decoded in `connectors.binance`. Combined streams (`/stream`) are always used, so that every market
-frame contains its stream's name. Pure.
+Market frames are decoded in `connectors.binance.market`. Combined streams (`/stream`) are always used, so that every
+market frame contains its stream's name. Pure.
 
 Source: binance-spot-api-docs web-socket-streams.md and rest-api.md (read 2026-07-21); USDⓈ-M "Websocket Market
 Streams" with the routed paths that are mandatory since 2026-04-23 (read 2026-10-23).

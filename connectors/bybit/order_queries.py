@@ -18,7 +18,6 @@ import msgspec
 from connectors.bybit.order_answers import decode_envelope, rest_answer
 from connectors.bybit.order_rows import ExecutionRow, OrderRow, execution_of, update_of
 from connectors.bybit.order_words import UnreadableError, ms_of
-from connectors.bybit.protocol import percent_encoded
 from connectors.bybit.user_events import signed_size
 from connectors.errors import DecodeError, OffGridError
 from connectors.orders.model import (
@@ -35,6 +34,7 @@ from connectors.orders.model import (
     WireRequest,
 )
 from connectors.orders.numbers import above_zero, amount_of
+from connectors.text import percent_encoded
 
 _HISTORY = "/v5/order/history"
 

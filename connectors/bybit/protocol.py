@@ -1,7 +1,7 @@
 """Bybit's requests, control frames and REST requests.
 
-Market frames are decoded in `connectors.bybit`. A book's snapshot is sent on subscription, so there is no request for
-it: a broken chain is repaired by unsubscribing and subscribing. Pure.
+Market frames are decoded in `connectors.bybit.market`. A book's snapshot is sent on subscription, so there is no
+request for it: a broken chain is repaired by unsubscribing and subscribing. Pure.
 
 Source: bybit-exchange/docs v5 `wss-authentication.mdx`, `websocket/public/*.mdx`,
 `market/{time,instrument,orderbook}.mdx` (read 2026-07-24).
@@ -26,6 +26,7 @@ from connectors.model import (
 )
 from connectors.parsing.json_fields import decimal, listed_number, listed_symbol
 from connectors.parsing.json_venue import JsonVenue, compact_json, object_of
+from connectors.text import percent_encoded
 from connectors.units import MINUTE, SECOND
 
 #: Prefix of topics; the symbol follows. The depth of the book is the adapter's.
@@ -120,11 +121,6 @@ class BybitWire(JsonVenue):
     def _touch(self, payload: dict[str, Any]) -> tuple[float, float]:
         ((bid, *_), *_), ((ask, *_), *_) = payload["result"]["b"], payload["result"]["a"]
         return decimal(bid), decimal(ask)
-
-
-def percent_encoded(text: str) -> str:
-    """A text as a value of a query."""
-    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in text.encode())
 
 
 def _listing(item: dict[str, Any]) -> Listing:

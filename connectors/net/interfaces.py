@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from connectors.model import RestRequest
 from connectors.orders.model import WireRequest
-from connectors.parsing.batch import Batch
+
+if TYPE_CHECKING:
+    from connectors.parsing.batch import Batch
 
 
 class Timer(Protocol):

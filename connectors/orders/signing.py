@@ -13,7 +13,12 @@ from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 
 class Signer(Protocol):
@@ -39,11 +44,17 @@ class HmacSigner:
     def __init__(self, key_id: str, secret: str) -> None:
         self.key_id = key_id
         self._prepared = hmac.new(secret.encode(), None, hashlib.sha256)
+        # As a function, so that no text of this object's attributes has it.
+        self._secret = lambda: secret
 
     def sign(self, payload: str) -> str:
         mac = self._prepared.copy()
         mac.update(payload.encode())
         return mac.hexdigest()
+
+    def private(self) -> str:
+        """The secret, for a process that signs with the same key."""
+        return self._secret()
 
     def __repr__(self) -> str:
         return f"HmacSigner({shown_key(self.key_id)})"
@@ -77,6 +88,10 @@ class Ed25519Signer:
 
     def sign(self, payload: str) -> str:
         return base64.b64encode(self._key.sign(payload.encode())).decode()
+
+    def private(self) -> str:
+        """The private key as PEM, not encrypted, for a process that signs with the same key."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def __repr__(self) -> str:
         return f"Ed25519Signer({shown_key(self.key_id)})"

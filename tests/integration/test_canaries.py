@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.canaries import Search, pem_of, private_key, public_line, spellings, text_canary
 from support.command_line import arb
+from support.guard_processes import environment_of, guard_process
 from support.keyed_sandbox import LIMITS, KeyedSandbox
 from support.live_sandbox import await_first_row, demo_settings
 from support.paths import GUARD, ROOT
@@ -157,6 +158,11 @@ def test_a_session_with_an_encrypted_key_writes_none_of_it(
         run = tmp_path / "work" / "run"
         await_first_row(run)
         looking.look_at_process(process.pid)
+        guard = guard_process(process.pid)
+        assert guard
+        if found := environment_of(guard):
+            assert not {*keys} & (found.keys() - {"XDG_DATA_HOME"})
+            assert "PATH" in found
         output = process.communicate(timeout=120)[0]
     finally:
         process.kill()

@@ -278,6 +278,7 @@ ELSEWHERE = {
             *("failures", "failures_pct", "memory", "memory_gb"),
         )
     },
+    "guard.timeout_ms": "integration/test_guard.py",
     "account.<venue>.margin_mode": "unit/config/test_live_keys.py",
     "account.<venue>.leverage": "unit/config/test_live_keys.py",
     "account.<venue>.fee_asset": "unit/config/test_live_keys.py",

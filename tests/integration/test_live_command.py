@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hftbacktest.order import NEW
 from support.command_line import arb
+from support.guard_processes import end_left_guards
 from support.live_sandbox import LiveSandbox, await_fills, demo_settings, free_ports
 from support.paths import GUARD, ROOT
 
@@ -414,9 +415,10 @@ def test_a_second_ctrl_c_ends_the_wait_for_orders_and_names_them(tmp_path: Path)
                 InvariantError, match=r"^\d+ orders? may be open \(Ctrl.C ended the wait\): look at "
             ):
                 run_live_orders(
-                    config_of(tmp_path), tmp_path / "run", SandboxChoice(7, served.port_base), has_report=False,
-                    echo=press,
+                    config_of(tmp_path, SPOT, f"live.state_directory={json.dumps(str(tmp_path / 'state'))}"),
+                    tmp_path / "run", SandboxChoice(7, served.port_base), has_report=False, echo=press,
                 )  # fmt: skip
+            assert end_left_guards() == 1, "it goes on cancelling, and halts the environment"
     finally:
         signal.signal(signal.SIGALRM, before)
     assert verify(tmp_path / "run").verdict == Verdict.NOT_PROVEN, "every difference has its cause"

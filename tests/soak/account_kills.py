@@ -18,12 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from support.guard_processes import await_guard, guard_process
 from support.live_sandbox import LiveSandbox, demo_settings, free_ports
 from support.mutated_runs import SPOT_LINEAR, USDM_SPOT
 from support.order_client import SEED, signer_of
@@ -32,8 +34,9 @@ from support.paths import GUARD, ROOT, strategy_file
 from arb.commands.legs import known_venues
 from arb.commands.order_setup import instrument_of_orders
 from arb.commands.serve import sandbox_of
-from arb.config import load, write_templates
+from arb.config import Config, load, write_templates
 from arb.execution.ids import parse_client_id
+from arb.journal.halts import clear_halt
 from arb.journal.reader import JournalReader
 from arb.runtime.account_queries import AccountQueries
 from arb.runtime.trade_protocols import protocols_of
@@ -109,11 +112,15 @@ class Killed:
         self.rounds = 0
         self.where: Counter[str] = Counter()
 
+    def file(self, function: str) -> Path:
+        """The strategy's file."""
+        return strategy_file("swinging.py", SWINGING)
+
     def words(self, function: str, *options: str) -> list[str]:
         settings = demo_settings(
             self.folder,
             "",
-            f'strategy.function="{strategy_file("swinging.py", SWINGING)}:{function}"',
+            f'strategy.function="{self.file(function)}:{function}"',
             f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in self.venues])}",
             f"live.state_directory={json.dumps(str(self.state))}",
             *(
@@ -162,8 +169,12 @@ class Killed:
                 sizes.append((time.monotonic(), log.stat().st_size))
             time.sleep(0.004)
         killed_at = time.monotonic()
+        guard = guard_process(process.pid)
         process.kill()
         errors = process.communicate()[1]
+        if guard:
+            await_guard(guard)
+        clear_halt(self.state / "sandbox", "")
         lines = self.log().splitlines()
         self.where[lines[-1].split(" ")[1] if lines else "before its log"] += 1
         if is_cut:
@@ -176,13 +187,15 @@ class Killed:
         return f"exit code {process.returncode}: {errors.strip().splitlines()[-1:]} {lines[-3:]}"
 
     def sandbox_fault(self, kind: str) -> None:
-        import urllib.request
-
         fault: dict[str, Any] = {"kind": kind, "venue": self.chance.choice(self.venues)}
         if kind in ("lost_request", "accepted_no_answer"):
             fault["request"] = "place"
         if kind == "late_answers":
             fault = {"kind": "rest_slow", "venue": fault["venue"], "duration_s": 1.0}
+        self.fault(**fault)
+
+    def fault(self, **fault: Any) -> None:
+        """Begins a fault of the sandbox."""
         post = urllib.request.Request(
             f"{self.sandbox.urls[self.venues[0]].rest}/sandbox/faults",
             json.dumps(fault).encode(),
@@ -192,19 +205,20 @@ class Killed:
 
     # -- others, and the end
 
-    async def foreign(self) -> None:
-        """An order of somebody else rests at each venue; at the venue of perpetuals he also has a position."""
-        config = load(
-            self.folder / "arbitrage.toml", self.words("idle")[self.words("idle").index("--set") + 1 :: 2]
-        )
-        for number, leg in enumerate(config.legs):
+    def config(self) -> Config:
+        words = self.words("idle")
+        return load(self.folder / "arbitrage.toml", words[words.index("--set") + 1 :: 2])
+
+    async def place(self, client_id: str) -> None:
+        """An order that rests at each venue."""
+        for number, leg in enumerate(self.config().legs):
             rest = HttpTradeRest(self.sandbox.urls[leg.venue].rest, LOOPBACK)
             signer = signer_of(leg.venue, "hmac")
             protocol = protocols_of(leg.venue, signer, 5000)[0]
             queries = AccountQueries(protocol, rest, {number: instrument_of_orders(leg)})
             await queries.clock()
             request = OrderRequest(
-                Act.PLACE, number, leg.symbol, 1, "web_1", side=1, force=Force.GTC,
+                Act.PLACE, number, leg.symbol, 1, client_id, side=1, force=Force.GTC,
                 tick=round(38_000 / leg.tick_size), lots=round(0.01 / leg.lot_size),
             )  # fmt: skip
             for _ in range(50):  # until the market has prices
@@ -270,7 +284,7 @@ def kill_all(rounds: int, cuts: int, seed: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="arb-kills-") as name:
         killed = Killed(Path(name), chance)
         with killed.sandbox:
-            asyncio.run(killed.foreign())
+            asyncio.run(killed.place("web_1"))
             cut = set(chance.sample(range(rounds), cuts))
             for number in range(rounds):
                 if wrong := killed.kill(is_cut=number in cut):

@@ -310,9 +310,9 @@ def _fills_kept(path: Path) -> int:
         return 0
 
 
-def await_that(is_so: Callable[[], bool], what: str) -> None:
+def await_that(is_so: Callable[[], bool], what: str, look_s: float = 0.05) -> None:
     """Returns when it is so. The time is for a machine with other work that has yet to compile everything."""
     deadline = time.monotonic() + 120
     while not is_so():
         assert time.monotonic() < deadline, f"not within two minutes: {what}"
-        time.sleep(0.05)
+        time.sleep(look_s)

@@ -196,6 +196,7 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
             "dry_run",
             "live",
             "supervisor",
+            "guard",
             "account",
             "archive",
             "venues",

@@ -10,6 +10,7 @@ import pytest
 
 from arb.errors import InputError
 from arb.runtime import orders_start
+from arb.runtime.guard_process import NoGuard
 from arb.runtime.live_orders import LiveOrders
 
 
@@ -43,6 +44,7 @@ def orders_of(**desks: Desk) -> Any:
     """Orders without connections."""
     orders: Any = object.__new__(LiveOrders)
     orders.gateway = SimpleNamespace(desks=desks, fault=None)
+    orders._guard = NoGuard()
     orders._lines = {venue: SimpleNamespace(takes_sockets=True, reason="refused") for venue in desks}
     return orders
 

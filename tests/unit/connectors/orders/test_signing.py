@@ -57,6 +57,16 @@ def test_an_ed25519_signature_is_verified_by_its_public_key() -> None:
     key.public_key().verify(base64.b64decode(signature, validate=True), "a=1&b=é".encode())
 
 
+def test_another_process_signs_with_the_same_key() -> None:
+    pem = pem_of(Ed25519PrivateKey.generate())
+    for first, second in (
+        (HmacSigner("key", EXAMPLE), HmacSigner),
+        (Ed25519Signer("key", pem), Ed25519Signer),
+    ):
+        assert second("key", first.private()).sign("a=1") == first.sign("a=1")
+        assert EXAMPLE not in f"{first} {vars(first)}"
+
+
 @pytest.mark.parametrize("pem", ["", "no key", pem_of(generate_private_key(SECP256R1()))])
 def test_another_key_is_refused_without_showing_it(pem: str) -> None:
     with pytest.raises(ValueError, match="Ed25519") as caught:

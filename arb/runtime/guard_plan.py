@@ -1,0 +1,138 @@
+"""What a session gives its guard over their pipe, and when the guard acts. Pure.
+
+The pipe has lines. The session's first is the plan, with the keys; then `armed` before its first order, `beat N` about
+ten times a second, with the venues where orders are open and whose events it does not receive, and `ended` when no
+order of it is open any more. The guard answers `ready`, `beat N`, `failed WHY` while it cannot reach a venue, and
+`pulled VENUE COUNT` when it has cancelled there.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from arb.errors import InputError
+from arb.execution.ids import parse_client_id
+from connectors.units import MILLISECOND
+
+#: Most of a silence that counts at one look: the guard itself may have been stopped, or wait for the processor.
+_STEP_NS = 250 * MILLISECOND
+
+
+class GuardKey(msgspec.Struct, frozen=True):
+    """A key of an account, as `arb.runtime.trade_protocols.Key`."""
+
+    house: str
+    kind: str
+    id: str
+    private: str
+
+    def __repr__(self) -> str:
+        return f"GuardKey({self.house})"
+
+
+class GuardLeg(msgspec.Struct, frozen=True):
+    """An instrument, as order entry needs it."""
+
+    symbol: str
+    tick: str
+    lot: str
+    base: str
+    quote: str
+    is_spot: bool
+
+
+class GuardVenue(msgspec.Struct, frozen=True):
+    """A venue of the session. rest: the address of its orders, and the only one that is connected to."""
+
+    name: str
+    rest: str
+    key: GuardKey
+    legs: tuple[GuardLeg, ...]
+
+
+class GuardPlan(msgspec.Struct, frozen=True):
+    """What is guarded. state: the environment's folder in the state directory; log: a file in the session's folder.
+
+    tag, run: orders of this tag are the session's, those of later runs another one's. is_armed: the session may have
+    orders already, whose guard has died.
+    """
+
+    state: str
+    log: str
+    tag: str
+    run: int
+    timeout_ms: int
+    recv_window_ms: int
+    venues: tuple[GuardVenue, ...] = ()
+    is_armed: bool = False
+
+    def owns(self, client_id: str) -> bool:
+        """Whether an order is to be cancelled."""
+        found = parse_client_id(client_id)
+        return found is not None and found.tag == self.tag and found.run <= self.run
+
+    def line(self) -> bytes:
+        """The plan as the first line of the pipe."""
+        return msgspec.json.encode(self) + b"\n"
+
+
+def plan_of(line: bytes) -> GuardPlan:
+    """The plan from its line. Raises InputError; its text has nothing of the line."""
+    try:
+        return msgspec.json.decode(line, type=GuardPlan)
+    except msgspec.DecodeError:
+        raise InputError("the pipe's first line is no plan: arb live starts the guard itself") from None
+
+
+class Pulse:
+    """Whether the session lives, by what it wrote. Times are ns of a clock that never steps."""
+
+    def __init__(self, timeout_ms: int, *, is_armed: bool) -> None:
+        self._timeout_ms = timeout_ms
+        #: Whether the session may have orders; whether it said that it has none any more; whether its pipe is closed.
+        self.is_armed = is_armed
+        self.is_ended = self.is_closed = False
+        self._looked_ns = -1
+        self._silent_ns = 0
+        #: Since when orders have been open at venues whose events the session does not receive, as silences.
+        self._away: dict[str, int] = {}
+
+    def receive(self, line: str) -> str:
+        """Takes a line of the session; returns what is answered at once, "" for nothing."""
+        word, _, rest = line.partition(" ")
+        self._silent_ns = 0
+        self.is_armed |= word == "armed"
+        self.is_ended |= word == "ended"
+        if word != "beat":
+            return ""
+        number, _, names = rest.partition(" ")
+        self._away = {name: self._away.get(name, 0) for name in names.split()}
+        return f"beat {number}"
+
+    def look(self, now_ns: int) -> str:
+        """Why the guard acts now; "": the session lives, has ended, or has no order yet.
+
+        A silence is counted from look to look, and no more than a quarter of a second of each.
+        """
+        if self._looked_ns >= 0:
+            step = min(now_ns - self._looked_ns, _STEP_NS)
+            self._silent_ns += step
+            self._away = {name: silent + step for name, silent in self._away.items()}
+        self._looked_ns = now_ns
+        if self.is_ended or not self.is_armed:
+            return ""
+        if self.is_closed:
+            return "the session's process has ended without its end"
+        if self._silent_ns > self._timeout_ms * MILLISECOND:
+            return f"the session gave no sign of life for {self._timeout_ms:,} ms"
+        return ""
+
+    @property
+    def unattended(self) -> list[str]:
+        """Venues where the session has had open orders without events for too long."""
+        return [name for name, silent in self._away.items() if silent > self._timeout_ms * MILLISECOND]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to guard any more."""
+        return self.is_ended or (self.is_closed and not self.is_armed)

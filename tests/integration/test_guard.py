@@ -1,0 +1,222 @@
+"""A session that stops, in any way, leaves no order of its own at its venues: its guard cancels them.
+
+On one sandbox, with orders of others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.guard_processes import await_guard, guard_process
+from support.guarded import Guarded
+from support.live_sandbox import await_that
+from support.paths import ROOT
+
+from arb.errors import ExitCode
+from arb.runtime.guard_process import GuardProcess
+
+pytestmark = pytest.mark.slow
+
+#: Most time until nothing is open any more.
+GONE_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with Guarded(tmp_path_factory.mktemp("guarded")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def others(guarded: Guarded) -> Iterator[None]:
+    """Orders of others rest before and after each test, and nothing is halted."""
+    guarded.resume()
+    before = guarded.open_orders(is_ours=False)
+    assert len(before) == 2
+    yield
+    assert guarded.open_orders(is_ours=False) == before
+    asyncio.run(guarded.cancel_ours())
+    guarded.resume()
+
+
+def test_a_killed_session(guarded: Guarded) -> None:
+    process = guarded.resting()
+    guard = guard_process(process.pid)
+    assert guarded.gone_after(process.kill) < GONE_S
+    process.communicate()
+    await_guard(guard)
+    assert [one.reason for one in guarded.halts()] == [
+        "arb guard: the session's process has ended without its end"
+    ]
+    assert "none is open" in guarded.guard_log()
+    # The next start is refused until a person has looked, then agrees with the venues.
+    refused = guarded.begin("--duration", "1s", function="idle").communicate()[1]
+    assert "halted since" in refused
+    guarded.resume()
+    again = guarded.begin("--duration", "1s", function="idle")
+    again.communicate()
+    assert again.returncode == ExitCode.DONE
+    assert guarded.halts() == ()
+
+
+def test_a_stopped_session_halts_when_it_goes_on(guarded: Guarded) -> None:
+    process = guarded.resting("resting", "guard.timeout_ms=800")
+    guard = guard_process(process.pid)
+    after = guarded.gone_after(lambda: process.send_signal(signal.SIGSTOP))
+    assert 0.7 < after < GONE_S
+    await_guard(guard)
+    assert "gave no sign of life for 800 ms" in guarded.halts()[0].reason
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=60)
+    assert process.returncode == ExitCode.HALTED_BY_RISK
+    assert "halt arb halt (arb guard: the session gave no sign of life" in guarded.log()
+    assert guarded.open_orders(is_ours=True) == []
+
+
+def test_a_strategy_that_never_returns(guarded: Guarded) -> None:
+    process = guarded.begin(function="stuck")
+    await_that(lambda: len(guarded.open_orders(is_ours=True)) == 6, "orders")
+    assert guarded.gone_after(lambda: None) < GONE_S + 1.0
+    guard = guard_process(process.pid)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == ExitCode.OUR_FAULT
+    assert "where its guard cancels them" in errors
+    await_guard(guard)
+
+
+def test_a_guard_that_dies_is_started_again_and_nothing_is_opened_without_it(guarded: Guarded) -> None:
+    process = guarded.resting()
+    first = guard_process(process.pid)
+    os.kill(first, signal.SIGKILL)
+    begun = time.monotonic()
+    await_that(lambda: guard_process(process.pid) not in (0, first), "another guard", look_s=0.01)
+    assert time.monotonic() - begun < 1.0
+    await_that(lambda: guarded.log().count("the guard is up after") == 2, "the guard to be up")
+    assert (
+        "guard the guard has ended (exit code -9): nothing is opened until another one is up" in guarded.log()
+    )
+    second = guard_process(process.pid)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    await_guard(second)
+    assert guarded.halts() == ()
+    assert guarded.guard_log() == ""
+    facts = json.loads((guarded.run / "facts.json").read_text())
+    assert all(facts[venue]["gate"]["halted"] > 0 for venue in guarded.venues)
+
+
+class Watched:
+    """A guard without a session: what it says, and how it ends."""
+
+    def __init__(self, guarded: Guarded, tag: str, run: int = 5) -> None:
+        self.guarded = guarded
+        self.process = GuardProcess(guarded.plan(tag, run), dict(os.environ))
+        self.lines: list[str] = []
+        self.away: list[str] = []
+
+    async def begin(self, client_id: str) -> None:
+        """Starts it, and places an order at each venue."""
+        self.process.start(
+            self.guarded.sandbox.urls, lambda kind, text: self.lines.append(text), lambda: self.away
+        )
+        await self.process.ready()
+        assert self.process.reason() == ""
+        await self.guarded.place(client_id)
+
+    async def until(self, is_so: Callable[[], bool], span_s: float = 20.0) -> None:
+        deadline = time.monotonic() + span_s
+        while not is_so():
+            assert time.monotonic() < deadline, self.lines
+            await asyncio.sleep(0.01)
+
+    def has_ended(self, *codes: int) -> bool:
+        process = self.process._process
+        assert process is not None
+        return process.poll() in codes
+
+
+def venues_of(orders: list[tuple[str, str]]) -> list[str]:
+    return sorted(venue for venue, _ in orders)
+
+
+def test_orders_at_a_venue_whose_events_do_not_arrive(guarded: Guarded) -> None:
+    async def scene() -> None:
+        watched = Watched(guarded, "saway1")
+        await watched.begin("arb-saway1-5-0-1")
+        watched.away = [guarded.venues[0]]
+        await watched.until(lambda: venues_of(guarded.open_orders(is_ours=True)) == [guarded.venues[1]])
+        await watched.until(
+            lambda: any("the guard has cancelled 1 open orders" in line for line in watched.lines)
+        )
+        await watched.process.close(has_ended=True)
+        assert watched.has_ended(ExitCode.DONE)
+
+    asyncio.run(scene())
+    assert venues_of(guarded.open_orders(is_ours=True)) == [guarded.venues[1]], "the session ended: it knows"
+    assert guarded.halts() == ()
+
+
+def test_a_closed_pipe_and_orders_of_other_runs_and_tags(guarded: Guarded) -> None:
+    async def scene() -> None:
+        watched = Watched(guarded, "sclos1")
+        for client_id in ("arb-sclos1-6-0-1", "arb-sother-5-0-1", "arb-sclos1-4-0-1"):
+            await guarded.place(client_id)
+        await watched.begin("arb-sclos1-5-0-1")
+        await watched.process.close(has_ended=False)
+        await watched.until(lambda: watched.has_ended(ExitCode.HALTED_BY_RISK))
+
+    asyncio.run(scene())
+    left = guarded.open_orders(is_ours=True)
+    assert sorted(client_id for _, client_id in left) == ["arb-sclos1-6-0-1"] * 2 + ["arb-sother-5-0-1"] * 2
+    assert len(guarded.halts()) == 1
+
+
+def test_a_venue_that_does_not_answer_keeps_it_from_being_ready(guarded: Guarded) -> None:
+    async def scene() -> None:
+        watched = Watched(guarded, "sfail1")
+        urls = dict(guarded.sandbox.urls)
+        urls[guarded.venues[0]] = urls[guarded.venues[0]]._replace(rest="http://127.0.0.1:9")
+        watched.process.start(urls, lambda kind, text: watched.lines.append(text), list)
+        await watched.until(lambda: any("the guard cannot reach a venue" in line for line in watched.lines))
+        assert watched.process.reason().startswith(
+            f"the guard is not up ({guarded.venues[0]}: BTCUSDT: no answer"
+        )
+        await watched.process.close(has_ended=True)
+        assert watched.has_ended(ExitCode.DONE)
+
+    asyncio.run(scene())
+
+
+def test_a_guard_without_a_session_and_without_compiled_code(tmp_path: Path) -> None:
+    heavy = ("numba", "hftbacktest", "ccxt", "greenlet")
+    program = (
+        "import sys, arb.cli.guard, arb.runtime.guard\n"
+        f"print(*(name for name in {heavy} if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+    for words, text in (
+        (["--fd", "77"], "error: --fd 77: Bad file descriptor: arb live starts the guard itself"),
+        ([], "error: Missing option '--fd'"),
+    ):
+        refused = subprocess.run(
+            [sys.executable, "-m", "arb", "guard", *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert refused.returncode == ExitCode.USER_INPUT
+        assert refused.stderr.startswith(text)

@@ -1,0 +1,108 @@
+"""When a guard acts, by what the session wrote; which orders are the session's."""
+
+from __future__ import annotations
+
+import pytest
+
+from arb.errors import InputError
+from arb.runtime.guard_plan import GuardKey, GuardPlan, GuardVenue, Pulse, plan_of
+from connectors.units import MILLISECOND, SECOND
+
+LOOK = 50 * MILLISECOND
+
+
+def silent(pulse: Pulse, begin_ns: int, span_ns: int, step_ns: int = LOOK) -> list[str]:
+    """What the looks of a silence say."""
+    return [pulse.look(begin_ns + n * step_ns) for n in range(1, span_ns // step_ns + 1)]
+
+
+def armed(timeout_ms: int = 1000) -> Pulse:
+    pulse = Pulse(timeout_ms, is_armed=True)
+    assert pulse.look(0) == ""
+    return pulse
+
+
+def test_it_acts_when_the_time_without_a_sign_of_life_is_over_and_not_before() -> None:
+    pulse = armed()
+    assert set(silent(pulse, 0, SECOND)) == {""}
+    assert pulse.look(SECOND + LOOK) == "the session gave no sign of life for 1,000 ms"
+
+
+def test_a_sign_of_life_is_answered_and_begins_the_time_anew() -> None:
+    pulse = armed()
+    silent(pulse, 0, SECOND)
+    assert pulse.receive("beat 12") == "beat 12"
+    assert set(silent(pulse, SECOND, SECOND)) == {""}
+
+
+def test_time_in_which_the_guard_itself_did_not_run_is_no_silence() -> None:
+    pulse = armed()
+    assert pulse.look(3600 * SECOND) == ""
+    assert pulse.receive("beat 1")
+    assert pulse.look(3600 * SECOND + LOOK) == ""
+
+
+@pytest.mark.parametrize("is_armed", [False, True])
+def test_a_closed_pipe_counts_once_there_may_be_orders(is_armed: bool) -> None:
+    pulse = Pulse(1000, is_armed=False)
+    if is_armed:
+        pulse.receive("armed")
+    pulse.is_closed = True
+    assert bool(pulse.look(1)) is is_armed
+    assert pulse.is_over is not is_armed
+
+
+def test_before_the_first_order_a_silence_is_none() -> None:
+    pulse = Pulse(1000, is_armed=False)
+    assert set(silent(pulse, 0, 5 * SECOND)) == {""}
+
+
+def test_what_has_ended_is_not_guarded() -> None:
+    pulse = armed()
+    pulse.receive("ended")
+    pulse.is_closed = True
+    assert set(silent(pulse, 0, 5 * SECOND)) == {""}
+    assert pulse.is_over
+
+
+def test_a_venue_is_unattended_when_its_events_have_not_arrived_for_so_long() -> None:
+    pulse = armed()
+    now = 0
+    found = []
+    for number in range(30):
+        pulse.receive(f"beat {number} binance_spot" if number != 15 else "beat 15 bybit_spot")
+        now += 2 * LOOK
+        pulse.look(now)
+        found.append(pulse.unattended)
+    assert found.index(["binance_spot"]) == 10
+    assert found[15:26] == [[]] * 11
+    assert found[26:] == [["binance_spot"]] * 4
+
+
+@pytest.mark.parametrize(
+    ("client_id", "is_ours"),
+    [
+        ("arb-s12345-5-0-1", True),
+        ("arb-s12345-4-1-ff", True),
+        ("arb-s12345-6-0-1", False),
+        ("arb-s12346-5-0-1", False),
+        ("web_1", False),
+        ("", False),
+        ("arb-s12345-5-0-1x", False),
+    ],
+)
+def test_orders_of_the_session_and_of_those_before_it(client_id: str, is_ours: bool) -> None:
+    assert GuardPlan("s", "l", "s12345", 5, 1000, 2000).owns(client_id) is is_ours
+
+
+def test_a_plan_arrives_as_it_was_and_shows_no_key() -> None:
+    key = GuardKey("binance", "hmac", "the key", "the secret")
+    plan = GuardPlan(
+        "s", "l", "s12345", 5, 1000, 2000, (GuardVenue("binance_spot", "http://x", key, ()),), True
+    )
+    assert plan_of(plan.line().rstrip(b"\n")) == plan
+    assert "secret" not in repr(plan)
+    assert "the key" not in repr(plan)
+    with pytest.raises(InputError, match="no plan") as refused:
+        plan_of(b'{"key": "the secret"')
+    assert "secret" not in str(refused.value)
