@@ -25,6 +25,7 @@ from arb.errors import ConfigError
 
 #: Names of the user's choice stand right in it.
 BASES = ("capital", "binance_spot", "base_of")
+QUOTES = ("capital", "binance_spot", "quote_of")
 ASSETS = ("capital", "binance_spot", "assets")
 GRIDS = {("data", "grid"), ("data", "grid", "binance_spot")}
 
@@ -54,6 +55,7 @@ def tables(kind: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[t
                 ("strategy", "params"),
                 ASSETS,
                 BASES,
+                QUOTES,
                 *GRIDS,
             }:
                 yield section
