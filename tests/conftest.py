@@ -42,9 +42,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Behind each file, what is left of it is freed and given back, although compiled code lies between and stays."""
+    """Behind each file and its fixtures, what is left of them is freed and given back.
+
+    What then still exists is modules and compiled code, which stay: no collection looks at them again.
+    """
     if nextitem is None or nextitem.path != item.path:
         gc.collect()
+        gc.freeze()
         if _TRIM is not None:
             _TRIM(0)
