@@ -20,6 +20,7 @@ from support.guard.loopback_only import is_local
 from support.keyed_sandbox import KEYS, LIMITS, VENUES, KeyedSandbox
 from support.live_sandbox import demo_settings
 
+from arb.accounts import ccxt_client
 from arb.accounts.clients import account_clients
 from arb.accounts.facts import AccountError
 from arb.commands import live
@@ -82,6 +83,7 @@ def test_every_client_of_a_session_asks_for_its_environment_s_hosts(
     tmp_path: Path, asked: list[str], name: EnvironmentName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders_start, "_OPEN_S", 2.0)
+    monkeypatch.setattr(ccxt_client, "_PAUSE_S", 0.0)
     write_templates(tmp_path / "config")
     config = load(tmp_path / "config" / "arbitrage.toml", LIMITS, [f"{venue}:BTCUSDT" for venue in VENUES])
     environment = environment_of(name, config.venues)

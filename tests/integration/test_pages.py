@@ -83,7 +83,7 @@ SHOWS = {
 OF_ACCOUNTS = (*LIMITS, "binance_spot.fees.asset='received'", "bybit_spot.fees.asset='received'")
 #: On the default market of a sandbox, which trades at the default fees and threshold: prices have left each other twice
 #: within 12 s, and within 6 s in the market of seed 12.
-FIRST_SESSION = r"^arb dry-run --sandbox(?!.*(--port|--seed))"
+FIRST_SESSION = r"^arb dry-run --sandbox(?!.*(--port|--seed|--config))"
 GRID = """
 def gridtrading(hbt, recorder, skew):
     while hbt.elapse(1_000_000_000) == 0:

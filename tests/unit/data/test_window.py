@@ -31,11 +31,11 @@ SIDES = ((EXCH_EVENT, "exch_ts"), (LOCAL_EVENT, "local_ts"))
 
 
 class Market:
-    """Two minutes of two instruments over midnight, and their rows."""
+    """Eighty seconds of two instruments over midnight, and their rows."""
 
     def __init__(self, folder: Path) -> None:
         arb("init", folder / "my")
-        words = ["--duration", "2m", "--start", "2024-01-01T23:59", "--venues", "binance_usdm,bybit_spot"]
+        words = ["--duration", "80s", "--start", "2024-01-01T23:59:20", "--venues", "binance_usdm,bybit_spot"]
         arb("sandbox", "record", "--out", folder / "data", *words)
         self.config: Config = load(folder / "my" / "arbitrage.toml", legs=LEGS)
         self.legs = legs_of(self.config)

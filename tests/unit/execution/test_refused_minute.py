@@ -36,7 +36,7 @@ WEIGHTS = {
     "binance_usdm": {Act.LOOK_UP: 1, Act.EXECUTIONS: 5, Act.TIME: 1, Act.OPEN_ORDERS: 1},
 }
 ANSWER_NS = 4 * MILLISECOND
-_STEP_MS = 5
+_STEP_MS = 20
 
 
 class Minute:
