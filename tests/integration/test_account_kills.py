@@ -12,4 +12,4 @@ pytestmark = pytest.mark.slow
 
 
 def test_what_a_kill_leaves_is_taken_over_by_the_next_start() -> None:
-    assert kill_all(3, 1, seed=26)
+    assert kill_all(2, 1, seed=26)
