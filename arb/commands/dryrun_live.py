@@ -61,7 +61,7 @@ def _simulated(config: Config, setup: Setup, _folder: Path) -> LiveParts:
 
 
 def slow_answer_notes(config: Config) -> list[str]:
-    """A line if orders may time out before their simulated responses can arrive."""
+    """A line if simulated responses may arrive when there is no time left to hedge what they report."""
     wait_ms = config.value("execution.order_timeout_ms")
     slowest_ms = max(one.latency.entry_ms + one.latency.response_ms for one in config.venues.values())
     need_ms = slowest_ms + 2 * config.dry_run.disorder_ms
@@ -69,5 +69,5 @@ def slow_answer_notes(config: Config) -> list[str]:
         return []
     return [
         f"[execution] order_timeout_ms is {wait_ms}: simulated answers may take {need_ms:g} ms, with [dry_run] "
-        "disorder_ms; orders may be given up before their response arrives"
+        "disorder_ms; a leg may be reversed without having been chased"
     ]

@@ -257,6 +257,20 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "risk.position_limit": (_overruled,),
     "execution.slippage_tolerance": (_unread_in_flattening("slippage_tolerance"),),
+    "execution.unhedged_max_ms": (
+        _idle_if(
+            lambda use, given: (
+                use.is_built_in and given.value >= use.config.value("execution.order_timeout_ms")
+            ),
+            "execution.order_timeout_ms is not longer",
+        ),
+    ),
+    "execution.chase_interval_ms": (
+        _idle_if(
+            lambda use, given: use.is_built_in and use.config.value("execution.max_chases") < 2,
+            "execution.max_chases is below 2",
+        ),
+    ),
     "capital.<venue>.base": (_overruled,),
     "capital.<venue>.quote": (_overruled,),
     "data": (_ON_RECORDED_DAYS,),
@@ -271,6 +285,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "supervisor.unhedged": (_only_in(*_WITH_ORDERS), _pairless),
     "supervisor.unhedged_s": (_only_in(*_WITH_ORDERS), _pairless),
     "guard": (_only_in(*_WITH_ORDERS),),
+    "live.in_doubt_max_s": (_unread("in_doubt_max_ns"),),
     "account": (_only_in(*_WITH_ORDERS),),
     "account.<venue>.margin_mode": (_only_in(*_WITH_ORDERS), _perpetual),
     "account.<venue>.leverage": (_only_in(*_WITH_ORDERS), _perpetual),

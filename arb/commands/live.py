@@ -227,11 +227,11 @@ def _best_signers(keys: Sequence[Key]) -> dict[str, Signer]:
 
 
 def slow_strategy_notes(config: Config) -> list[str]:
-    """A line if the strategy gives orders up before their outcome can be in doubt."""
-    wait_ms = config.value("execution.order_timeout_ms")
-    if wait_ms > config.live.answer_timeout_ms:
+    """A line if the strategy halts before the outcome of its orders can be asked for."""
+    live = config.live
+    if live.in_doubt_max_s * 1_000 > live.answer_timeout_ms:
         return []
     return [
-        f"[execution] order_timeout_ms is {wait_ms}, [live] answer_timeout_ms {config.live.answer_timeout_ms}: the "
-        "strategy gives an order up before its venue is asked about it"
+        f"[live] in_doubt_max_s is {live.in_doubt_max_s:g}, answer_timeout_ms {live.answer_timeout_ms}: the strategy "
+        "halts before a venue is asked about an order that it has not answered"
     ]

@@ -21,6 +21,15 @@ class Live(Table, frozen=True, kw_only=True):
             le=_MINUTE_MS,
         ),
     ] = 1000
+    in_doubt_max_s: Annotated[
+        float,
+        key(
+            "How long the outcome of an order may remain unknown before the strategy halts, in every world.",
+            "s",
+            gt=0,
+            le=3600,
+        ),
+    ] = 60.0
     recv_window_ms: Annotated[
         int,
         key(

@@ -36,6 +36,7 @@ _PURPOSES: dict[int, str] = {
     Purpose.STOP_LOSS: "stop loss",
     Purpose.TIMEOUT: "held for too long",
     Purpose.REBALANCE: "moves inventory back",
+    Purpose.HEDGE: "hedges a late execution",
 }
 _SENT = (Decision.OPEN, Decision.CHASE, Decision.REVERSE)
 _HALTED = "halted"
@@ -136,6 +137,8 @@ class TradingLines:
             Decision.FLATTEN: self._flattening,
             Decision.HEDGE: self._first_hedge,
             Decision.IMBALANCE: self._imbalance,
+            Decision.UNCOUNTED: self._difference,
+            Decision.RESIDUAL: self._residual,
             Decision.OPPORTUNITY: self._opportunity,
             Decision.OPPORTUNITY_END: self._end_of_opportunity,
         }
@@ -196,7 +199,9 @@ class TradingLines:
         legs = (
             self._name(one.leg) if partner is None else f"{self._name(one.leg)}, sell {self._name(partner)}"
         )
-        text = f"{one.attempt}: buy {legs}, edge {one.value:+.2f} bps"
+        text = f"{one.attempt}: buy {legs}"
+        if one.order_id != Purpose.HEDGE:
+            text += f", edge {one.value:+.2f} bps"
         return "attempt", f"{text}, {purpose}" if purpose else text
 
     def _refusal(self, one: _Decision) -> tuple[str, str] | None:
@@ -241,6 +246,13 @@ class TradingLines:
     def _imbalance(self, one: _Decision) -> tuple[str, str]:
         more = f"{self._name(one.leg)} filled {exact(one.value)} more than the other leg"
         return "imbalance", f"attempt {one.attempt}, {more}"
+
+    def _difference(self, one: _Decision) -> tuple[str, str]:
+        found = f"{self._name(one.leg)} has {one.value:+.10g} beyond the executions of its orders"
+        return "uncounted", f"{found}: it is hedged"
+
+    def _residual(self, one: _Decision) -> tuple[str, str]:
+        return "residual", f"{one.value:+.10g} is too small to be traded, and counts in the next attempt"
 
     def _opportunity(self, one: _Decision) -> None:
         self._seen += 1

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from arb.data.rows.convert import Feed, convert
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import load_strategy
 from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.decisions import Decision
 
 pytestmark = [pytest.mark.slow, needs_recordings]
 
@@ -120,6 +122,36 @@ def test_every_fill_belongs_to_an_attempt_and_attempts_are_flat(
     assert abs(math.fsum(left for attempt, left in net.items() if attempt != last)) < dust
     times = [int(trade["exch_ts"]) for trade in done.trades]
     assert times == sorted(times)
+
+
+#: Orders of the examples, and digests of their times, legs, ids and prices, from before chases were bounded.
+UNBOUNDED = {
+    ("spot_usdm", "BTC"): (389, "65335cefc9ea6a1a"),
+    ("spot_usdm", "ETH"): (745, "b575365a5ccd5e48"),
+    ("usdm_bybit", "BTC"): (229, "b31f60155b966b73"),
+    ("usdm_bybit", "ETH"): (325, "6184941c0b089ac0"),
+}
+
+
+def sent_by(folder: Path) -> Any:
+    """The decisions of a run about orders of its attempts."""
+    with np.load(folder / "records.npz") as file:
+        decisions = file["decisions"]
+    return decisions[np.isin(decisions["code"], (Decision.OPEN, Decision.CHASE, Decision.REVERSE))]
+
+
+@pytest.mark.parametrize(("pair", "symbol"), RUNS)
+def test_without_bounds_on_chases_the_orders_are_those_from_before(
+    finished: Any, pair: str, symbol: str, tmp_path: Path
+) -> None:
+    off = ("--no-report", "--set", "execution.max_chases=1000", "--set", "execution.chase_interval_ms=0")
+    done = backtest(tmp_path / "run", pair, *words_of(symbol), *off)
+    sent, bounded = sent_by(done.folder), sent_by(finished(pair, symbol).folder)
+    assert (len(sent), sha256(sent.tobytes()).hexdigest()[:16]) == UNBOUNDED[pair, symbol]
+    # With them chases are fewer and later, and what follows from these differs.
+    names = ["timestamp", "code", "leg", "value"]
+    same = set(sent[names].tolist()) & set(bounded[names].tolist())
+    assert len(same) > 0.98 * len(sent)
 
 
 def test_the_same_inputs_give_the_same_bytes(finished: Any, tmp_path: Path) -> None:

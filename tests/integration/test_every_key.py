@@ -28,6 +28,7 @@ from arb.commands.strategy_facts import facts_of
 from arb.config import load, write_templates
 from arb.config.adapters import load_adapter
 from arb.strategies.parameters import defaults_of
+from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.parameters import PARAMS
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.errors import ConnectorError
@@ -99,6 +100,10 @@ def halts(result: Any) -> Any:
     return (result.outcome, result.halts)
 
 
+def halted_at(result: Any) -> Any:
+    return [one.ts for one in result.decisions if one.code == Decision.HALTED]
+
+
 def missed(result: Any) -> Any:
     return result.missed
 
@@ -156,6 +161,14 @@ STRATEGY = {
     "execution.order_timeout_ms": Case(
         "execution.order_timeout_ms=300", attempt_times, (), ALONE, [EMPTY, Fate(), EMPTY]
     ),
+    "execution.unhedged_max_ms": Case(
+        "execution.unhedged_max_ms=30", orders, (), ALONE, [EMPTY, Fate(), EMPTY]
+    ),
+    "execution.max_chases": Case("execution.max_chases=0", orders, script=[EMPTY, Fate(), EMPTY, EMPTY]),
+    "execution.chase_interval_ms": Case(
+        "execution.chase_interval_ms=20", orders, script=[EMPTY, Fate(), EMPTY]
+    ),
+    "live.in_doubt_max_s": Case("live.in_doubt_max_s=0.2", halted_at, script=[Fate(share=None)]),
     "execution.attempt_interval_ms": Case("execution.attempt_interval_ms=500", attempt_times),
     "execution.stale_after_ms": Case("execution.stale_after_ms=10", missed, last_feed={0: 980 * MS}),
     "execution.slippage_tolerance": Case("execution.slippage_tolerance=0.002", orders),

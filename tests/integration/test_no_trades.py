@@ -64,7 +64,7 @@ FATAL = [
     Fatal("capital.bybit_linear.quote=1.0", "capital.bybit_linear.quote = 1 allows", PERPETUALS),
     Fatal("execution.stale_after_ms=1", "later than execution.stale_after_ms = 1 allows"),
     Fatal("execution.touch_share=0.0000001", "execution.touch_share = 1e-07 allows"),
-    Fatal("execution.order_timeout_ms=1", "no response arrived within twice", code=3),
+    Fatal("live.in_doubt_max_s=0.001", "no response arrived within live.in_doubt_max_s = 0.001", code=3),
     Fatal("clock.offset_ms=60000.0", "clock.offset_ms = 60000 is added to every time of arrival"),
     Fatal("bybit_spot.symbols.BTCUSDT.min_notional=1000000000.0", "the least order of both venues is"),
     Fatal("binance_spot.symbols.BTCUSDT.min_qty=1000.0", "(lot_size, min_qty)", code=2),

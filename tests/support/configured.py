@@ -113,7 +113,7 @@ class LimitedBot(FakeBot):
             return 20
         return super()._submit(side, leg_no, order_id, px, qty, tif, kind, wait)
 
-    def _settle(self, order: Any) -> None:
-        super()._settle(order)
+    def _execute(self, order: Any, qty: float) -> None:
+        super()._execute(order, qty)
         extra = self.contract_sizes[order.leg_no] - 1.0
-        self._values[order.leg_no].balance -= order.side * order.filled * order.price * extra
+        self._values[order.leg_no].balance -= order.side * qty * order.price * extra

@@ -34,12 +34,19 @@ class Touch(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """What becomes of an order: `code` other than 0 is not sent; `share` None is never answered."""
+    """What becomes of an order: `code` other than 0 is not sent; `share` None is never answered.
+
+    early_ns: its executions are reported so long before its end. late_share: of what is left, executed `late_ns` after
+    the end.
+    """
 
     share: float | None = 1.0
     delay_ns: int = 1_000_000
     code: int = 0
     is_rejected: bool = False
+    early_ns: int = 0
+    late_share: float = 0.0
+    late_ns: int = 0
 
 
 @dataclass
@@ -59,10 +66,14 @@ class Order:
     req: int = NEW
     leaves_qty: float = 0.0
     is_rejected: bool = False
+    exch_timestamp: int = 0
+    #: Times of executions, and how much each executes.
+    parts: list[tuple[float, float]] = field(default_factory=list)
 
     def answer(self) -> None:
         self.req = NONE
         self.leaves_qty = self.qty - self.filled
+        self.exch_timestamp = 0 if self.is_rejected else int(self.answer_ts)
         if self.is_rejected:
             self.status = REJECTED
         else:
@@ -96,6 +107,9 @@ class FakeBot:
         self._orders: list[dict[int, Order]] = [{} for _ in legs]
         self._next = 0
         self._last = [Touch(0, leg, *[math.nan] * 4) for leg in legs]
+        #: Orders with executions to come; time, leg and signed quantity of all executions.
+        self._executing: list[Order] = []
+        self.executions: list[tuple[int, int, float]] = []
         opening = self.opening or (0.0,) * self.num_assets
         self._values = [SimpleNamespace(position=one, balance=-100.0 * one, fee=0.0) for one in opening]
 
@@ -151,6 +165,12 @@ class FakeBot:
         if fate.code:
             self.refused.append(order)
             return fate.code
+        if order.filled:
+            order.parts.append((answer_ts - fate.early_ns, order.filled))
+        late = math.floor(fate.late_share * round((qty - order.filled) / lot)) * lot
+        if late:
+            order.parts.append((answer_ts + fate.late_ns, late))
+        self._executing.append(order)
         assert order.order_id not in self._orders[leg_no], "an order id was used twice"
         self._orders[leg_no][order.order_id] = order
         self.sent.append(order)
@@ -162,7 +182,8 @@ class FakeBot:
         limit = self.current_timestamp + timeout if self.current_timestamp else math.inf
         waiting = [o for orders in self._orders for o in orders.values() if o.req != NONE]
         feed_ts = self.touches[self._next].ts if self._next < len(self.touches) else math.inf
-        due = min([feed_ts, *(o.answer_ts for o in waiting)])
+        executed = [ts for o in self._executing for ts, _ in o.parts]
+        due = min([feed_ts, *(o.answer_ts for o in waiting), *executed])
         if min(due, limit) > self.end_ts:
             return _END
         if due > limit:
@@ -173,17 +194,27 @@ class FakeBot:
             touch = self.touches[self._next]
             self._last[touch.leg_no] = touch
             self._next += 1
+        for order in self._executing:
+            for part in [one for one in order.parts if one[0] <= due]:
+                order.parts.remove(part)
+                self._execute(order, part[1])
+        self._executing = [o for o in self._executing if o.parts]
         for order in waiting:
             if order.answer_ts <= due:
                 self._settle(order)
         return _FEED if feed_ts <= due else _RESPONSE
 
-    def _settle(self, order: Order) -> None:
-        order.answer()
+    def _execute(self, order: Order, qty: float) -> None:
         values = self._values[order.leg_no]
         base_fee = self.base_fees[order.leg_no] if self.base_fees and order.side == BUY else 0.0
-        values.position += order.side * order.filled * (1.0 - base_fee)
-        values.balance -= order.side * order.filled * order.price
+        values.position += order.side * qty * (1.0 - base_fee)
+        values.balance -= order.side * qty * order.price
+        self.executions.append((self.current_timestamp, order.leg_no, order.side * qty))
+        if order.req != NONE:
+            order.status, order.leaves_qty = PARTIALLY_FILLED, order.leaves_qty - qty
+
+    def _settle(self, order: Order) -> None:
+        order.answer()
 
 
 class Decided(NamedTuple):

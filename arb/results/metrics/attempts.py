@@ -16,7 +16,7 @@ import numpy as np
 from arb.results.metrics.equity import Equity
 from arb.results.metrics.spread import basis_bps, cross_spread_bps, values_at
 from arb.results.metrics.statistics import BPS
-from arb.strategies.spread.decisions import Decision
+from arb.strategies.spread.decisions import Decision, Purpose
 
 #: purpose: a `Purpose`, 0 where none was logged. outcome: the `Decision` that ended it, 0 while it is under way.
 #: begin and end are from the log, 0 if it has none; first_fill and last_fill are venue times, 0 without fills.
@@ -125,7 +125,8 @@ def _add_log(rows: Any, decisions: Any, begun: Any, legs: _PairOfLeg) -> None:
     rows["begin"][places] = lines["timestamp"]
     rows["pair"][places] = legs.pair[lines["leg"]]
     rows["purpose"][places] = lines["order_id"]
-    rows["expected_bps"][places] = lines["value"]
+    # What hedges a late execution begins for no edge.
+    rows["expected_bps"][places] = np.where(lines["order_id"] == Purpose.HEDGE, np.nan, lines["value"])
     lines, places = _with_rows(rows, decisions[np.isin(decisions["code"], ENDINGS)])
     rows["end"][places] = lines["timestamp"]
     rows["outcome"][places] = lines["code"]

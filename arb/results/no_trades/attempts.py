@@ -24,11 +24,11 @@ def why_unfilled(run: RunResult, settings: Settings) -> Cause:
     latencies = settings.latencies(legs)
     took = f"an order takes {listed(latencies)}"
     if codes[Decision.HALTED]:
-        timeout = settings.order_timeout
+        longest = settings.in_doubt_max
         return Cause(
-            f"{attempts} began, and the strategy halted with an order in doubt: no response arrived within twice "
-            f"{timeout}; {took}.",
-            [timeout, *latencies],
+            f"{attempts} began, and the strategy halted with an order in doubt: no response arrived within "
+            f"{longest}; {took}.",
+            [longest, *latencies],
         )
     if codes[Decision.EXPIRED]:
         slippage = settings.of("execution.slippage_tolerance")

@@ -63,8 +63,8 @@ class Settings:
         return Setting("strategy.basis_halflife_s", self.number("basis_halflife_ns") / SECOND)
 
     @property
-    def order_timeout(self) -> Setting:
-        return Setting("execution.order_timeout_ms", self.number("order_timeout_ns") / MILLISECOND)
+    def in_doubt_max(self) -> Setting:
+        return Setting("live.in_doubt_max_s", self.number("in_doubt_max_ns") / SECOND)
 
     @property
     def clock_offset(self) -> Setting | None:

@@ -40,6 +40,10 @@ class Decision(IntEnum):
     """The host sent an order that trades a halted strategy's position back; value: its limit price."""
     HEDGE = 16
     """The host sent an order that balances a pair before the strategy starts; value: its limit price."""
+    UNCOUNTED = 17
+    """A leg's position has changed by an execution after its order's end, or a fee in base; value: by how much."""
+    RESIDUAL = 18
+    """A surplus is too small to be traded, and counts in the next attempt; value: base bought less base sold."""
 
 
 class Purpose(IntEnum):
@@ -55,6 +59,8 @@ class Purpose(IntEnum):
     """To close it because it was held for longer than allowed."""
     REBALANCE = 5
     """To move inventory back to the venue that runs short."""
+    HEDGE = 6
+    """To hedge what was executed after the end of an order."""
 
 
 class Missed(IntEnum):

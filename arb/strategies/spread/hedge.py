@@ -2,29 +2,32 @@
 
 Every order is an IOC limit, so nothing rests, and none is larger than the touch. Fills are counted from the orders' own
 quantities, a purchase by what is received: where its fee is taken from the base, orders are larger by the fee. The
-missing quantity of one leg is chased within the slippage tolerance of the attempt's decision price,
-until the deadline; then the surplus of the other leg is traded back at market prices, within a band that widens; if
-that does not succeed either, the strategy halts. A surplus too small for any order of the leg that could still trade is
-left, and counts in the next attempt. An order that is never answered is in doubt: nothing is sent after it, and the
-strategy halts.
+missing quantity of one leg is chased within the slippage tolerance of the attempt's decision price, in a bounded number
+of orders and until the bound on unhedged time; then the surplus of the other leg is traded back at market prices,
+within a band that widens, without a touch at the last known prices; if that does not succeed either, the strategy
+halts. A surplus too small for any order of the leg that could still trade is left, and counts in the next attempt.
+
+While an order is not answered its outcome is in doubt: nothing is sent, and the attempt goes on with the answer.
+Without one for too long the strategy halts. Positions that differ from what was counted
+(`arb.strategies.spread.uncounted`) are hedged like fills.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, SELL
+from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, REJECTED, SELL
 from numba import njit
 
 from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.sizing import (
-    bought_lots,
-    ceil_to_lot,
     floor_to_lot,
     is_large_enough,
     limit_price,
     opening_qty,
     order_qty,
 )
+from arb.strategies.spread.touch import is_quoted
+from arb.strategies.spread.uncounted import carry, price_within, take_difference, tradable_qty
 
 #: Phases of the attempt.
 IDLE, OPENING, CHASING, REVERSING, HALTED = 0, 1, 2, 3, 4
@@ -44,8 +47,17 @@ ATTEMPT = np.dtype(
         ("reversals", "i8"),
         # Quantity that reversals have traded back.
         ("undone_qty", "f8"),
-        # After a refusal nothing is sent before this time.
-        ("resend_ts", "i8"),
+        # Nothing is chased before this time.
+        ("chase_ts", "i8"),
+        # Orders that chased in this attempt.
+        ("chases", "i8"),
+        # When its last order was sent; its first execution, 0 for none; whether a reversal has had more time after a
+        # doubt.
+        ("sent_ts", "i8"),
+        ("exposed_ts", "i8"),
+        ("is_extended", "i8"),
+        # The last known mid of the pair's second leg, relative to that of the first; 0 before the first attempt.
+        ("mid_ratio", "f8"),
         # Whether the last attempt ended with both legs filled.
         ("is_hedged", "i8"),
         # Base that earlier attempts bought less what they sold, too small to be traded so far.
@@ -59,8 +71,16 @@ ATTEMPT = np.dtype(
 #: The band of a reversal grows by one slippage tolerance with each order, up to this many.
 REVERSAL_BANDS_MAX = 10
 
-#: How long a refused chase or reversal waits before it is resent.
+#: How long a refused chase or reversal waits before it is resent; twice as long after each further refusal in a row,
+#: this many times.
 RESEND_NS = 20_000_000
+RESENDS_DOUBLED_MAX = 5
+
+#: A leg that was refused so often in a row is not chased any longer.
+REFUSALS_MAX = 2
+
+#: A time that does not come.
+_NEVER = np.iinfo(np.int64).max
 
 
 @njit
@@ -75,8 +95,9 @@ def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):
         result = bot.submit_sell_order(asset, order_id, px, qty, IOC, LIMIT, False)
     if result != 0:
         recorder.decide(now, Decision.REFUSED, attempt.number, asset, order_id, result)
-        attempt.resend_ts = now + RESEND_NS
+        _put_off(legs[leg_no], now)
         return False
+    attempt.sent_ts = now
     attempt.next_order_id = order_id + np.uint64(1)
     legs[leg_no].order_id = order_id
     recorder.decide(now, code, attempt.number, asset, order_id, px)
@@ -85,76 +106,119 @@ def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):
 
 @njit
 def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, params):
-    """Opens an attempt: both legs at once, each within the slippage tolerance of its touch."""
+    """Begins an attempt: opens both legs at once, each within the slippage tolerance of its touch.
+
+    Without a quantity nothing is opened: the residual is hedged.
+    """
     now = bot.current_timestamp
     sell_no = 1 - buy_no
     attempt.number = number
     attempt.purpose = purpose
     attempt.last_ts = now
     attempt.qty = qty
-    attempt.reversals = 0
+    attempt.reversals = attempt.chases = attempt.is_extended = 0
+    attempt.chase_ts = 0
+    attempt.exposed_ts = 0 if qty > 0.0 else now
     attempt.undone_qty = 0.0
     attempt.deadline = now + np.int64(params.order_timeout_ns)
+    _note_relation(attempt, legs)
     recorder.decide(now, Decision.ATTEMPT, number, legs[buy_no].asset, np.uint64(purpose), edge)
     for leg_no in range(2):
         leg = legs[leg_no]
         leg.side = BUY if leg_no == buy_no else SELL
         leg.reference_px = leg.ask if leg_no == buy_no else leg.bid
+        if not leg.reference_px > 0.0:
+            leg.reference_px = leg.mark
         # The residual of earlier attempts counts as filled.
         leg.filled_qty = max(0.0, leg.side * attempt.residual)
-        leg.attempt_qty = qty
+        leg.attempt_qty = qty if qty > 0.0 else abs(attempt.residual)
         leg.order_id = 0
+        leg.refusals = leg.resend_ts = 0
+    attempt.phase = OPENING
+    if not qty > 0.0:
+        return
     for leg_no in (buy_no, sell_no):
         leg = legs[leg_no]
         px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
         own_qty = opening_qty(leg, qty) if leg.side == BUY else qty
         if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, own_qty, Decision.OPEN):
             break  # never opens a single second leg on purpose
-    attempt.phase = OPENING
 
 
 @njit
 def advance(bot, recorder, attempt, legs, params):
     """Advances the attempt as far as the answered orders and the touches allow."""
     now = bot.current_timestamp
+    _note_relation(attempt, legs)
+    is_answer = legs[0].order_id != 0 or legs[1].order_id != 0
     if not _settle(bot, recorder, attempt, legs, now):
-        if now >= attempt.deadline + np.int64(params.order_timeout_ns):
-            _halt(recorder, attempt, legs, now)  # in doubt: the order's result is unknown
+        if now >= attempt.sent_ts + np.int64(params.in_doubt_max_ns):
+            _halt(recorder, attempt, legs, now)  # the result of an order remains unknown
         return
+    _count_differences(bot, recorder, attempt, legs, now)
     long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
     surplus = legs[long_no].filled_qty - legs[1 - long_no].filled_qty
     long, short = legs[long_no], legs[1 - long_no]
-    chase_qty = _tradable(short, long, short.side, surplus)
-    reverse_qty = _tradable(long, short, -long.side, surplus)
+    chase_px = price_within(short.side, short.reference_px, params.slippage_tolerance, short.tick_size)
+    chase_qty = tradable_qty(short, long, short.side, surplus, chase_px)
+    reverse_px = _reversal_price(attempt, legs, long_no, params)
+    reverse_qty = tradable_qty(long, short, -long.side, surplus, reverse_px)
+    is_overdue = now >= _overdue_ts(attempt, params)
     if attempt.phase == OPENING:
         _enter(attempt, CHASING, now, params)
         if reverse_qty > 0.0:
             recorder.decide(now, Decision.IMBALANCE, attempt.number, legs[long_no].asset, 0, surplus)
-    if attempt.phase == CHASING and (now >= attempt.deadline or not chase_qty > 0.0):
+    if attempt.phase == CHASING and (
+        is_overdue
+        or now >= attempt.deadline
+        or not chase_qty > 0.0
+        or attempt.chases >= params.max_chases
+        or short.refusals >= REFUSALS_MAX
+    ):
         _enter(attempt, REVERSING, now, params)
     if attempt.phase == CHASING:
-        if now >= attempt.resend_ts:
-            _chase(bot, recorder, attempt, legs, 1 - long_no, chase_qty, params)
-    elif not reverse_qty > 0.0:
+        if now >= max(short.resend_ts, attempt.chase_ts):
+            _chase(bot, recorder, attempt, legs, 1 - long_no, chase_px, chase_qty, params)
+        return
+    if not reverse_qty > 0.0:
         _end(bot, recorder, attempt, legs, now)
-    elif now >= attempt.deadline:
+        return
+    timeout_ns = np.int64(params.order_timeout_ns)
+    is_late_answer = is_answer and now - attempt.sent_ts >= timeout_ns
+    if now >= attempt.deadline and is_late_answer and attempt.is_extended == 0:
+        # Nothing could be sent in the time in doubt. Once, so that an attempt has an end.
+        attempt.is_extended = 1
+        attempt.deadline = now + timeout_ns
+    if now >= attempt.deadline:
         _halt(recorder, attempt, legs, now)
-    elif now >= attempt.resend_ts:
-        _reverse(bot, recorder, attempt, legs, long_no, reverse_qty, params)
+    elif now >= long.resend_ts:
+        _reverse(bot, recorder, attempt, legs, long_no, reverse_px, reverse_qty, is_overdue, params)
 
 
 @njit
-def wait_ns(attempt, now, idle_ns, params):
-    """How long the strategy may wait: until the attempt's next deadline, at most `idle_ns`.
-
-    After its deadline an attempt only waits for an answer, for one more timeout.
-    """
+def wait_ns(attempt, legs, now, idle_ns, params):
+    """How long the strategy may wait: until the attempt's next due time, at most `idle_ns`."""
     if attempt.phase == IDLE:
         return idle_ns
-    due = attempt.deadline if now < attempt.deadline else attempt.deadline + np.int64(params.order_timeout_ns)
-    if attempt.resend_ts > now:
-        due = min(due, attempt.resend_ts)
-    return max(np.int64(1), min(idle_ns, due - now))
+    due = now + idle_ns
+    for ts in (
+        attempt.deadline,
+        attempt.chase_ts,
+        legs[0].resend_ts,
+        legs[1].resend_ts,
+        _overdue_ts(attempt, params),
+        attempt.sent_ts + np.int64(params.in_doubt_max_ns),
+    ):
+        if ts > now:
+            due = min(due, ts)
+    return due - now
+
+
+@njit
+def _note_relation(attempt, legs):
+    """Keeps the relation of both mids while both are known."""
+    if is_quoted(legs[0]) and is_quoted(legs[1]):
+        attempt.mid_ratio = (legs[1].bid + legs[1].ask) / (legs[0].bid + legs[0].ask)
 
 
 @njit
@@ -162,6 +226,24 @@ def _enter(attempt, phase, now, params):
     """Starts a phase, with a timeout of its own."""
     attempt.phase = phase
     attempt.deadline = now + np.int64(params.order_timeout_ns)
+
+
+@njit
+def _overdue_ts(attempt, params):
+    """From when on the long leg is reversed: the bound on unhedged time, from the attempt's first execution on."""
+    if attempt.exposed_ts == 0:
+        return np.int64(_NEVER)
+    bound = np.int64(params.order_timeout_ns)
+    if params.unhedged_max_ns > 0:
+        bound = min(bound, np.int64(params.unhedged_max_ns))
+    return attempt.exposed_ts + bound
+
+
+@njit
+def _put_off(leg, now):
+    """Counts a refusal of a leg's order, and delays its next one."""
+    leg.resend_ts = now + (RESEND_NS << min(leg.refusals, RESENDS_DOUBLED_MAX))
+    leg.refusals += 1
 
 
 @njit
@@ -174,9 +256,18 @@ def _settle(bot, recorder, attempt, legs, now):
             continue
         order = bot.orders(leg.asset).get(leg.order_id)
         if order is None or order.req != NONE or order.status in (NONE, NEW, PARTIALLY_FILLED):
+            if attempt.exposed_ts == 0 and order is not None and order.leaves_qty < order.qty:
+                attempt.exposed_ts = now
             is_settled = False
             continue
         filled = order.qty - order.leaves_qty
+        # What was refused on its way, or by the venue, has no time at the venue.
+        if not filled > 0.0 and (order.status == REJECTED or order.exch_timestamp <= 0):
+            _put_off(leg, now)
+        else:
+            leg.refusals = 0
+        if filled > 0.0 and attempt.exposed_ts == 0:
+            attempt.exposed_ts = now
         if order.side == BUY:
             leg.ask_taken += filled
             base_fee = filled * leg.base_fee
@@ -184,6 +275,7 @@ def _settle(bot, recorder, attempt, legs, now):
             filled -= base_fee
         else:
             leg.bid_taken += filled
+        leg.counted_qty += order.side * filled
         # A reversal reduces its leg's fills.
         if order.side == leg.side:
             leg.filled_qty += filled
@@ -197,55 +289,76 @@ def _settle(bot, recorder, attempt, legs, now):
 
 
 @njit
-def _chase(bot, recorder, attempt, legs, leg_no, qty, params):
-    """Sends an order for the missing quantity if the touch is within the tolerance of the attempt's price."""
-    leg = legs[leg_no]
-    px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
-    is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
-    qty = _sendable(leg, leg.side, px, qty, params)
-    if is_within and qty > 0.0:
-        send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, Decision.CHASE)
+def _count_differences(bot, recorder, attempt, legs, now):
+    """Counts as filled what the positions have beyond the counted fills."""
+    for leg_no in range(2):
+        leg = legs[leg_no]
+        difference = take_difference(bot, recorder, leg, attempt.number, now)
+        if difference != 0.0:
+            leg.filled_qty += leg.side * difference
+            if attempt.exposed_ts == 0:
+                attempt.exposed_ts = now
 
 
 @njit
-def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):
-    """Reverses the surplus of a leg at the touch, in a band that widens with each order."""
+def _chase(bot, recorder, attempt, legs, leg_no, px, qty, params):
+    """Sends an order for the missing quantity if the touch is within the tolerance of the attempt's price."""
+    leg = legs[leg_no]
+    is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
+    qty = _sendable(leg, leg.side, px, qty, leg.ask_qty if leg.side == BUY else leg.bid_qty, params)
+    if is_within and qty > 0.0:
+        send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, Decision.CHASE)
+        attempt.chases += 1
+        attempt.chase_ts = bot.current_timestamp + np.int64(params.chase_interval_ns)
+
+
+@njit
+def _reversal_price(attempt, legs, leg_no, params):
+    """The limit of an order that reverses a leg: within a band of its touch, which widens with each order.
+
+    While the touch is unknown, of the other leg's mid and their last known relation; without that of its last mid.
+    """
+    leg, other = legs[leg_no], legs[1 - leg_no]
+    side = -leg.side
+    px = leg.ask if side == BUY else leg.bid
+    if not px > 0.0:
+        px = leg.mark
+        if is_quoted(other) and attempt.mid_ratio > 0.0:
+            px = 0.5 * (other.bid + other.ask)
+            px = px / attempt.mid_ratio if leg_no == 0 else px * attempt.mid_ratio
+    band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
+    return price_within(side, px, band, leg.tick_size)
+
+
+@njit
+def _reverse(bot, recorder, attempt, legs, leg_no, px, qty, is_overdue, params):
+    """Reverses the surplus of a leg at the touch; once the bound is reached, without a known touch, too."""
     leg = legs[leg_no]
     side = -leg.side
-    touch = leg.ask if side == BUY else leg.bid
-    if not touch > 0.0:
-        return  # the book is unknown: wait for it, or for the deadline
-    band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
-    px = limit_price(side, touch, band, leg.tick_size)
-    qty = _sendable(leg, side, px, qty, params)
+    touch, shown = (leg.ask, leg.ask_qty) if side == BUY else (leg.bid, leg.bid_qty)
+    if not (touch > 0.0 and shown > 0.0):
+        if not is_overdue:
+            return
+        shown = np.inf
+    qty = _sendable(leg, side, px, qty, shown, params)
     if qty > 0.0 and send(bot, recorder, attempt, legs, leg_no, side, px, qty, Decision.REVERSE):
         attempt.reversals += 1
 
 
 @njit
-def _tradable(leg, other, side, surplus):
-    """The order of this leg that trades as much as possible of a surplus, at the attempt's decision price."""
-    if (leg.base_fee != 0.0 or other.base_fee != 0.0) and leg.lot_size > other.lot_size:
-        # Fees in base leave parts of lots: of 49.9995 lots all 50 are traded, not 49.
-        surplus = ceil_to_lot(surplus, other.lot_size)
-    qty = bought_lots(leg, surplus) if side == BUY else floor_to_lot(surplus, leg.lot_size)
-    return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
-
-
-@njit
-def _sendable(leg, side, px, qty, params):
-    """The part of `qty` for one order at `px`, in whole lots; 0 if the touch is unknown or the quantity too small.
+def _sendable(leg, side, px, qty, shown, params):
+    """The part of `qty` for one order at `px`, in whole lots, of which `shown` can be traded; 0 if that is unknown or
+    too small.
 
     The simulated exchange fills an order whole at the touch, whatever its size: a fill beyond the displayed quantity
     would be unrealistic. An order above the order-level limits would be refused, and the leg left unhedged.
     """
-    shown = leg.ask_qty if side == BUY else leg.bid_qty
     if not shown > 0.0:
         return 0.0
     # The limits value a sale below the bid at the bid.
-    value = (px if side == BUY else max(px, leg.bid)) * leg.contract_size
+    value = (leg.bid if side == SELL and leg.bid > px else px) * leg.contract_size
     qty = floor_to_lot(order_qty(min(qty, shown), value, params), leg.lot_size)
-    return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
+    return qty if is_large_enough(leg, qty, px) else 0.0
 
 
 @njit
@@ -253,12 +366,10 @@ def _end(bot, recorder, attempt, legs, now):
     attempt.phase = IDLE
     legs[0].attempt_qty = legs[1].attempt_qty = 0.0
     qty = min(legs[0].filled_qty, legs[1].filled_qty)
-    attempt.residual = _surplus_bought(legs)
+    carry(recorder, attempt, legs, _surplus_bought(legs), attempt.number, now)
     lot_size = min(legs[0].lot_size, legs[1].lot_size)
     # Of a lot that was bought, less than one may have been received.
     attempt.is_hedged = floor_to_lot(qty / (1.0 - max(legs[0].base_fee, legs[1].base_fee)), lot_size) > 0.0
-    for leg_no in range(2):
-        legs[leg_no].due_qty = -attempt.residual if legs[leg_no].base_fee != 0.0 else 0.0
     if attempt.is_hedged:
         recorder.decide(now, Decision.HEDGED, attempt.number, -1, 0, qty)
     elif attempt.undone_qty > 0.0:

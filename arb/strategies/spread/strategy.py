@@ -53,6 +53,7 @@ from arb.strategies.spread.touch import (
     read_touches,
     update_basis,
 )
+from arb.strategies.spread.uncounted import NO_LEG, is_counted, leg_to_buy
 
 #: Assets 0 and 1 are a pair, 2 and 3, and so on.
 LEGS = "pairs"
@@ -119,10 +120,18 @@ def run(bot, params, recorder):
         for pair_no in range(pairs):
             phase = attempts[pair_no].phase
             pair = _pair(legs, pair_no)
-            is_alert = phase != IDLE or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no], params)
+            hedge_no = np.int64(NO_LEG)
+            if phase == IDLE and (result == _ORDER_RESPONSE or now >= next_record):
+                hedge_no = leg_to_buy(bot, recorder, attempts[pair_no], pair, now, params)
+            is_busy = phase != IDLE or hedge_no != NO_LEG
+            is_alert = is_busy or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no], params)
             change = read_touches(bot, legs, 2 * pair_no, is_alert)
-            if change == UNCHANGED and phase == IDLE:
+            if change == UNCHANGED and not is_busy:
                 continue
+            if hedge_no != NO_LEG:
+                _begin(
+                    bot, recorder, state, pair_no, np.int64(Purpose.HEDGE), hedge_no, 0.0, 0.0, now, params
+                )
             if change == PRICE_CHANGED:
                 has_news = True
                 if params.basis_halflife_ns > 0:
@@ -177,6 +186,7 @@ def _set_up(bot, params, state):
         leg.max_position_size = params.max_position_size[leg_no]
         leg.position_limit = params.position_limit[leg_no]
         leg.bid = leg.ask = leg.mark = np.nan
+        leg.counted_qty = bot.position(leg_no)
         state.seen[leg_no].asset = leg_no
         state.seen[leg_no].threshold_bps = params.min_spread_bps
     for pair_no in range(len(state.attempts)):
@@ -216,6 +226,12 @@ def _is_calm(pair, seen, basis_bps, moved, params):
 
 
 @njit
+def _is_all_counted(bot, pair):
+    """Whether nothing is to be hedged before an attempt may open."""
+    return is_counted(bot, pair[0]) and is_counted(bot, pair[1])
+
+
+@njit
 def _is_any_busy(state):
     """Whether an attempt is in progress that will end."""
     busy = 0
@@ -229,9 +245,10 @@ def _is_any_busy(state):
 def _timeout_ns(state, now, idle_ns, params):
     """Longest time that the strategy may wait."""
     timeout = idle_ns
-    for attempt in state.attempts:
+    for pair_no in range(len(state.attempts)):
+        attempt = state.attempts[pair_no]
         if attempt.phase != IDLE and attempt.phase != HALTED:
-            timeout = min(timeout, wait_ns(attempt, now, idle_ns, params))
+            timeout = min(timeout, wait_ns(attempt, _pair(state.legs, pair_no), now, idle_ns, params))
     return timeout
 
 
@@ -360,7 +377,7 @@ def _leave(bot, recorder, state, pair_no, now, params):
         return
     if not (is_quoted(pair[0]) and is_quoted(pair[1])) or is_stale(bot, pair, now, params):
         return
-    if now - attempt.last_ts < params.attempt_interval_ns:
+    if now - attempt.last_ts < params.attempt_interval_ns or not _is_all_counted(bot, pair):
         return
     purpose = why_leave(bot, pair, holding, basis.bps, now, params)
     if purpose == 0:
@@ -376,7 +393,7 @@ def _leave(bot, recorder, state, pair_no, now, params):
 
 @njit
 def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params):
-    """Opens an attempt, and stores the values that the risk rules compare with afterwards."""
+    """Begins an attempt, and stores the values that the risk rules compare with afterwards."""
     attempt = state.attempts[pair_no]
     pair = _pair(state.legs, pair_no)
     look(bot, state.risks[0], state.legs, now, params)
@@ -389,7 +406,7 @@ def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, param
 def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):
     """What forbids an attempt now, apart from its size: a `Missed` reason, TAKEN if nothing."""
     attempt, holding = state.attempts[pair_no], state.holdings[pair_no]
-    if was_busy or attempt.phase != IDLE:
+    if was_busy or attempt.phase != IDLE or not _is_all_counted(bot, _pair(state.legs, pair_no)):
         return np.int64(Missed.BUSY)
     if params.is_convergence and holding.bought_no == 1 - buy_no:
         return np.int64(Missed.BUSY)  # the opposite spread is open: it is closed first

@@ -62,6 +62,11 @@ LEG = np.dtype(
         ("reference_px", "f8"),
         ("order_id", "u8"),
         ("filled_qty", "f8"),
+        # Refused orders in a row, after which none is sent before this time.
+        ("refusals", "i8"),
+        ("resend_ts", "i8"),
+        # The leg's position as attempts have counted it.
+        ("counted_qty", "f8"),
     ],
     align=True,
 )

@@ -104,7 +104,7 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
             "[execution]",
             "[execution]\nfoo = 1",
             "[execution] foo is not a known key; known here: stale_after_ms, slippage_tolerance, order_timeout_ms,"
-            " attempt_interval_ms, touch_share",
+            " unhedged_max_ms, max_chases, chase_interval_ms, attempt_interval_ms, touch_share",
         ),
         (
             "max_drawdown = 0.05",

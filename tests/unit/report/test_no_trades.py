@@ -233,8 +233,8 @@ def test_edges_that_are_not_believed_and_the_most_frequent_reason() -> None:
         ),
         (
             [(Decision.OPEN, 0), (Decision.HALTED, 0)],
-            "no response arrived within twice",
-            "execution.order_timeout_ms",
+            "no response arrived within live.in_doubt_max_s = 60",
+            "live.in_doubt_max_s",
         ),
         ([(Decision.OPEN, 0)], "which were not answered before the run ended", "venue_a.latency.entry_ms"),
     ],

@@ -19,6 +19,8 @@ from arb.strategies.spread.decisions import Decision, Outcome
 
 MS = 1_000_000
 TIMEOUT = 100 * MS
+CHASES = 3
+CHASE_INTERVAL = 10 * MS
 TOLERANCE = 0.001
 TICKS = (0.01, 0.05)
 LOTS = (0.001, 0.01)
@@ -46,6 +48,9 @@ VALUES = {
     "position_limit": LIMIT,
     "slippage_tolerance": TOLERANCE,
     "order_timeout_ns": TIMEOUT,
+    "in_doubt_max_ns": 2 * TIMEOUT,
+    "max_chases": CHASES,
+    "chase_interval_ns": CHASE_INTERVAL,
     "attempt_interval_ns": 0,
     "max_failures": 0,
     "max_attempt_loss": 1e9,
@@ -98,6 +103,7 @@ def check(result: Run) -> None:
     """Every promise of an attempt, from the orders and what was known when each was sent."""
     by_id = {order.order_id: order for order in result.bot.sent}
     assert len(by_id) == len(result.bot.sent)
+    residual = 0.0
     for attempt, group in itertools.groupby(result.decisions, key=lambda d: d.attempt):
         lines = list(group)
         assert attempt > 0
@@ -105,7 +111,7 @@ def check(result: Run) -> None:
         assert [d.code in ENDS for d in lines].index(True) == len(lines) - 1, (
             "an attempt has one end, its last line"
         )
-        _check_attempt(lines, by_id)
+        residual = _check_attempt(lines, by_id, residual)
     logged = [d.order_id for d in result.decisions if d.code in SENT]
     assert sorted(logged) == sorted(by_id)
     is_halted = any(d.code == Decision.HALTED for d in result.decisions)
@@ -117,12 +123,18 @@ def check(result: Run) -> None:
         assert abs(values.position) <= LIMIT + ROOM
 
 
-def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
+def _check_attempt(lines: list[Decided], by_id: dict[int, Order], residual: float) -> float:
+    """residual: what earlier attempts bought less what they sold; returns it with that of this one."""
     buy_no = lines[0].leg
     sides = {buy_no: BUY, 1 - buy_no: SELL}
     opening = [by_id[d.order_id] for d in lines if d.code == Decision.OPEN]
     references = {o.leg_no: _taken(o.touch, o.side) for o in opening}
-    filled = {0: 0.0, 1: 0.0}
+    chases = [d.ts for d in lines if d.code == Decision.CHASE]
+    assert len(chases) <= CHASES
+    assert all(later - earlier >= CHASE_INTERVAL for earlier, later in itertools.pairwise(chases))
+    executed = [o.answer_ts for o in opening if o.filled]
+    overdue_ts = min(executed) + TIMEOUT if executed else math.inf
+    filled = {leg_no: max(0.0, side * residual) for leg_no, side in sides.items()}
     undone = 0.0
     working: list[Order] = []
     reversals = 0
@@ -138,7 +150,7 @@ def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
             order = by_id[line.order_id]
             assert order.sent_ts == line.ts
             assert all(o.leg_no != order.leg_no for o in working), "two working orders on a leg"
-            _check_order(order)
+            _check_order(order, is_overdue=line.ts >= overdue_ts)
             surplus = filled[1 - order.leg_no] - filled[order.leg_no]
             if line.code == Decision.OPEN:
                 assert order.side == sides[order.leg_no]
@@ -146,6 +158,7 @@ def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
             else:
                 assert not working, "sent while an order was not answered"
             if line.code == Decision.CHASE:
+                assert line.ts < overdue_ts, "chased beyond the bound"
                 assert order.side == sides[order.leg_no]
                 assert order.qty <= surplus + ROOM, "hedged by more than was filled"
                 if order.leg_no in references:
@@ -154,7 +167,8 @@ def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
                 reversals += 1
                 assert order.side == -sides[order.leg_no]
                 assert order.qty <= -surplus + ROOM, "undone by more than was too much"
-                _check_within(order, _taken(order.touch, order.side), TOLERANCE * min(reversals, 10))
+                if _taken(order.touch, order.side) > 0.0:
+                    _check_within(order, _taken(order.touch, order.side), TOLERANCE * min(reversals, 10))
             working.append(order)
     end = lines[-1]
     assert (end.leg, end.order_id) == (-1, 0), "an end is of both legs"
@@ -162,7 +176,7 @@ def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
     if end.code == Decision.HALTED:
         assert end.value == pytest.approx(imbalance, abs=ROOM)
         assert working or abs(imbalance) > 0.0
-        return
+        return imbalance
     assert not working
     long_no = 0 if filled[0] > filled[1] else 1
     assert abs(imbalance) < LOTS[long_no] - ROOM, "ended with a surplus that could be traded back"
@@ -170,19 +184,24 @@ def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
     expected = Decision.HEDGED if qty > ROOM else Decision.REVERSED if undone else Decision.MISSED
     assert end.code == expected
     assert end.value == pytest.approx({Decision.HEDGED: qty, Decision.REVERSED: undone}.get(expected, 0.0))
+    return imbalance
 
 
 def _taken(seen: Touch, side: int) -> float:
     return seen.ask if side == BUY else seen.bid
 
 
-def _check_order(order: Order) -> None:
+def _check_order(order: Order, *, is_overdue: bool) -> None:
     px = _taken(order.touch, order.side)
     shown = order.touch.ask_qty if order.side == BUY else order.touch.bid_qty
-    assert px > 0.0, "sent on an unknown touch"
-    assert 0.0 < order.qty <= shown + ROOM, "sent for more than is shown"
-    # It can trade at the touch: an IOC that cannot would only burn the order rate.
-    assert (order.price - px) * order.side >= -ROOM
+    assert order.qty > 0.0
+    assert math.isfinite(order.price)
+    if not (px > 0.0 and shown > 0.0):
+        assert is_overdue, "sent on an unknown touch"
+    else:
+        assert order.qty <= shown + ROOM, "sent for more than is shown"
+        # It can trade at the touch: an IOC that cannot would only burn the order rate.
+        assert (order.price - px) * order.side >= -ROOM
     ticks = order.price / TICKS[order.leg_no]
     assert ticks == pytest.approx(round(ticks), abs=1e-6), "not on a tick"
     lots = order.qty / LOTS[order.leg_no]
@@ -376,7 +395,14 @@ def test_a_refused_second_order_is_chased() -> None:
 def test_a_chase_takes_no_more_than_the_touch_shows() -> None:
     touches = [*OPEN, touch(START + MS // 2, 0, 99.99, 100.0, 5.0, 0.3)]
     result = run(touches, [NOTHING, FULL, FULL])
+    # After three chases the rest is reversed.
     assert [o.qty for o in result.bot.sent[2:]] == pytest.approx([0.3, 0.3, 0.3, 0.1])
+    assert [d.code for d in result.decisions if d.order_id in (3, 4, 5, 6) and d.code in SENT] == [
+        *[Decision.CHASE] * 3,
+        Decision.REVERSE,
+    ]
+    chased = [o.sent_ts for o in result.bot.sent[2:5]]
+    assert [later - earlier for earlier, later in itertools.pairwise(chased)] == [CHASE_INTERVAL] * 2
 
 
 def test_dust_of_the_finer_leg_is_traded_back_at_once() -> None:
@@ -391,8 +417,8 @@ def test_dust_that_neither_lot_can_trade_is_let_be() -> None:
     # 0.99 sold in hundredths, 0.987 bought in thousandths: 0.003 could still be bought, but not within tolerance.
     touches = [*OPEN, touch(START + MS // 2, 0, 100.19, 100.2)]
     result = run(touches, [Fate(share=0.987), Fate(share=0.99)])
-    assert codes(result) == ["ATTEMPT", "OPEN", "OPEN", "EXPIRED", "EXPIRED", "HEDGED"]
-    assert result.decisions[-1].value == pytest.approx(0.987)
+    assert codes(result) == ["ATTEMPT", "OPEN", "OPEN", "EXPIRED", "EXPIRED", "RESIDUAL", "HEDGED"]
+    assert [d.value for d in result.decisions[-2:]] == pytest.approx([-0.003, 0.987])
     check(result)
 
 
