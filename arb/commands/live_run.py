@@ -271,8 +271,10 @@ class LiveRun:
                 )
             self._is_halt_noted = True
             return
-        what = "positions are closed, then the session ends" if is_flattening else "the session ends"
-        self._session.write("halt", f"arb halt{f' ({reason})' if reason else ''}: {what}")
+        closed = "positions are closed" if is_flattening else "legs that do not balance are hedged"
+        self._session.write(
+            "halt", f"arb halt{f' ({reason})' if reason else ''}: {closed}, then the session ends"
+        )
         self._session.halt(is_flattening=is_flattening, unbooked=self._orders.unbooked())
 
     def _show(self) -> None:

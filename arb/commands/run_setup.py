@@ -19,7 +19,7 @@ from arb.results.notes import capital_note
 from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
 from arb.strategies.flatten import HostOrders, closing_first, flattening, halting
-from arb.strategies.hedge_first import compile_hedge, hedging_first
+from arb.strategies.hedge_first import hedge_of, hedging_first
 from arb.strategies.loader import LoadedStrategy, load_strategy
 from arb.strategies.spread.decisions import is_halted
 
@@ -89,8 +89,7 @@ def with_halt(
     Compiles also what a session after a crash needs, which must not wait for it with an open leg.
     """
     host = _host_orders(config, legs, bot, recorder)
-    compile_hedge(host)
-    return halting(strategy, bot, host)
+    return halting(strategy, bot, host, hedge_of(host))
 
 
 def _host_orders(config: Config, legs: Sequence[Leg], bot: Bot, recorder: Recorder) -> HostOrders:

@@ -57,7 +57,8 @@ _QTY, _ORDER_ID, _REQUEST_NO, _REQ, _SIDE, _TIME_IN_FORCE, _ORDER_TYPE, _PRICE_T
 
 
 class RequestRow(NamedTuple):
-    """A request of the bot. side: 1 buy, -1 sell; lots: -1 if the quantity is not a whole number of them."""
+    """A request of the bot. side: 1 buy, -1 sell; lots: -1 if the quantity is not a whole number of them. reduces: the
+    venue may only reduce the position by it, which is no wish of the bot."""
 
     order_id: int
     request_no: int
@@ -68,6 +69,7 @@ class RequestRow(NamedTuple):
     tick: int
     lots: int
     made_ns: int
+    reduces: bool = False
 
 
 class AnswerKind(IntEnum):

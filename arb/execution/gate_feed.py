@@ -22,12 +22,13 @@ from arb.risk.exposure import OpenOrder
 from arb.risk.gate import Gate, GateRequest
 from arb.risk.refusals import Part
 from connectors.orders.limits import LimitKind, LimitUse
-from connectors.orders.model import Act
+from connectors.orders.model import Act, Force
 
 #: Orders, and refusals, whose times are kept.
 ORDERS_KEPT = 50
 _BEST_BID, _BEST_ASK = ((BOOK.names or ()).index(name) for name in ("best_bid", "best_ask"))
 _FINALS = frozenset((CANCELED, EXPIRED, FILLED))
+_NEVER_RESTS = frozenset((Force.IOC, Force.FOK))
 
 
 class GateFeed:
@@ -110,6 +111,16 @@ class GateFeed:
             now for row, why in zip(rows, reasons, strict=True) if row.act is Act.PLACE and not why
         )
         return reasons
+
+    def reducing(self, legs: Sequence[int], rows: Sequence[RequestRow]) -> list[int]:
+        """Places of the orders of the last step that the venue is to hold to reducing the position: of perpetuals, and
+        none that rests, since positions change meanwhile."""
+        return [
+            place
+            for place in self.gate.closing
+            if not self.gate.legs[legs[place]].is_spot
+            and (rows[place].is_market or rows[place].force in _NEVER_RESTS)
+        ]
 
     def withdraw(self, lost: Sequence[int], now: int) -> list[int]:
         """See `Gate.withdraw`."""

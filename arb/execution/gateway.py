@@ -32,6 +32,8 @@ from connectors.model import Rows
 from connectors.orders.model import WireRequest
 from connectors.trade.interfaces import Sent
 
+#: Connections are numbered from 1.
+_NO_LINE = "t0"
 _SERVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
 
 
@@ -54,9 +56,10 @@ class TakenRequest:
     #: Number of the step, from 1, and the session's clock when it was taken.
     step: int
     taken_ns: int
-    #: Whether a line took its bytes; why the gate refused it.
+    #: Whether a line took its bytes; why the gate refused it; whether it may only reduce the position.
     is_sent: bool = False
     refused: str = ""
+    reduces: bool = False
 
     @property
     def row(self) -> Any:
@@ -204,7 +207,7 @@ class Gateway:
                 taken = ()
                 return
             sent = {
-                wire.wire_id: self._outlet.send(venue, wire)
+                wire.wire_id: self._send(venue, wire)
                 for venue, wire in zip(venues, wires, strict=True)
                 if wire is not None
             }
@@ -219,15 +222,26 @@ class Gateway:
         if sent:
             raise InvariantError(f"sent without a request of its desk: {', '.join(sent)}")
 
+    def _send(self, venue: str, wire: WireRequest) -> Sent:
+        """What became of a request. One whose sending has failed may have left: it is in doubt, and the others go."""
+        try:
+            return self._outlet.send(venue, wire)
+        except Exception as error:
+            self.fault = self.fault or error
+            return Sent(True, _NO_LINE)
+
     def _wires_of(
-        self, taken: Sequence[TakenRequest], rows: Sequence[RequestRow], now: int
+        self, taken: Sequence[TakenRequest], rows: list[RequestRow], now: int
     ) -> list[WireRequest | None]:
-        """The bytes of what is to be sent: of orders that go together, of all or of none."""
+        """The bytes of what is to be sent: of orders that go together, of all or of none. The rows of those that may
+        only reduce are marked."""
         gate = self.gate
         if gate is not None:
-            reasons = gate.decide([one.leg for one in taken], rows, now)
-            for one, why in zip(taken, reasons, strict=True):
+            legs = [one.leg for one in taken]
+            for one, why in zip(taken, gate.decide(legs, rows, now), strict=True):
                 one.refused = why
+            for no in gate.reducing(legs, rows):
+                taken[no].reduces, rows[no] = True, rows[no]._replace(reduces=True)
         wires = [
             None if one.refused else self.desks[self._venues[one.leg]].wire_of(one.leg, row, now)
             for one, row in zip(taken, rows, strict=True)
@@ -276,7 +290,7 @@ class Gateway:
         self.due_ns[venue] = outputs.due_ns
         for wire in outputs.wires:
             sent = already.pop(wire.wire_id, None) if already else None
-            sent = sent or self._outlet.send(venue, wire)
+            sent = sent or self._send(venue, wire)
             self._outlet.log_sent(venue, wire, sent)
             is_sent |= sent.is_sent
             is_sent |= self._follow(venue, desk.on_sent(wire.wire_id, sent, now), now)

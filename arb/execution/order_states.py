@@ -140,6 +140,7 @@ class OrderStates:
                 side=row.side,
                 force=row.force,
                 is_market=row.is_market,
+                reduce_only=row.reduces,
                 tick=row.tick,
                 lots=row.lots,
             )

@@ -99,6 +99,8 @@ class Gate:
         #: The last step, and the places of its orders that were let pass together.
         self._step: Sequence[GateRequest] = ()
         self._joint: list[int] = []
+        #: Places of its orders that at most close their leg's position.
+        self.closing: list[int] = []
         self._beat_ns = -1
         self._is_stopped = False
 
@@ -134,6 +136,7 @@ class Gate:
         #: Places of orders that may only go together: those that neither hedge nor amend.
         joint: list[int] = []
         opening: list[int] = []
+        self.closing = []
         for place, one in enumerate(step):
             if one.act is Act.CANCEL:
                 reasons[place] = self._cancel(one, now_ns)
@@ -142,6 +145,8 @@ class Gate:
             is_hedging, is_closing = self._reduces(one)
             if one.act is Act.PLACE and not is_hedging:
                 joint.append(place)
+            if one.act is Act.PLACE and is_closing:
+                self.closing.append(place)
             if is_hedging or is_closing:
                 reasons[place] = self._decide(one, now_ns, is_opening=False)
             else:

@@ -336,6 +336,8 @@ class LiveOrders:
             if one.refused:
                 words += f" refused {one.refused}"
                 self._journal.refused(one)
+            elif one.reduces:
+                words += " reduces"
             self._lines[self._setup.legs[one.leg].venue].begin(one.taken_ns, "-", Mark.REQUEST, words)
 
     def _on_stopped(self, now_ns: int) -> None:

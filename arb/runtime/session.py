@@ -283,8 +283,8 @@ class Session:
         return self._entered(self._driver.stop)
 
     def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> None:
-        """The session is halted: the strategy is stopped, and its positions are closed before the end. unbooked: see
-        `LiveBot.halt`."""
+        """The session is halted: the strategy is stopped, and its positions are closed or its legs balanced before the
+        end. unbooked: see `LiveBot.halt`."""
         self.unbooked = list(unbooked)
 
         def halt() -> bool:
@@ -292,7 +292,8 @@ class Session:
             self.halted = halt_ts, int(is_flattening)
             return self._driver.task.is_alive
 
-        if not self._entered(halt) or not is_flattening:
+        # The bot is stopped while the strategy itself is still to return, which it may never do.
+        if not self._entered(halt) or (self._driver.bot.is_stopped and not is_flattening):
             self._end()
 
     @property

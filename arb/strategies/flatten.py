@@ -121,20 +121,25 @@ def traded_legs(legs: Sequence[Leg]) -> Any:
     return rows
 
 
-def halting(strategy: Callable[..., Any], bot: HaltedBot, host: HostOrders) -> Callable[..., Any]:
+def halting(
+    strategy: Callable[..., Any], bot: HaltedBot, host: HostOrders, balance: Callable[[], Any]
+) -> Callable[..., Any]:
     """Returns a function that calls the strategy; if a person has halted the session meanwhile, it trades the positions
-    back to 0 where that was asked for, and returns HALTED. bot: that of `host`."""
+    back to 0 where that was asked for, else balances the pairs if all of their positions are of its own orders, and
+    returns HALTED. bot: that of `host`. balance: see `arb.strategies.hedge_first.hedge_of`."""
     arguments = host.arguments(flatten)
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
         if not bot.is_halted:
             return value
+        bot.resume()
         if bot.is_flattening:
             if bot.unbooked:
                 arguments[2]["unbooked"] = bot.unbooked
-            bot.resume()
             flatten(*arguments)
+        elif not any(bot.unbooked):
+            balance()  # an attempt may have been interrupted between its legs
         return int(Outcome.HALTED)
 
     return run

@@ -1,4 +1,5 @@
 """Hedges what earlier sessions left unhedged, before the strategy starts: nothing opens before its pairs are balanced.
+Also what a halt has interrupted, after the strategy was stopped.
 
 The legs of a pair are balanced when what one has bought the other has sold. A surplus is traded on the leg that has
 traded less (chase), after a while on the other one (reverse), with the orders of `arb.strategies.flatten`. A pair that
@@ -39,9 +40,11 @@ def hedging_first(strategy: Callable[..., Any], host: HostOrders) -> Callable[..
     return acting_first(strategy, host, hedge, _pairs(host.legs))
 
 
-def compile_hedge(host: HostOrders) -> None:
-    """Compiles the hedge for a later session: one that begins after a crash should not have to."""
-    host.arguments(hedge, _pairs(host.legs))
+def hedge_of(host: HostOrders) -> Callable[[], bool]:
+    """The hedge of every pair, compiled now, which also serves a later session: one that begins after a crash should
+    not have to compile it."""
+    arguments = host.arguments(hedge, _pairs(host.legs))
+    return lambda: bool(hedge(*arguments))
 
 
 def _pairs(legs: Sequence[Leg]) -> Any:

@@ -161,10 +161,11 @@ class _Replay:
             return
         words = text.split(" ", 4)
         row = None
-        if len(words) in (3, 5) and words[0] == "request" and words[1].isdigit() and words[2].isdigit():
+        if len(words) in (3, 4, 5) and words[0] == "request" and words[1].isdigit() and words[2].isdigit():
             row = self._requests.pop((int(words[1]), int(words[2])), None)
         refused = words[4] if len(words) == 5 else ""
-        if refused and words[3] != "refused":
+        reduces = len(words) == 4
+        if (refused and words[3] != "refused") or (reduces and words[3] != "reduces"):
             row = None
         if row is None:
             self._differ("request", text[:60], ts, "in the private log", "not in the session's requests")
@@ -175,6 +176,7 @@ class _Replay:
         try:
             asked = self._orders.read(leg, row["row"].tobytes())
             self._orders.note(leg, asked, row["row"])
+            asked = asked._replace(reduces=reduces)
         except (KeyError, ValueError, OverflowError) as error:
             raise InputError(f"orders.npz: {text} is none of a strategy: {error!r}") from None
         self._follow(self._desk.on_request(leg, asked, ts, refused=refused), ts)

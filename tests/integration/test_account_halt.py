@@ -27,7 +27,8 @@ from arb.runtime.session import Session
 
 pytestmark = pytest.mark.slow
 
-#: Holds a position at each leg, and an order that rests; then waits. Each run of `quiet` only waits.
+#: Holds a position at each leg, and an order that rests; then waits. `half` holds one at the first leg only. Each run
+#: of `quiet` only waits.
 HOLDING = """
 def holding(bot):
     n = 1
@@ -38,6 +39,14 @@ def holding(bot):
             bot.submit_sell_order(1, 1, depths[1].best_bid * 0.999, 0.05, 3, 0, False)
             bot.submit_buy_order(0, 2, depths[0].best_bid * 0.9952, 0.01, 0, 0, False)
             n += 1
+    return 0
+
+
+def half(bot):
+    is_sent = False
+    while bot.elapse(50_000_000) == 0:
+        if not is_sent and bot.depth(0).best_ask > 0 and bot.depth(1).best_bid > 0:
+            is_sent = bot.submit_buy_order(0, 1, bot.depth(0).best_ask * 1.001, 0.05, 3, 0, False) == 0
     return 0
 
 
@@ -56,12 +65,14 @@ def configured(folder: Path, function: str) -> Config:
     )
 
 
-def halt_when_it_holds(state: Path, times: list[float], *, is_flattening: bool) -> None:
-    """Sets the flag once the session has a position at both legs."""
+def halt_when_it_holds(
+    state: Path, times: list[float], *, is_flattening: bool = False, legs: int = 2
+) -> None:
+    """Sets the flag once the session has a position at so many legs."""
     for _ in range(1200):
         time.sleep(0.05)
         with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
-            if len({trade.venue for trade in reader.executions()}) == 2:
+            if len({trade.venue for trade in reader.executions()}) == legs:
                 break
     times.append(time.monotonic())
     set_halt(state, Halt("", time.time_ns(), is_flattening, "a test"))
@@ -112,6 +123,25 @@ def test_a_halted_session_pulls_its_orders_and_closes_positions_if_asked(
     for run in (result.folder, quiet.folder):
         found = verify(run)
         assert (found.is_proven, found.differences) == (True, [])
+
+
+def test_a_halt_between_the_legs_is_hedged_before_the_session_ends(tmp_path: Path) -> None:
+    state = tmp_path / "state" / "sandbox"
+    thread = threading.Thread(target=halt_when_it_holds, args=(state, []), kwargs={"legs": 1})
+    with Served(tmp_path) as served:
+        thread.start()
+        result = run_live_orders(
+            configured(tmp_path, "half"), tmp_path / "run", SandboxChoice(7, served.port_base), duration_s=60.0,
+            has_report=False,
+        )  # fmt: skip
+        thread.join()
+    assert result.exit_code == ExitCode.HALTED_BY_RISK
+    assert "legs that do not balance are hedged" in (tmp_path / "run" / "log.txt").read_text()
+    assert len(result.trades) >= 2
+    legs = json.loads((result.folder / "summary.json").read_text())["legs"]
+    assert sum(leg["position_base"] for leg in legs) == pytest.approx(0.0, abs=2e-4)
+    found = verify(result.folder)
+    assert (found.is_proven, found.differences) == (True, [])
 
 
 @pytest.mark.parametrize("is_flattening", [False, True])

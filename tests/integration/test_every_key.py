@@ -28,7 +28,6 @@ from arb.commands.strategy_facts import facts_of
 from arb.config import load, write_templates
 from arb.config.adapters import load_adapter
 from arb.strategies.parameters import defaults_of
-from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.parameters import PARAMS
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.errors import ConnectorError
@@ -100,10 +99,6 @@ def halts(result: Any) -> Any:
     return (result.outcome, result.halts)
 
 
-def halted_at(result: Any) -> Any:
-    return [one.ts for one in result.decisions if one.code == Decision.HALTED]
-
-
 def missed(result: Any) -> Any:
     return result.missed
 
@@ -158,17 +153,11 @@ STRATEGY = {
     "risk.max_order_qty": Case("risk.max_order_qty=0.3", orders),
     "risk.max_order_notional": Case("risk.max_order_notional=30.0", orders),
     "risk.max_orders_per_second": Case("risk.max_orders_per_second=4", attempt_times),
-    "execution.order_timeout_ms": Case(
-        "execution.order_timeout_ms=300", attempt_times, (), ALONE, [EMPTY, Fate(), EMPTY]
-    ),
-    "execution.unhedged_max_ms": Case(
-        "execution.unhedged_max_ms=30", orders, (), ALONE, [EMPTY, Fate(), EMPTY]
-    ),
+    "execution.order_timeout_ms": Case("execution.order_timeout_ms=300", attempt_times, (), ALONE, [*ONE_FILL, EMPTY]),
+    "execution.unhedged_max_ms": Case("execution.unhedged_max_ms=30", orders, (), ALONE, [*ONE_FILL, EMPTY]),
     "execution.max_chases": Case("execution.max_chases=0", orders, script=[EMPTY, Fate(), EMPTY, EMPTY]),
-    "execution.chase_interval_ms": Case(
-        "execution.chase_interval_ms=20", orders, script=[EMPTY, Fate(), EMPTY]
-    ),
-    "live.in_doubt_max_s": Case("live.in_doubt_max_s=0.2", halted_at, script=[Fate(share=None)]),
+    "execution.chase_interval_ms": Case("execution.chase_interval_ms=20", orders, script=[EMPTY, Fate(), EMPTY]),
+    "live.in_doubt_max_s": Case("live.in_doubt_max_s=0.2", halts, script=[Fate(share=None)]),
     "execution.attempt_interval_ms": Case("execution.attempt_interval_ms=500", attempt_times),
     "execution.stale_after_ms": Case("execution.stale_after_ms=10", missed, last_feed={0: 980 * MS}),
     "execution.slippage_tolerance": Case("execution.slippage_tolerance=0.002", orders),
@@ -177,9 +166,7 @@ STRATEGY = {
     "capital.<venue>.quote": Case("capital.binance_spot.quote=200.0", orders),
     "capital.<venue>.quote_of.<SYMBOL>": Case("capital.binance_spot.quote_of.BTCUSDT=200.0", orders),
     "capital.<venue>.base_of.<SYMBOL>": Case("capital.bybit_spot.base_of.BTCUSDT=2.0", orders),
-    "symbols.<SYMBOL>.max_position_size": Case(
-        "symbols.ETHUSDT.max_position_size=0.5", orders, BOTH, FOUR
-    ),
+    "symbols.<SYMBOL>.max_position_size": Case("symbols.ETHUSDT.max_position_size=0.5", orders, BOTH, FOUR),
     "symbols.<SYMBOL>.position_limit": Case("symbols.ETHUSDT.position_limit=0.5", orders, BOTH, FOUR),
     "kind": Case(
         "binance_spot.kind='linear'", orders, ("capital.binance_spot={base=0.0, quote=500.0}",),

@@ -44,6 +44,7 @@ class Ran:
     """A session that has ended."""
 
     def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
         self.config: Config = config_of(PAIRS[PAIR], *SETTINGS, *STRATEGIES[kind](0))
         start_ts = first_exch_ts(PAIR, 0)
         _dry_run_ahead(self.config)
@@ -162,3 +163,19 @@ def test_the_gate_counts_what_the_venue_has_at_the_end(ran: Ran) -> None:
         own = executions[executions["leg"] == no]
         assert state.position == int(np.sum(own["side"] * own["lots"]))
         assert (state.orders, state.buy_lots, state.sell_lots) == ({}, 0, 0)
+
+
+def test_what_closes_a_perpetual_is_reduce_only_on_the_wire(ran: Ran) -> None:
+    spot, perpetual = (ran.lines[venue] for venue in PAIRS[PAIR])
+    reducing = [
+        no for no, one in enumerate(perpetual) if one.mark == Mark.REQUEST and one.text.endswith(" reduces")
+    ]
+    assert bool(reducing) == (ran.kind == "random"), "orders that never rest"
+    sent = [one for one in perpetual if one.mark == Mark.SENT and '"reduceOnly":true' in one.text]
+    assert len(sent) == len(reducing)
+    assert not any("reduce" in one.text for one in spot if one.mark in (Mark.REQUEST, Mark.SENT))
+    if reducing:
+        place = reducing[-1]
+        lines = list(perpetual)
+        lines[place] = lines[place]._replace(text=lines[place].text.removesuffix(" reduces"))
+        assert ran.derived({**ran.lines, PAIRS[PAIR][1]: lines})

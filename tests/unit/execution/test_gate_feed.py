@@ -309,3 +309,30 @@ def test_balances_are_those_of_the_account() -> None:
     assert desk.gate.exposure.balances == {VENUE: {"USDT": 5.0}}
     assert desk.ask(Act.PLACE, 1, lots=501) == "not enough USDT: 0.01 missing"
     assert desk.ask(Act.PLACE, 2, lots=500, order_id=2) == ""
+
+
+@pytest.mark.parametrize(
+    ("side", "force", "lots", "reduces"),
+    [
+        (1, Force.IOC, 10, True),
+        (1, Force.FOK, 4, True),
+        (1, Force.GTC, 4, False),
+        (1, Force.IOC, 11, False),
+        (-1, Force.IOC, 10, False),
+    ],
+)
+def test_what_closes_a_perpetual_and_never_rests_may_only_reduce(
+    side: int, force: Force, lots: int, reduces: bool
+) -> None:
+    desk = Gated()
+    desk.ask(Act.PLACE, 1, lots=1)
+    desk.gate.exposure.remove(0, 1)
+    desk.gate.exposure.set_position(0, -10)
+    row = RequestRow(2, 2, Act.PLACE, side, force, False, 100, lots, desk.now)
+    desk.feed.decide([0], [row], desk.now)
+    assert desk.feed.reducing([0], [row]) == [0] * reduces
+    marked = row._replace(reduces=reduces)
+    assert desk.desk.orders.request_of(0, marked, None).reduce_only == reduces
+    spot = desk.gate.legs[0]._replace(is_spot=True)
+    desk.gate.legs = (spot,)
+    assert desk.feed.reducing([0], [row]) == []

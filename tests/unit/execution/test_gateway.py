@@ -220,6 +220,27 @@ def test_the_requests_of_a_step_leave_together_and_their_answers_reach_the_strat
     assert [float(row["price"]) for row in session.bot.fills] == [100.0]
 
 
+def test_the_other_legs_request_leaves_when_one_cannot_be_sent_which_is_then_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session(buy_both)
+    send = session.send
+
+    def broken(venue: str, request: WireRequest) -> Sent:
+        if request.leg == 0 and request.act is Act.PLACE:
+            raise OSError("broken")
+        return send(venue, request)
+
+    monkeypatch.setattr(session, "send", broken)
+    session.rows(0)
+    session.rows(1)
+    assert [wire.leg for wire in session.wires if wire.act is Act.PLACE] == [1]
+    assert isinstance(session.gateway.fault, OSError)  # which ends the session
+    desks = [session.gateway.desks[one.venue] for one in session.legs]
+    assert [[doubt.act for doubt in desk.doubts.values()] for desk in desks] == [[Act.PLACE], []]
+    assert len(session.gateway.open_orders) == 2
+
+
 def place_and_cancel(bot, out):
     """An order that rests, is partly executed, then cancelled."""
     bot.elapse(1_000_000)

