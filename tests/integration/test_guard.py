@@ -1,6 +1,6 @@
 """A session that stops, in any way, leaves no order of its own at its venues: its guard cancels them.
 
-On one sandbox, with orders of others.
+On one sandbox, with orders of others. `python -m tests.soak.guard_load` is a session of an hour on a busy machine.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from soak.guard_load import run
 from support.guard_processes import await_guard, guard_process
 from support.guarded import Guarded
 from support.live_sandbox import await_that
@@ -220,3 +221,8 @@ def test_a_guard_without_a_session_and_without_compiled_code(tmp_path: Path) -> 
         )
         assert refused.returncode == ExitCode.USER_INPUT
         assert refused.stderr.startswith(text)
+
+
+def test_it_does_not_act_while_the_machine_is_busy() -> None:
+    alarms, _ = run(5.0, 3, seed=2)
+    assert alarms == []

@@ -1,0 +1,74 @@
+"""`arb live` on a busy machine: its guard must not act.
+
+    PYTHONPATH=tests python -m tests.soak.guard_load [--minutes 60] [--load 8] [--seed 1]
+
+A session trades on a running sandbox, both as usual, while so many processes keep the processors busy. Each time the
+guard acts is a false alarm, and so is a guard that was replaced. Exit code 4 if there is one, or if the session ends
+before its time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.guarded import Guarded
+from support.live_sandbox import await_first_row
+
+
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes compute."""
+    words = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(words) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.kill()
+            one.wait()
+
+
+def run(seconds: float, load: int, seed: int) -> list[str]:
+    """What is wrong with one session."""
+    with tempfile.TemporaryDirectory(prefix="arb-guard-") as name, Guarded(Path(name), seed) as guarded:
+        process = guarded.begin("--duration", f"{seconds:g}s", function="swinging")
+        await_first_row(guarded.run)
+        with busy(load):
+            errors = process.communicate()[1]
+        wrong = guarded.guard_log().splitlines()
+        wrong += [
+            line for line in guarded.log().splitlines() if " guard " in line and "is up after" not in line
+        ]
+        if process.returncode != 0:
+            wrong.append(f"exit code {process.returncode}: {errors.strip().splitlines()[-1:]}")
+        trades = sum(1 for line in (guarded.run / "trades.csv").open()) - 1 if process.returncode == 0 else 0
+        print(
+            f"{seconds:g} s at a load of {load} on {os.cpu_count()} processors: {trades} fills, {len(wrong)} alarms"
+        )
+        return wrong
+
+
+def main() -> int:
+    """Runs and prints."""
+    words = argparse.ArgumentParser()
+    words.add_argument("--minutes", type=float, default=60.0)
+    words.add_argument("--load", type=int, default=8)
+    words.add_argument("--seed", type=int, default=1)
+    given = words.parse_args()
+    wrong = run(60.0 * given.minutes, given.load, given.seed)
+    for line in wrong:
+        print(line)
+    return 4 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
