@@ -2,9 +2,9 @@
 
     PYTHONPATH=tests python -m tests.soak.guard_load [--minutes 60] [--load 8] [--seed 1]
 
-A session trades on a running sandbox, both as usual, while so many processes keep the processors busy. Each silence that
-the guard counts is a false alarm, and so is a guard that was replaced. Exit code 4 if there is one, or if the session
-ends before its time.
+A session trades on a running sandbox, both as usual, while so many processes keep the processors busy. Each silence
+that the guard counts is a false alarm, and so is a guard that was replaced. Exit code 4 if there is one, or if the
+session ends before its time.
 """
 
 from __future__ import annotations
