@@ -27,7 +27,7 @@ from connectors.model import Listing
 from connectors.units import MILLISECOND, SECOND
 
 #: Steps of the start, in their order.
-Step = Literal["clock", "key", "filters", "settings", "fees", "balances"]
+Step = Literal["clock", "key", "filters", "settings", "fees", "balances", "guard's key"]
 STEPS: tuple[Step, ...] = ("clock", "key", "filters", "settings", "fees", "balances")
 
 Level = Literal["ok", "warning", "refused"]

@@ -145,6 +145,31 @@ async def check_accounts(
     return AccountFacts(ids, clocks, rights, modes, fees, balances)
 
 
+async def check_guard_keys(
+    setup: StartSetup, clients: Mapping[str, AccountClient], facts: AccountFacts, report: Report
+) -> None:
+    """Checks keys that the session's guard alone uses. clients: by house; facts: of the session's accounts.
+
+    Raises InputError for one that is refused, of another account, or with rights that it must not have or lacks.
+    """
+    for name, clock in facts.clocks.items():
+        if house_of(name) in clients:
+            clients[house_of(name)].set_clock(clock.offset_ns)
+    ids, _ = await answers_of({house: one.account_id() for house, one in clients.items()}, setup)
+    rights, found = await _answered(
+        {house: _task(one.rights()) for house, one in clients.items()}, setup, is_optional=True
+    )
+    for house, own in rights.items():
+        found += key_checks(house, own, setup.kinds(house), setup.environment)
+        if ids.get(house) != facts.account_ids[house]:
+            found.append(
+                StartCheck(
+                    house, "refused", "guard_api_key is a key of another account", "make one of this account"
+                )
+            )
+    _judge(report, "guard's key", found)
+
+
 def wallet_of(venue: str) -> str:
     """The name of the wallet that a venue's orders are paid from."""
     return _WALLETS.get(venue, house_of(venue))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from arb.accounts.ccxt_client import load_ccxt
 from arb.accounts.checks import StartCheck, Step
 from arb.accounts.clients import account_clients
-from arb.accounts.start import AccountFacts, StartSetup, check_accounts
+from arb.accounts.start import AccountFacts, StartSetup, check_accounts, check_guard_keys
 from arb.config import Config
 from arb.config.account_keys import house_of
 from arb.config.environment import EnvironmentName
@@ -28,8 +29,11 @@ class AccountStart:
         signers: Mapping[str, Signer],
         environment: EnvironmentName,
         folder: Path,
+        guards: Mapping[str, Signer] = MappingProxyType({}),
     ) -> None:
-        """signers: by venue. folder: of the session. Imports ccxt, so that it takes no time in the event loop."""
+        """signers: by venue. folder: of the session. guards: by house, of keys that the guard alone uses. Imports ccxt,
+        so that it takes no time in the event loop."""
+        self._guards = guards
         self._environment = environment
         self._config = config
         self._legs = legs
@@ -65,6 +69,13 @@ class AccountStart:
         )
         try:
             self.facts = await check_accounts(setup, clients, host.listings, report, claim)
+        finally:
+            for client in clients.values():
+                await client.close()
+        own = {venue: self._guards[house_of(venue)] for venue in venues if house_of(venue) in self._guards}
+        clients = account_clients(host.urls, own, host.hosts, None)
+        try:
+            await check_guard_keys(setup, clients, self.facts, report)
         finally:
             for client in clients.values():
                 await client.close()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -77,8 +78,10 @@ def prepare_accounts(
     options: LiveOptions,
     folder: Path,
     write: Write,
+    guards: Mapping[str, Signer] = MappingProxyType({}),
 ) -> AccountState:
-    """Checks the accounts and makes journal and venues agree. signers: by venue. folder: of the session.
+    """Checks the accounts and makes journal and venues agree. signers: by venue. folder: of the session. guards: by
+    house, of keys that the guard alone uses.
 
     Raises InputError, one line with the next step, if the session cannot begin; KeyboardInterrupt for a signal.
     """
@@ -86,7 +89,7 @@ def prepare_accounts(
     if isinstance(market, Mapping):
         refuse_halted(state)  # the flag would be put aside with the folder
         _change_sandbox(state, sandbox_started(market[config.legs[0].venue]))
-    preparation = _Preparation(config, signers, options, folder, write, state)
+    preparation = _Preparation(config, signers, options, folder, write, state, guards)
     try:
         with Host(dict(config.venues), market) as host:
             found = host.run(lambda: host.until_over(preparation.run(host)))
@@ -121,7 +124,9 @@ class _Preparation:
         folder: Path,
         write: Write,
         state: Path,
+        guards: Mapping[str, Signer],
     ) -> None:
+        self._guards = guards
         self._config = config
         self._signers = dict(signers)
         self._options = options
@@ -150,7 +155,9 @@ class _Preparation:
         for leg in legs:
             symbols.setdefault(leg.venue, []).append(leg.symbol)
         await host.compare_grids(symbols)
-        start = AccountStart(self._config, legs, self._signers, self._options.environment, self._folder)
+        start = AccountStart(
+            self._config, legs, self._signers, self._options.environment, self._folder, self._guards
+        )
         await start.run(host, self._write, self._claim)
         if self._journal is None or start.facts is None:
             raise InvariantError("the accounts were not claimed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from arb.config import Config
@@ -15,8 +16,11 @@ from arb.runtime.live_orders import OrderSetup
 from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 
 
-def guard_of(config: Config, setup: OrderSetup, state: Path, folder: Path) -> GuardProcess:
-    """The guard of a session. state: folder of the environment; folder: of the session."""
+def guard_of(
+    config: Config, setup: OrderSetup, state: Path, folder: Path, own: Mapping[str, Signer]
+) -> GuardProcess:
+    """The guard of a session. state: folder of the environment; folder: of the session; own: what signs for the guard
+    alone, by house."""
     plan = GuardPlan(
         str(state.absolute()),
         str((folder / GUARD_LOG).absolute()),
@@ -24,18 +28,18 @@ def guard_of(config: Config, setup: OrderSetup, state: Path, folder: Path) -> Gu
         setup.ids.run,
         config.guard.timeout_ms,
         setup.recv_window_ms,
-        tuple(_venue(setup, venue) for venue in setup.venues),
+        tuple(_venue(setup, venue, own.get(house_of(venue))) for venue in setup.venues),
     )
     return GuardProcess(plan, environment_without(venue.auth for venue in config.venues.values()))
 
 
-def _venue(setup: OrderSetup, venue: str) -> GuardVenue:
+def _venue(setup: OrderSetup, venue: str, own: Signer | None) -> GuardVenue:
     legs = tuple(
         GuardLeg(one.symbol, leg.tick_size_text, leg.lot_size_text, one.base, one.quote, one.is_spot)
         for leg, one in zip(setup.legs, setup.instruments, strict=True)
         if leg.venue == venue
     )
-    return GuardVenue(venue, "", _key(venue, setup.signers[venue]), legs)
+    return GuardVenue(venue, "", _key(venue, own or setup.signers[venue]), legs)
 
 
 def _key(venue: str, signer: Signer) -> GuardKey:

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Unpack
 
 from arb.backtest.runner import compile_ahead
@@ -24,7 +25,7 @@ from arb.commands.run_setup import Setup, WrittenRun, with_end, with_halt
 from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
-from arb.config.account_keys import account_signers, house_of
+from arb.config.account_keys import account_signers, guard_signers, house_of
 from arb.config.adapters import load_adapter
 from arb.config.environment import Environment, EnvironmentName, LiveOptions, environment_of, state_directory
 from arb.engine.live import LiveBot, LiveWorld
@@ -79,9 +80,10 @@ def run_account_orders(
     environment = environment_of(chosen.environment, config.venues)
     refuse_unlimited(config)
     no_core_files()
+    guards = guard_signers(config.venues)
     signers = account_signers(config.venues)
     refuse_unresolved(environment)
-    account = _Trading(chosen, signers)
+    account = _Trading(chosen, signers, guards)
     kind = SessionKind(
         "live",
         _WORLDS[environment.name],
@@ -132,10 +134,16 @@ def configuration_line(config: Config, environment: EnvironmentName) -> str:
 class _Trading:
     """What trades in a session, with the keys of its accounts."""
 
-    def __init__(self, options: LiveOptions, signers: Mapping[str, Signer]) -> None:
-        """signers: by house."""
+    def __init__(
+        self,
+        options: LiveOptions,
+        signers: Mapping[str, Signer],
+        guards: Mapping[str, Signer] = MappingProxyType({}),
+    ) -> None:
+        """signers: by house; guards: of keys that the guard alone uses."""
         self._options = options
         self._signers = signers
+        self._guards = guards
         self._state: AccountState | None = None
         #: Of accounts that end with the session.
         self._journal: Journal | None = None
@@ -146,7 +154,7 @@ class _Trading:
             return config
         signers = {leg.venue: self._signer(leg.venue) for leg in config.legs}
         write("start", f"configuration: {configuration_line(config, self._options.environment)}")
-        self._state = prepare_accounts(config, market, signers, self._options, folder, write)
+        self._state = prepare_accounts(config, market, signers, self._options, folder, write, self._guards)
         return self._state.config
 
     def close(self) -> None:
@@ -178,7 +186,8 @@ class _Trading:
             shared = state_directory(config.live) / self._options.environment
             add_traded(gate, shared, self._options.environment, time.time_ns())
             halts = halts_of(shared, own.venues)
-            kept_by = {"kept": state.kept, "guard": guard_of(config, own, shared, folder)}
+            guard = guard_of(config, own, shared, folder, self._guards)
+            kept_by = {"kept": state.kept, "guard": guard}
         rules = rules_of(config.supervisor, is_closing=state is not None)
         supervision = Supervision(rules, legs, shared, has_pairs=setup.strategy.legs == PAIRS)
         orders = LiveOrders(world, own, folder, gate, halts=halts, supervision=supervision, **kept_by)

@@ -33,14 +33,7 @@ def account_signers(
     environment: replaces that of the process, and is left as it is. Raises ConfigError, one line, for a key that is
     missing, unreadable, readable by others or of a kind that the house does not take.
     """
-    auths: dict[str, Auth] = {}
-    for name, venue in venues.items():
-        first = auths.setdefault(house_of(name), venue.auth)
-        if _names(first) != _names(venue.auth):
-            raise ConfigError(
-                f"{venue.file}: [auth] names other variables than {first.file}: both venues are of one account, "
-                "write the same"
-            )
+    auths = _auths(venues)
     signers = {house: _signer(house, auth, auth.resolve(environment)) for house, auth in auths.items()}
     if environment is None:
         for auth in auths.values():
@@ -48,14 +41,33 @@ def account_signers(
     return signers
 
 
-def _names(auth: Auth) -> tuple[str | None, ...]:
-    return auth.api_key, auth.secret_key, auth.passphrase
+def guard_signers(
+    venues: Mapping[str, VenueConfig], environment: Mapping[str, str] | None = None
+) -> dict[str, Signer]:
+    """What signs for the session's guard, for each house with a key for it. Before `account_signers`, which removes the
+    variables. See there."""
+    own = {house: auth.guard for house, auth in _auths(venues).items()}
+    return {house: _signer(house, auth, auth.resolve(environment)) for house, auth in own.items() if auth}
+
+
+def _auths(venues: Mapping[str, VenueConfig]) -> dict[str, Auth]:
+    """By house. Raises ConfigError if its venues name different variables."""
+    auths: dict[str, Auth] = {}
+    for name, venue in venues.items():
+        first = auths.setdefault(house_of(name), venue.auth)
+        if first.references != venue.auth.references:
+            raise ConfigError(
+                f"{venue.file}: [auth] names other variables than {first.file}: both venues are of one account, "
+                "write the same"
+            )
+    return auths
 
 
 def _signer(house: str, auth: Auth, keys: Credentials) -> Signer:
     if _VISIBLE.fullmatch(keys.api_key) is None:
-        raise ConfigError(f"{auth.file}: [auth] api_key: its variable holds no key: letters and digits only")
-    where = f"{auth.file}: [auth] secret_key:"
+        where = f"{auth.file}: [auth] {auth.prefix}api_key"
+        raise ConfigError(f"{where}: its variable holds no key: letters and digits only")
+    where = f"{auth.file}: [auth] {auth.prefix}secret_key:"
     if not keys.secret_key.lstrip().startswith(_PEM):
         if _VISIBLE.fullmatch(keys.secret_key) is None:
             raise ConfigError(f"{where} its variable holds neither a secret nor a PEM")

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import tomli
 
 from arb.config.fee_asset import check_fees
@@ -155,7 +156,7 @@ def venue_of(table: VenueFile, file: str) -> VenueConfig:
         connection=table.connection,
         testnet=table.testnet,
         demo=table.demo,
-        auth=Auth(file, table.auth.api_key, table.auth.secret_key, table.auth.passphrase),
+        auth=Auth(file, **msgspec.structs.asdict(table.auth)),
         fees=table.fees,
         latency=table.latency,
         queue=table.queue,

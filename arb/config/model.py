@@ -119,5 +119,4 @@ def _venue_parts(venue: VenueConfig) -> dict[str, Any]:
         "queue",
         "symbols",
     )
-    auth = {name: getattr(venue.auth, name) for name in ("api_key", "secret_key", "passphrase")}
-    return {**{name: getattr(venue, name) for name in names}, "auth": auth}
+    return {**{name: getattr(venue, name) for name in names}, "auth": venue.auth.references}

@@ -55,6 +55,27 @@ class Auth:
     api_key: str | None
     secret_key: str | None
     passphrase: str | None = None
+    #: Those of the key that the session's guard alone uses.
+    guard_api_key: str | None = None
+    guard_secret_key: str | None = None
+    guard_passphrase: str | None = None
+    #: What the keys of the file begin with.
+    prefix: str = ""
+
+    @property
+    def references(self) -> dict[str, str | None]:
+        """The variables by key of the file."""
+        names = ("api_key", "secret_key", "passphrase")
+        return {f"{of}{name}": getattr(self, f"{of}{name}") for of in ("", "guard_") for name in names}
+
+    @property
+    def guard(self) -> Auth | None:
+        """The names of the guard's own key; None if there is none."""
+        if self.guard_api_key is None and self.guard_secret_key is None:
+            return None
+        return Auth(
+            self.file, self.guard_api_key, self.guard_secret_key, self.guard_passphrase, prefix="guard_"
+        )
 
     def resolve(self, environment: Mapping[str, str] | None = None) -> Credentials:
         """Reads the keys now. `environment` replaces the process's environment.
@@ -68,12 +89,12 @@ class Auth:
 
     def forget(self) -> None:
         """Removes the variables from the environment of this process, which its children would inherit."""
-        for reference in (self.api_key, self.secret_key, self.passphrase):
+        for reference in self.references.values():
             os.environ.pop(Variable(reference).name, None)
 
     def _read(self, key: str, environment: Mapping[str, str], *, is_needed: bool = True) -> str:
         reference: str | None = getattr(self, key)
-        where = f"{self.file}: [auth] {key}"
+        where = f"{self.file}: [auth] {self.prefix}{key}"
         if reference is None:
             if is_needed:
                 raise ConfigError(f'{where} is missing; it must be "${{NAME}}" of a variable')
@@ -92,8 +113,7 @@ class Auth:
 
 def environment_without(auths: Iterable[Auth]) -> dict[str, str]:
     """The environment of this process without the variables of keys, for another process."""
-    references = [one for auth in auths for one in (auth.api_key, auth.secret_key, auth.passphrase)]
-    names = {Variable(one).name for one in references}
+    names = {Variable(one).name for auth in auths for one in auth.references.values()}
     names |= {f"{name}{FILE_SUFFIX}" for name in names}
     return {name: value for name, value in os.environ.items() if name not in names}
 

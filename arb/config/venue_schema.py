@@ -100,6 +100,16 @@ class AuthTable(Table, frozen=True, kw_only=True):
         Annotated[SecretName, key("Variable that holds the passphrase of an encrypted PEM; absent: none.")]
         | None
     ) = None
+    guard_api_key: (
+        Annotated[
+            SecretName, key("The same of a key that the session's guard alone uses; absent: `api_key`.")
+        ]
+        | None
+    ) = None
+    guard_secret_key: Annotated[SecretName, key("Its secret, or Ed25519 key as PEM.")] | None = None
+    guard_passphrase: (
+        Annotated[SecretName, key("The passphrase of its encrypted PEM; absent: none.")] | None
+    ) = None
 
 
 class Fees(Table, frozen=True, kw_only=True):

@@ -291,6 +291,9 @@ ELSEWHERE = {
         for key in ("websocket_url", "rest_api_url", "trade_url", "user_url")
     },
     "auth.passphrase": "unit/config/test_account_keys.py",
+    "auth.guard_api_key": "unit/config/test_account_keys.py",
+    "auth.guard_secret_key": "unit/config/test_account_keys.py",
+    "auth.guard_passphrase": "unit/config/test_account_keys.py",
     "archive.binance_url": "integration/test_archives.py",
     "archive.bybit_trades_url": "integration/test_archives.py",
     "archive.bybit_books_url": "integration/test_archives.py",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hftbacktest.order import NEW
 from support.command_line import arb
-from support.keyed_sandbox import KEYS, LIMITS, KeyedSandbox
+from support.keyed_sandbox import GUARD_KEYS, KEYS, LIMITS, KeyedSandbox
 from support.live_sandbox import demo_settings
 
 from arb.commands import live
@@ -105,6 +105,23 @@ def test_a_demo_without_a_websocket_for_orders_takes_them_by_rest(
         assert {line.where[0] for line in sent} == {"r"}
     assert len(read_order_files(run).executions) > 10
     assert verify(run).is_proven
+
+
+def test_a_key_of_the_guard_s_own_must_be_of_the_same_account(
+    tmp_path: Path, sandbox: KeyedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = sandbox.write_config(tmp_path / "config")
+    for name, value in GUARD_KEYS.items():
+        monkeypatch.setenv(name, value)
+    own = [f"bybit_spot.auth.guard_{one}='${{SECOND_{one.upper()}}}'" for one in ("api_key", "secret_key")]
+    arb("live", "--testnet", *words(tmp_path, main, PAIRS["spot"], *own))
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "guard's key: bybit: the key trades" in log
+    assert "the guard is up after" in log
+    (tmp_path / "run").rename(tmp_path / "first")
+    other = [one.replace("SECOND", "OTHER") for one in own]
+    done = arb("live", "--testnet", *words(tmp_path, main, PAIRS["spot"], *other), code=ExitCode.USER_INPUT)
+    assert "bybit: guard_api_key is a key of another account: make one of this account" in done.output
 
 
 def test_wrong_keys_end_it_in_one_line_without_an_order(

@@ -34,6 +34,13 @@ KEYS = {
     "BYBIT_API_KEY": "canary1BybitKey9Lm4",
     "BYBIT_SECRET_KEY": "canary2BybitSecret5Tz8Wp3",
 }
+#: Further keys of Bybit: of the same account, and of another one.
+GUARD_KEYS = {
+    "SECOND_API_KEY": "canary3BybitKey2Wd8",
+    "SECOND_SECRET_KEY": "canary4BybitSecret1Hq6Yk9",
+    "OTHER_API_KEY": "canary5BybitKey6Rb3",
+    "OTHER_SECRET_KEY": "canary6BybitSecret7Mj2Vx4",
+}
 #: No session at a venue is without.
 LIMITS = ("live.max_notional=100000.0", "live.max_daily_notional=10000000.0")
 
@@ -51,6 +58,21 @@ venue = "bybit"
 id = "{KEYS["BYBIT_API_KEY"]}"
 secret = "{KEYS["BYBIT_SECRET_KEY"]}"
 ips = ["127.0.0.1"]
+
+[accounts.mine.keys.guard]
+venue = "bybit"
+id = "{GUARD_KEYS["SECOND_API_KEY"]}"
+secret = "{GUARD_KEYS["SECOND_SECRET_KEY"]}"
+ips = ["127.0.0.1"]
+
+[accounts.other.keys.bybit]
+venue = "bybit"
+id = "{GUARD_KEYS["OTHER_API_KEY"]}"
+secret = "{GUARD_KEYS["OTHER_SECRET_KEY"]}"
+ips = ["127.0.0.1"]
+
+[accounts.other.bybit]
+balances = {{ BTC = "10", USDT = "1000000" }}
 
 [accounts.mine.binance_spot]
 balances = {{ BTC = "10", USDT = "1000000" }}

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from arb.config import load
-from arb.config.account_keys import account_signers
+from arb.config.account_keys import account_signers, guard_signers
+from arb.config.secrets import environment_without
 from arb.errors import ConfigError
 from connectors.orders.signing import Ed25519Signer, HmacSigner
 
@@ -176,3 +177,32 @@ def test_the_environment_has_no_keys_afterwards(folder: Path, monkeypatch: pytes
     assert not {"BINANCE_API_KEY", "BINANCE_SECRET_KEY", "PASS"} & os.environ.keys()
     assert KEY not in repr(found)
     assert "canary" not in repr([vars(signer) for signer in found.values()]).replace(KEY, "")
+
+
+def test_the_guard_of_a_session_may_have_a_key_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [
+        f"{venue}.auth.guard_{name}='${{GUARD_{name.upper()}}}'"
+        for venue in ("binance_spot", "binance_usdm")
+        for name in ("api_key", "secret_key", "passphrase")
+    ]
+    venues = load(folder / "arbitrage.toml", settings, legs=[*BINANCE, *BYBIT]).venues
+    given = {
+        "BINANCE_API_KEY": KEY, "BINANCE_SECRET_KEY": SECRET, "BYBIT_API_KEY": KEY, "BYBIT_SECRET_KEY": SECRET,
+        "GUARD_API_KEY": f"{KEY}-2", "GUARD_SECRET_KEY": pem(passphrase=PASSPHRASE), "GUARD_PASSPHRASE": PASSPHRASE,
+    }  # fmt: skip
+    own = guard_signers(venues, given)
+    assert list(own) == ["binance"]
+    assert own["binance"].key_id == f"{KEY}-2"
+    with pytest.raises(
+        ConfigError, match=r"\[auth\] guard_secret_key needs the environment variable GUARD_SECRET_KEY"
+    ):
+        guard_signers(venues, {**given, "GUARD_SECRET_KEY": ""})
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    left = environment_without(venue.auth for venue in venues.values())
+    assert not given.keys() & left.keys()
+    assert "PATH" in left
+    account_signers(venues)
+    assert not given.keys() & os.environ.keys()
