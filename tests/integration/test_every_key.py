@@ -254,22 +254,18 @@ ELSEWHERE = {
     "record.segment_s": "unit/data/test_live_recorder.py",
     "record.reserve_gb": "unit/data/test_recorder_disk.py",
     "record.fsync_s": "unit/data/test_recorder_disk.py",
-    "queue.model": "integration/test_queue_models.py",
-    "queue.power": "integration/test_queue_models.py",
+    **dict.fromkeys(("queue.model", "queue.power"), "integration/test_queue_models.py"),
     "latency.order_file": "integration/test_order_latencies.py",
     "symbols.<SYMBOL>.roi_lb": "unit/engine/test_price_range.py",
     "symbols.<SYMBOL>.roi_ub": "unit/engine/test_price_range.py",
-    "dry_run.disorder_ms": "integration/test_dry_run.py",
-    "dry_run.hang_s": "integration/test_dry_run.py",
+    **dict.fromkeys(("dry_run.disorder_ms", "dry_run.hang_s"), "integration/test_dry_run.py"),
     "live.answer_timeout_ms": "integration/test_live_command.py",
     "live.recv_window_ms": "integration/test_live_command.py",
     "live.price_band_bps": "unit/config/test_live_keys.py",
     "live.reconcile_s": "unit/config/test_live_keys.py",
-    "live.flush_ms": "unit/config/test_live_keys.py",
-    "live.sync": "unit/config/test_live_keys.py",
+    **dict.fromkeys(("live.flush_ms", "live.sync"), "unit/config/test_live_keys.py"),
     "live.poll": "integration/test_live_command.py",
-    "live.max_notional": "unit/config/test_live_keys.py",
-    "live.max_daily_notional": "unit/config/test_live_keys.py",
+    **dict.fromkeys(("live.max_notional", "live.max_daily_notional"), "unit/config/test_live_keys.py"),
     "live.state_directory": "unit/config/test_live_keys.py",
     **{
         f"supervisor.{key}": "unit/runtime/test_supervision.py"
@@ -290,10 +286,10 @@ ELSEWHERE = {
         for table in ("testnet", "demo")
         for key in ("websocket_url", "rest_api_url", "trade_url", "user_url")
     },
-    "auth.passphrase": "unit/config/test_account_keys.py",
-    "auth.guard_api_key": "unit/config/test_account_keys.py",
-    "auth.guard_secret_key": "unit/config/test_account_keys.py",
-    "auth.guard_passphrase": "unit/config/test_account_keys.py",
+    **{
+        f"auth.{key}": "unit/config/test_account_keys.py"
+        for key in ("passphrase", "guard_api_key", "guard_secret_key", "guard_passphrase")
+    },
     "archive.binance_url": "integration/test_archives.py",
     "archive.bybit_trades_url": "integration/test_archives.py",
     "archive.bybit_books_url": "integration/test_archives.py",

@@ -10,7 +10,7 @@ import pytest
 from hftbacktest.order import NEW
 from support.command_line import arb
 from support.keyed_sandbox import GUARD_KEYS, KEYS, LIMITS, KeyedSandbox
-from support.live_sandbox import demo_settings
+from support.live_sandbox import PATIENT_GUARD, demo_settings
 
 from arb.commands import live
 from arb.commands.verify import verify
@@ -53,7 +53,7 @@ def words(
         for venue in venues
     ]
     received = [f"{venue}.fees.asset='received'" for venue in venues if venue.endswith("spot")]
-    own = demo_settings(folder, function, *capital, *received, *LIMITS, *settings)
+    own = demo_settings(folder, function, PATIENT_GUARD, *capital, *received, *LIMITS, *settings)
     return [
         "--config", str(main), "--legs", ",".join(f"{venue}:BTCUSDT" for venue in venues), "--duration", "3s",
         "--no-report", "--out", str(folder / "run"), *(word for one in own for word in ("--set", one)),
@@ -111,15 +111,17 @@ def test_a_key_of_the_guard_s_own_must_be_of_the_same_account(
     tmp_path: Path, sandbox: KeyedSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main = sandbox.write_config(tmp_path / "config")
+    own = [f"bybit_spot.auth.guard_{one}='${{SECOND_{one.upper()}}}'" for one in ("api_key", "secret_key")]
     for name, value in GUARD_KEYS.items():
         monkeypatch.setenv(name, value)
-    own = [f"bybit_spot.auth.guard_{one}='${{SECOND_{one.upper()}}}'" for one in ("api_key", "secret_key")]
     arb("live", "--testnet", *words(tmp_path, main, PAIRS["spot"], *own))
     log = (tmp_path / "run" / "log.txt").read_text()
     assert "guard's key: bybit: the key trades" in log
     assert "the guard is up after" in log
     (tmp_path / "run").rename(tmp_path / "first")
     other = [one.replace("SECOND", "OTHER") for one in own]
+    for name, value in {**KEYS, **GUARD_KEYS}.items():  # each session removes them
+        monkeypatch.setenv(name, value)
     done = arb("live", "--testnet", *words(tmp_path, main, PAIRS["spot"], *other), code=ExitCode.USER_INPUT)
     assert "bybit: guard_api_key is a key of another account: make one of this account" in done.output
 

@@ -19,7 +19,7 @@ import pytest
 from hftbacktest.order import NEW
 from support.command_line import arb
 from support.guard_processes import end_left_guards
-from support.live_sandbox import LiveSandbox, await_fills, demo_settings, free_ports
+from support.live_sandbox import PATIENT_GUARD, LiveSandbox, await_fills, demo_settings, free_ports
 from support.paths import GUARD, ROOT
 
 from arb import files
@@ -51,7 +51,7 @@ def config_of(folder: Path, venues: tuple[str, ...] = SPOT, *settings: str, func
         f"capital.{venue}={{{'base=10.0, ' if venue in SPOT else ''}quote=1000000.0}}" for venue in venues
     ]
     write_templates(folder)
-    own = demo_settings(folder, function, f"strategy.legs={legs}", *capital, *settings)
+    own = demo_settings(folder, function, PATIENT_GUARD, f"strategy.legs={legs}", *capital, *settings)
     return load(folder / "arbitrage.toml", own)
 
 

@@ -18,7 +18,7 @@ import uvloop
 from support.command_line import arb
 from support.guard.loopback_only import is_local
 from support.keyed_sandbox import KEYS, LIMITS, VENUES, KeyedSandbox
-from support.live_sandbox import demo_settings
+from support.live_sandbox import PATIENT_GUARD, demo_settings
 
 from arb.accounts import ccxt_client
 from arb.accounts.clients import account_clients
@@ -143,7 +143,8 @@ def test_every_client_of_a_session_asks_for_its_environment_s_hosts(
 def test_a_rehearsal_connects_to_this_machine_alone(tmp_path: Path, asked: list[str], place: str) -> None:
     venues = ("binance_spot", "bybit_spot")
     own = demo_settings(
-        tmp_path, "busy", *LIMITS, *(f"capital.{venue}={{base=1.0, quote=100000.0}}" for venue in venues),
+        tmp_path, "busy", PATIENT_GUARD, *LIMITS,
+        *(f"capital.{venue}={{base=1.0, quote=100000.0}}" for venue in venues),
         *(f"{venue}.fees.asset='received'" for venue in venues),
     )  # fmt: skip
     with KeyedSandbox(tmp_path) as sandbox:

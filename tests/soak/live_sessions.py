@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.live_sandbox import LiveSandbox, demo_settings, free_ports
+from support.live_sandbox import PATIENT_GUARD, LiveSandbox, demo_settings, free_ports
 
 from arb.commands.legs import known_venues, legs_of
 from arb.commands.live import run_live_orders
@@ -86,7 +86,9 @@ def session(folder: Path, seed: int, seconds: float, *, is_faulty: bool) -> list
     capital = [
         f"capital.{venue}={{{'base=10.0, ' if venue in SPOT else ''}quote=500000.0}}" for venue in venues
     ]
-    settings = demo_settings(folder, "busy", f"strategy.legs={legs}", "live.answer_timeout_ms=500", *capital)
+    settings = demo_settings(
+        folder, "busy", PATIENT_GUARD, f"strategy.legs={legs}", "live.answer_timeout_ms=500", *capital
+    )
     config = load(folder / "arbitrage.toml", settings)
     faults = folder / "faults.toml"
     faults.write_text(faults_of(chance, venues, seconds) if is_faulty else "")

@@ -27,6 +27,9 @@ from support.simulated import LISTINGS, PRICES
 
 VENUES = ("binance_spot", "bybit_spot")
 
+#: Of a session in the process of its sandbox: what holds the interpreter, such as a compilation, stops both, and is no
+#: fault of the session.
+PATIENT_GUARD = "guard.timeout_ms=60000"
 #: What holds the ports of `free_ports` for this process.
 _CLAIMS: list[socket.socket] = []
 

@@ -18,6 +18,7 @@ from arb.config import load, write_templates
 from support.command_line import arb
 from support.live_mutations import ANSWER_MS
 from support.live_sandbox import (
+    PATIENT_GUARD,
     LiveSandbox,
     await_first_row,
     demo_config,
@@ -96,6 +97,7 @@ def a_live_session(
             f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in venues])}",
             "risk.position_limit=1000000.0",
             "risk.max_orders_per_second=0",
+            PATIENT_GUARD,
             f"live.answer_timeout_ms={ANSWER_MS}",
             *capital,
         ],

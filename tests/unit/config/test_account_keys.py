@@ -183,9 +183,9 @@ def test_the_guard_of_a_session_may_have_a_key_of_its_own(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = [
-        f"{venue}.auth.guard_{name}='${{GUARD_{name.upper()}}}'"
+        f"{venue}.auth.{name}='${{{name.upper()}}}'"
         for venue in ("binance_spot", "binance_usdm")
-        for name in ("api_key", "secret_key", "passphrase")
+        for name in ("guard_api_key", "guard_secret_key", "guard_passphrase")
     ]
     venues = load(folder / "arbitrage.toml", settings, legs=[*BINANCE, *BYBIT]).venues
     given = {
