@@ -152,7 +152,7 @@ def test_a_halt_before_the_first_row_closes_what_was_taken_over_if_asked(
     with Served(tmp_path) as served:
         sandbox = SandboxChoice(7, served.port_base)
         run_live_orders(
-            configured(tmp_path, "holding"), tmp_path / "before", sandbox, duration_s=5.0, has_report=False
+            configured(tmp_path, "holding"), tmp_path / "before", sandbox, duration_s=2.5, has_report=False
         )
         up = LiveOrders.open
 

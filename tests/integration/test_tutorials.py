@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 @needs_recordings
 @pytest.mark.parametrize(
     ("market", "name"),
-    [(MARKETS[0], "depth_imbalance"), (MARKETS[0], "trade_momentum"), (ONE, "grid"), (FIVE, "quote")],
+    [(MARKETS[0], "trade_momentum"), (ONE, "grid"), (FIVE, "quote")],
     ids=lambda one: getattr(one, "name", one),
 )
 def test_a_tutorial_strategy_is_equal_in_every_world(market: Market, name: str) -> None:
