@@ -128,9 +128,13 @@ def _trades(folder: Path, *overrides: str) -> bytes:
         "risk.max_drawdown=0.0000001",
         "risk.stop_loss_bps=0.001",
         "risk.position_limit=0.02",
-        "execution.order_timeout_ms=1",
         "execution.slippage_tolerance=0.0",
     ],
 )
 def test_every_key_of_it_changes_the_trades(folder: Path, usual: bytes, override: str) -> None:
     assert _trades(folder, override) != usual
+
+
+def test_how_long_a_leg_is_chased_changes_the_trades_where_orders_arrive_too_late(folder: Path) -> None:
+    late = ("binance_spot.latency.entry_ms=400.0", "execution.slippage_tolerance=0.0")
+    assert _trades(folder, *late) != _trades(folder, "execution.order_timeout_ms=1", *late)
