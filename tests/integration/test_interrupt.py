@@ -121,9 +121,7 @@ def whole(folder: Path) -> dict[str, Any]:
         (STOPPING, signal.SIGINT, "interrupted", ["backtest"]),
         (ENDLESS, signal.SIGTERM, "interrupted", ["backtest"]),
         (DEAF, signal.SIGINT, "hung", ["backtest"]),
-        (STOPPING, signal.SIGTERM, "interrupted", ["dry-run"]),
         (ENDLESS, signal.SIGINT, "interrupted", ["dry-run"]),
-        (DEAF, signal.SIGINT, "hung", ["dry-run"]),
         (ENDLESS, signal.SIGINT, "interrupted", ["backtest", "--set", 'backtest.engine="arb"']),
     ],
 )

@@ -1,4 +1,4 @@
-"""Signals at random moments of a start; the long form is `tests/soak/signals.py`."""
+"""Signals at random moments of a start; the long form is `python tests/soak/signals.py --cold 100 --warm 200`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 TAKES_S = 60.0
 
 
-@pytest.mark.parametrize(("is_cold", "latest_s", "count"), [(True, 8.0, 1), (False, 3.0, 3)])
+@pytest.mark.parametrize(("is_cold", "latest_s", "count"), [(True, 8.0, 1), (False, 3.0, 1)])
 def test_a_signal_at_any_moment_ends_a_session_and_leaves_nothing_half_done(
     is_cold: bool, latest_s: float, count: int, tmp_path: Path
 ) -> None:
