@@ -75,6 +75,14 @@ class GrowingLog:
         """Rows that were lost at the bound or for lack of memory."""
         return int(self._control[DROPPED])
 
+    def take(self) -> np.ndarray[Any, Any]:
+        """Removes the rows so far and returns a copy of them. Only while the writer waits."""
+        rows = self.rows
+        if len(rows):
+            rows = rows.copy()
+            self._control[COUNT] = 0
+        return rows
+
     def _point(self) -> None:
         self._control[DATA] = self._buffer.ctypes.data
         self._control[CAPACITY] = len(self._buffer)

@@ -77,6 +77,10 @@ class Recorder:
         """Records so far, (row, asset), of dtype `RECORD`. Any thread."""
         return self._records.rows
 
+    def take_records(self) -> np.ndarray[Any, Any]:
+        """Removes the records so far and returns them. Only while the strategy waits."""
+        return self._records.take()
+
     @property
     def decisions(self) -> np.ndarray[Any, Any]:
         """Decisions so far, of dtype `DECISION`. Any thread."""
@@ -200,11 +204,12 @@ def _record_once(bot, recorder):
     recorder.record(bot)
 
 
-def state_of(bot: Any, num_assets: int) -> Any:
-    """The state of every asset now, of dtype `RECORD`. The bot must be open."""
-    recorder = Recorder(num_assets, rows=1)
+def state_of(bot: Any, num_assets: int, recorder: Recorder | None = None) -> Any:
+    """The state of every asset now, of dtype `RECORD`. The bot must be open. recorder: an empty one, which is empty
+    again afterwards, for whoever asks often."""
+    recorder = recorder or Recorder(num_assets, rows=1)
     _record_once(bot, recorder)
-    return recorder.records[-1]
+    return recorder.take_records()[-1]
 
 
 @bot_compiled

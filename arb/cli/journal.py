@@ -1,6 +1,6 @@
 """`arb status`, `positions`, `orders`, `trades`, `halt` and `resume`: options and output.
 
-They read the journals of a state directory beside running sessions, and load no compiled code.
+They read the journals of a state directory beside running sessions, or a dry-run's orders, and load no compiled code.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ def _reading_options(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each row.")(found)
 
 
+_run_option = click.option(
+    "--run", "folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Of this folder of a dry-run."
+)
+
+
 @click.command(epilog=examples("arb status", "arb status --sandbox --json"))
 @_reading_options
 def status(directory: Path, environments: Sequence[str], as_json: bool) -> None:
@@ -72,15 +77,16 @@ def status(directory: Path, environments: Sequence[str], as_json: bool) -> None:
 
 
 @click.command(epilog=examples("arb positions", "arb positions --testnet --json"))
+@_run_option
 @_reading_options
-def positions(directory: Path, environments: Sequence[str], as_json: bool) -> None:
+def positions(folder: Path | None, directory: Path, environments: Sequence[str], as_json: bool) -> None:
     """What the executions in the journal add up to, also where that is nothing."""
-    from arb.commands.journal import journals, position_record
+    from arb.commands.journal import orders_of, position_record
 
     _show(
         [
             position_record(name, one)
-            for name, reader in journals(directory, environments)
+            for name, reader in orders_of(folder, directory, environments)
             for one in reader.positions()
         ],
         ("environment", "account", "venue", "symbol", "qty", "base_fees"),
@@ -91,17 +97,23 @@ def positions(directory: Path, environments: Sequence[str], as_json: bool) -> No
 @click.command(epilog=examples("arb orders --open", "arb orders --since 2026-05-01 --json"))
 @click.option("--open", "is_open", is_flag=True, help="Only those that have not ended.")
 @click.option("--since", type=Time(), help="Only those made since then, UTC.")
+@_run_option
 @_reading_options
 def orders(
-    is_open: bool, since: Moment | None, directory: Path, environments: Sequence[str], as_json: bool
+    is_open: bool,
+    since: Moment | None,
+    folder: Path | None,
+    directory: Path,
+    environments: Sequence[str],
+    as_json: bool,
 ) -> None:
     """The orders in the journal, oldest first."""
-    from arb.commands.journal import journals, order_record
+    from arb.commands.journal import order_record, orders_of
 
     _show(
         [
             order_record(name, reader.tag, one)
-            for name, reader in journals(directory, environments)
+            for name, reader in orders_of(folder, directory, environments)
             for one in reader.orders(open_only=is_open, since_ns=_since_ns(since))
         ],
         (
@@ -122,15 +134,18 @@ def orders(
 
 @click.command(epilog=examples("arb trades --since 2026-05-01T12:00", "arb trades --json"))
 @click.option("--since", type=Time(), help="Only those since then, UTC.")
+@_run_option
 @_reading_options
-def trades(since: Moment | None, directory: Path, environments: Sequence[str], as_json: bool) -> None:
+def trades(
+    since: Moment | None, folder: Path | None, directory: Path, environments: Sequence[str], as_json: bool
+) -> None:
     """The executions in the journal, oldest first."""
-    from arb.commands.journal import journals, trade_record
+    from arb.commands.journal import orders_of, trade_record
 
     _show(
         [
             trade_record(name, reader.tag, one)
-            for name, reader in journals(directory, environments)
+            for name, reader in orders_of(folder, directory, environments)
             for one in reader.executions(_since_ns(since))
         ],
         ("ts", "venue", "symbol", "side", "price", "qty", "is_maker", "fee", "fee_asset", "execution_id"),

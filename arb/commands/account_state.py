@@ -6,7 +6,6 @@ the command has new accounts, which end with it: only the checks are made there,
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import defaultdict
@@ -17,14 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import msgspec
-
-import arb
 from arb.accounts.clients import account_clients
 from arb.accounts.facts import Balance
 from arb.accounts.start import AccountFacts, wallet_of
 from arb.commands.account_start import AccountStart
 from arb.commands.order_setup import instrument_of_orders
+from arb.commands.run_setup import run_row
 from arb.commands.sandbox_account import sandbox_started
 from arb.config import Config
 from arb.config.account_keys import house_of
@@ -36,7 +33,7 @@ from arb.journal.halts import Halts
 from arb.journal.journal import FILE, LOCK, Journal
 from arb.journal.locks import HeldLock, is_held, lock_account
 from arb.journal.reader import JournalReader
-from arb.journal.schema import Account, LegRow, RunRow
+from arb.journal.schema import Account, LegRow
 from arb.leg import Leg
 from arb.results.evidence import STATE
 from arb.runtime.account_queries import AccountQueries
@@ -163,7 +160,7 @@ class _Preparation:
             raise InvariantError("the accounts were not claimed")
         with JournalReader(self._journal.path, self._options.environment) as reader:
             known_ns = reader.known_until_ns()
-            run = self._journal.begin_run(run_row(self._config, self._folder))
+            run = self._journal.begin_run(run_row("live", self._config, self._folder))
             owned = _owned(legs, start.facts)
             taken = await self._reconciled(host, reader, run, known_ns, self._journal, owned)
         for line in taken.lines:
@@ -282,7 +279,7 @@ def own_run(config: Config, folder: Path, start: AccountStart) -> KeptRun:
             {venue: Account(house, "sandbox", ids[house]).name for venue, house in houses.items()},
         )
 
-    return KeptRun(journal, journal.begin_run(run_row(config, folder)), legs)
+    return KeptRun(journal, journal.begin_run(run_row("live", config, folder)), legs)
 
 
 def leg_rows(legs: Sequence[Leg], accounts: Mapping[str, str]) -> list[LegRow]:
@@ -294,12 +291,6 @@ def leg_rows(legs: Sequence[Leg], accounts: Mapping[str, str]) -> list[LegRow]:
         assets = instrument.base, instrument.quote
         rows.append(LegRow(leg.venue, leg.symbol, accounts[leg.venue], *sizes, *assets, leg.is_spot))
     return rows
-
-
-def run_row(config: Config, folder: Path) -> RunRow:
-    """A run that begins. folder: of the session."""
-    text = msgspec.json.encode(config.as_dict(), order="deterministic")
-    return RunRow("live", arb.__version__, str(folder), hashlib.sha256(text).hexdigest(), time.time_ns())
 
 
 def _change_sandbox(state: Path, started_ns: int) -> None:

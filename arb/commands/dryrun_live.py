@@ -12,11 +12,12 @@ from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
 from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
 from arb.commands.run_files import limits_of
-from arb.commands.run_setup import Setup, WrittenRun, with_end
+from arb.commands.run_setup import Setup, WrittenRun, run_row, with_end
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.engine.price_range import RangeFinder
 from arb.runtime.live_rows import LiveDriver
+from arb.runtime.order_tables import OrderTables
 from arb.runtime.session_orders import NoOrders
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.warm import warm_session
@@ -38,7 +39,7 @@ def run_live(
     return run_session(config, out, kind, sandbox, **options)
 
 
-def _simulated(config: Config, setup: Setup, _folder: Path) -> LiveParts:
+def _simulated(config: Config, setup: Setup, folder: Path) -> LiveParts:
     """The compiled strategy on a live bot, with the simulated exchange at its port. Compiles all of it."""
     legs = legs_of(config)
     recorder, limits = Recorder(len(legs)), limits_of(config)
@@ -49,6 +50,7 @@ def _simulated(config: Config, setup: Setup, _folder: Path) -> LiveParts:
         latencies=[live_latency(leg) for leg in legs],
         keep_trades=strategy.uses.trades,
         is_live=True,
+        logs_orders=True,
     )
     adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
     warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
@@ -57,7 +59,8 @@ def _simulated(config: Config, setup: Setup, _folder: Path) -> LiveParts:
     disorder_ns = round(config.dry_run.disorder_ms * MILLISECOND)
     side = VenueSide(bot.exchanges, disorder_ns, 4 * disorder_ns + _SILENCE_NS)
     ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
-    return LiveParts(LiveDriver(bot, task, side, ranges), recorder, limits, NoOrders())
+    orders = NoOrders(OrderTables(bot, run_row("dry-run", config, folder)))
+    return LiveParts(LiveDriver(bot, task, side, ranges), recorder, limits, orders)
 
 
 def slow_answer_notes(config: Config) -> list[str]:

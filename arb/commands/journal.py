@@ -17,7 +17,8 @@ from arb.execution.ids import SessionIds
 from arb.journal.halts import HOUSES, Halt, Halts, clear_halt, halt_path, set_halt
 from arb.journal.journal import FILE
 from arb.journal.reader import JournalReader, Order, Position, Run, Trade
-from arb.journal.schema import LETTERS
+from arb.journal.schema import DRY_RUN, LETTERS
+from arb.results.evidence import ORDERS_DB, SESSION_DB
 
 #: Every environment, in the order in which they are shown.
 ENVIRONMENTS = tuple(LETTERS)
@@ -66,6 +67,25 @@ def journals(directory: Path, environments: Sequence[str]) -> Iterator[tuple[str
     for name in found:
         with JournalReader(directory / name / FILE, name) as reader:
             yield name, reader
+
+
+def orders_of(
+    folder: Path | None, directory: Path, environments: Sequence[str]
+) -> Iterator[tuple[str, JournalReader]]:
+    """The tables of a dry-run's folder, also while it runs; without a folder `journals`. Raises InputError."""
+    if folder is None:
+        yield from journals(directory, environments)
+        return
+    if environments:
+        raise InputError(f"--run and --{environments[0]} exclude each other: a dry-run has its own orders")
+    path = next((path for name in (ORDERS_DB, SESSION_DB) if (path := folder / name).is_file()), None)
+    if path is None:
+        raise InputError(
+            f"{folder}: no {ORDERS_DB} in it: arb dry-run writes one on live data and on a sandbox; orders of arb live "
+            "are shown without --run"
+        )
+    with JournalReader(path, DRY_RUN) as reader:
+        yield DRY_RUN, reader
 
 
 def statuses(directory: Path, environments: Sequence[str]) -> list[Status]:

@@ -1,4 +1,4 @@
-"""One session of a strategy on live data, from its first frame to its folder: recorder, journal, watchdog, end.
+"""One session of a strategy on live data, from its first frame to its folder: recorder, keeper, watchdog, end.
 
 Who answers the orders is passed in (`LiveParts`), behind the port (`arb.engine.port`): `arb.commands.dryrun_live`
 attaches the simulated exchange, `arb.commands.live` a gateway with connections of its own. The session runs in the
@@ -33,7 +33,6 @@ from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.errors import ExitCode, InputError, StrategyError
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
-from arb.results.reader import JOURNAL
 from arb.risk.limits import Limits
 from arb.runtime.display import end_within, write_error
 from arb.runtime.feeds import LiveFeed, session_streams
@@ -61,8 +60,8 @@ _SAMPLE_S = 0.1
 _GRACE_S = 1.0
 #: Interval at which the flags of `arb halt` are read.
 _HALT_S = 0.1
-#: Interval of journal entries: the most of a session that a kill can lose.
-_KEEP_S = 1.0
+#: An entry is prepared after each of these times, and written after the last: a kill loses at most their sum.
+_KEEP_S = (0.25, 0.25, 0.25, 0.24, 0.01)
 #: The manifest's error of an interrupted session whose strategy did not end on its own.
 HELD = "the strategy did not wait when it was interrupted: it was ended at a call of the bot"
 
@@ -111,6 +110,8 @@ class LiveRun:
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
         self._has_received = False
+        #: How many times of `_KEEP_S` have been waited for.
+        self._kept = 0
         #: A halt was found before the strategy's clock ran.
         self._is_halt_noted = False
         #: Acquired by the thread that writes the folder, the host's or the watchdog's; never released.
@@ -134,7 +135,7 @@ class LiveRun:
                     ended=self._host.end,
                 )
                 self._keeper = SessionKeeper(
-                    self._folder.path / JOURNAL,
+                    self._folder.path,
                     self._head,
                     bot=self._bot,
                     limits=self._limits,
@@ -224,7 +225,7 @@ class LiveRun:
             host.repeat(self._tick)
             host.every(_SAMPLE_S, self._watch.sample)
             host.every(_VIEW_S, self._show)
-            host.every(_KEEP_S, self._keeper.keep)
+            host.repeat(self._keep)
             host.every(_HALT_S, self._look_for_halt)
             host.every(LOOK_S, self._orders.supervise)
             if self._is_polling:
@@ -255,6 +256,16 @@ class LiveRun:
         """Advances the session's clock; returns the seconds until the next call."""
         self._session.on_time()
         return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
+
+    def _keep(self) -> float:
+        """Prepares or writes an entry; returns the seconds until the next call."""
+        if self._kept == len(_KEEP_S):
+            self._keeper.keep()
+            self._kept = 0
+        elif self._kept:
+            self._keeper.note()
+        self._kept += 1
+        return _KEEP_S[self._kept - 1]
 
     def _look_for_halt(self) -> None:
         """Ends the session if it is halted, once its positions are closed if that was asked for.
@@ -345,6 +356,7 @@ class LiveRun:
             self._legs,
             record,
             output,
+            rest=self._keeper.rest(),
             has_report=self._has_report and is_whole,
             announce=lambda line: self._log.event("note", line),
         )
@@ -382,7 +394,8 @@ class LiveRun:
                 self._session.is_over = True
                 self._frames.close()
                 output = output_of(self._bot, self._recorder, self._legs, is_lost=True)
-                write_session(self._folder, self._legs, self._record("hung"), output, has_report=False)
+                record, rest = self._record("hung"), self._keeper.rest()
+                write_session(self._folder, self._legs, record, output, rest=rest, has_report=False)
                 self._log.event("hung", what)
                 end_within(code)
                 self._log.close()

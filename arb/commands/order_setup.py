@@ -13,11 +13,11 @@ from arb.config.environment import LiveOptions
 from arb.errors import InputError
 from arb.execution.ids import SessionIds, ids_of
 from arb.leg import Leg
-from arb.runtime.journal import JournalContent
 from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
 from arb.runtime.live_orders import OrderSetup
 from arb.runtime.order_records import kept_records, line_counts
 from arb.runtime.private_log import PrivateLine, private_venues, read_private, until_kept
+from arb.runtime.session_store import SessionContent
 from arb.verify.order_messages import CheckedStates
 from arb.verify.private_frames import DerivedOrders, derive_orders
 from connectors.orders.blanking import BlankSigner
@@ -58,7 +58,7 @@ def instrument_of_orders(leg: Leg) -> Instrument:
 
 
 def written_lines(folder: Path, legs: Sequence[Leg], kept: int | None = None) -> dict[str, list[PrivateLine]]:
-    """The private lines of a session by venue. kept: of a killed one, the number of its journal's entries.
+    """The private lines of a session by venue. kept: of a killed one, the number of its entries.
 
     Raises InputError unless there is a file for each venue.
     """
@@ -86,9 +86,9 @@ def derived_orders(
 
 
 def orders_of_killed(
-    folder: Path, config: Config, legs: Sequence[Leg], content: JournalContent
+    folder: Path, config: Config, legs: Sequence[Leg], content: SessionContent
 ) -> OrderRecords:
-    """The records of a killed session: those of its journal, and what follows from its private lines."""
+    """The records of a killed session: those of its entries, and what follows from its private lines."""
     ids = ids_of(content.head)
     lines = written_lines(folder, legs, content.entries)
     own = OrderRecords(

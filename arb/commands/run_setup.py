@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
+import arb
 from arb.bot.bot import Bot
 from arb.bot.recorder import Recorder
 from arb.commands.run_checks import refuse_unfit
@@ -14,6 +19,7 @@ from arb.commands.strategy_facts import facts_of
 from arb.config import Config
 from arb.engine.live import LiveBot
 from arb.errors import ArbError, ExitCode, StrategyError
+from arb.journal.schema import RunRow
 from arb.leg import Leg
 from arb.results.notes import capital_note
 from arb.results.trades import Trade
@@ -101,6 +107,12 @@ def _host_orders(config: Config, legs: Sequence[Leg], bot: Bot, recorder: Record
 def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:
     """The folder of a run: `out`, or a new folder below `runs`."""
     return out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-{world}"
+
+
+def run_row(command: str, config: Config, folder: Path) -> RunRow:
+    """A session that begins, for the tables of a journal. folder: of the session."""
+    text = msgspec.json.encode(config.as_dict(), order="deterministic")
+    return RunRow(command, arb.__version__, str(folder), hashlib.sha256(text).hexdigest(), time.time_ns())
 
 
 def outcome_of(

@@ -1,4 +1,4 @@
-"""Writes the folder of a live session: at its end from memory; of a killed one, for `arb verify`, from its journal."""
+"""Writes the folder of a live session: at its end from memory; of a killed one, for `arb verify`, from `session.db`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder
 from arb.errors import ArbError, InputError
 from arb.execution.ids import ids_of
+from arb.journal.schema import Intent, Note
 from arb.leg import Leg
-from arb.results.evidence import MANIFEST
+from arb.results.evidence import MANIFEST, ORDERS_DB, SESSION_DB, SESSION_LOCK
 from arb.results.folder import RunFolder
 from arb.results.no_trades.explanation import is_measured
-from arb.results.reader import JOURNAL
 from arb.results.result import RunOutput, RunResult
 from arb.results.setup import LIVE
 from arb.results.simulated_orders import SimulatedOrder
 from arb.results.trades import payments_of, trades_of
 from arb.runtime.display import write_error
-from arb.runtime.journal import held_journal, read_journal
 from arb.runtime.private_log import finish_private
 from arb.runtime.replay_marks import MARK
 from arb.runtime.session_files import (
@@ -41,6 +40,7 @@ from arb.runtime.session_files import (
     session_manifest,
     write_session_files,
 )
+from arb.runtime.session_store import held_folder, orders_file, read_store
 from arb.verify.session_rows import LegSource, leg_rows, local_rows
 from connectors.errors import ConnectorError
 
@@ -61,21 +61,45 @@ def write_session(
     output: RunOutput,
     *,
     has_report: bool,
+    rest: Sequence[Intent | Note] = (),
     announce: Callable[[str], object] = write_error,
 ) -> RunResult:
     """Writes the whole folder except the recording and the log, which already exist. Raises InputError.
 
-    announce: called with a line before a step that takes longer than a moment.
+    rest: rows of the dry-run's orders that are not in `session.db`. announce: called with a line before a step that
+    takes longer than a moment.
     """
     write_session_files(folder, legs, record)
+    _write_orders(folder, record, rest, announce)
     output = output._replace(
         edges=_edges_of(folder.path, legs, record, output, announce),
         simulated=_simulated_of(folder.path, legs, record, announce),
     )
     result = write_run(folder, session_manifest(folder.path, legs, record), output, has_report=has_report)
-    folder.remove(JOURNAL)
+    _remove_state(folder)
     folder.publish()
     return result
+
+
+def _write_orders(
+    folder: RunFolder,
+    record: SessionRecord,
+    rest: Sequence[Intent | Note],
+    announce: Callable[[str], object],
+) -> None:
+    """Writes the orders of a dry-run. Without its `session.db` the session has everything else."""
+    try:
+        content = orders_file(folder.path / SESSION_DB, rest, record.outcome, record.snapshot.end_ts)
+    except InputError as error:
+        announce(f"{ORDERS_DB} is not written: {error}")
+        return
+    if content is not None:
+        folder.write_bytes(ORDERS_DB, content)
+
+
+def _remove_state(folder: RunFolder) -> None:
+    """Removes what only a running session needs; the lock last, so that what a kill leaves is found."""
+    folder.remove(SESSION_DB, f"{SESSION_DB}-wal", f"{SESSION_DB}-shm", SESSION_LOCK)
 
 
 def leg_sources(folder: Path, config: Config, legs: Sequence[Leg]) -> list[LegSource]:
@@ -172,14 +196,14 @@ def scratch_folder() -> Iterator[Path]:
 def finish_killed(folder: Path) -> bool:
     """Writes the files that a killed session could not write; False if there is nothing to do.
 
-    Raises InputError for a session that still runs, or whose journal has no entry, or whose folder cannot be written.
+    Raises InputError for a session that still runs, or has kept nothing, or whose folder cannot be written.
     """
-    with held_journal(folder / JOURNAL) as is_ours:
+    with held_folder(folder) as is_ours:
         if not is_ours:
             return False
         with RunFolder(folder, is_there=True) as opened:
-            if _is_whole(folder):  # killed after its last file was written, before the journal was removed
-                opened.remove(JOURNAL)
+            if _is_whole(folder):  # killed after its last file was written, before its state was removed
+                _remove_state(opened)
                 return False
             _finish(opened)
         return True
@@ -202,11 +226,12 @@ def _finish(opened: RunFolder) -> None:
     opened.remove_asides()
     # Compresses the frames that are still in journals.
     Recorder(folder / RECORDING, reserve_gb=0.0).close()
-    found = read_journal(folder / JOURNAL)
-    config = with_openings(config_of(found.head["config"], str(folder / JOURNAL)), found.head)
+    path = folder / SESSION_DB
+    found = read_store(path)
+    config = with_openings(config_of(found.head["config"], str(path)), found.head)
     legs = legs_of(config)
     if len(found.snapshot.legs) != len(legs):
-        raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
+        raise InputError(f"{path}: cannot be read: it is of other legs")
     orders = None
     if found.head["command"] == LIVE:
         # A dry-run does not load what order entry needs.

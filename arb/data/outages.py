@@ -7,6 +7,8 @@ two clearing rows to that of the next snapshot. Conversion and `arb data check` 
 
 from __future__ import annotations
 
+import copy
+
 import msgspec
 import numpy as np
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
@@ -105,6 +107,14 @@ class OutageFinder:
         """Total time without a book, including that before the first snapshot. Valid after `close`."""
         known_ts = int(self.state[KNOWN_TS]) or self._last_ts
         return max(known_ts - self._first_ts, 0) + int(self.state[OUTAGES_NS])
+
+    def until(self, last_ts: int) -> BookOutages:
+        """The outages of a recording that ends at `last_ts`; this one goes on."""
+        ended = copy.copy(self)
+        ended.state, ended.first, ended.longest = self.state.copy(), self.first.copy(), self.longest.copy()
+        if ended.has_begun:
+            ended.close(last_ts)
+        return ended.outages
 
     @property
     def outages(self) -> BookOutages:

@@ -22,6 +22,7 @@ from arb.journal.flusher import Flusher
 from arb.journal.locks import HeldLock
 from arb.journal.schema import (
     APPLICATION_ID,
+    DRY_RUN,
     INTENTS,
     LETTERS,
     NOTES,
@@ -100,7 +101,7 @@ class Journal:
 
         def insert(connection: sqlite3.Connection) -> int:
             number = int(connection.execute("SELECT ifnull(max(run), 0) + 1 FROM runs").fetchone()[0])
-            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", (number, *run))
+            insert_run(connection, number, run)
             return number
 
         self._last.clear()
@@ -108,12 +109,7 @@ class Journal:
 
     def add_legs(self, run: int, legs: Sequence[LegRow]) -> None:
         """The legs of a run, before its first step; the disk has them on return. Raises JournalError."""
-        rows = [(run, no, *leg) for no, leg in enumerate(legs)]
-
-        def insert(connection: sqlite3.Connection) -> None:
-            connection.executemany("INSERT INTO legs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-        self._flushed(insert)
+        self._flushed(lambda connection: insert_legs(connection, run, legs))
 
     def commit_step(self, intents: Sequence[Intent]) -> None:
         """One commit of the requests of a step, before the first byte of any. Raises JournalError: send nothing. Raises
@@ -165,18 +161,14 @@ class Journal:
                 connection.executemany(_INSERTS[kind], rows)
 
         with self._errors(), self._writing:
-            _in_transaction(self._connection, insert)
+            in_transaction(self._connection, insert)
             self._notes = {}
             self._commits += 1
 
     def end_run(self, run: int, outcome: str, ended_ns: int) -> None:
         """The run ended by itself; a killed one has no such row. Raises JournalError."""
         self.write_notes()
-
-        def insert(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR IGNORE INTO run_ends VALUES (?, ?, ?)", (run, ended_ns, outcome))
-
-        self._flushed(insert)
+        self._flushed(lambda connection: insert_end(connection, run, ended_ns, outcome))
 
     def close(self) -> None:
         """Writes what was noted, and lets the next session have the journal. May be called repeatedly.
@@ -204,7 +196,7 @@ class Journal:
             raise self._failed(None)
         with self._errors():
             with self._writing:
-                result = _in_transaction(self._connection, change)
+                result = in_transaction(self._connection, change)
                 self._commits += 1
             self._flusher.flush()
         return result
@@ -240,39 +232,60 @@ def _prepared(connection: sqlite3.Connection, path: Path, environment: str) -> s
     """Makes an empty journal, or checks the one that is there; returns its tag. Raises InputError."""
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     if application_id == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        _in_transaction(connection, lambda empty: _make(empty, environment))
+        in_transaction(connection, lambda empty: make_journal(empty, environment, _new_tag(environment)))
     check_journal(connection, path, environment)
     # What a killed session left in the log goes into the file, so that the log begins anew.
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return str(connection.execute("SELECT value FROM meta WHERE name = 'tag'").fetchone()[0])
 
 
-def _make(connection: sqlite3.Connection, environment: str) -> None:
+def _new_tag(environment: str) -> str:
+    return LETTERS[environment] + "".join(secrets.choice(_SIGNS) for _ in range(_TAG_LENGTH))
+
+
+def make_journal(connection: sqlite3.Connection, environment: str, tag: str) -> None:
+    """Makes the tables of a journal in an empty database."""
     for statement in definitions():
         connection.execute(statement)
-    tag = LETTERS[environment] + "".join(secrets.choice(_SIGNS) for _ in range(_TAG_LENGTH))
     connection.executemany("INSERT INTO meta VALUES (?, ?)", [("environment", environment), ("tag", tag)])
+
+
+def insert_run(connection: sqlite3.Connection, number: int, run: RunRow) -> None:
+    """Adds a run."""
+    connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", (number, *run))
+
+
+def insert_legs(connection: sqlite3.Connection, run: int, legs: Sequence[LegRow]) -> None:
+    """Adds the legs of a run."""
+    rows = [(run, no, *leg) for no, leg in enumerate(legs)]
+    connection.executemany("INSERT INTO legs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def insert_end(connection: sqlite3.Connection, run: int, ended_ns: int, outcome: str) -> None:
+    """Adds the end of a run, unless it has one."""
+    connection.execute("INSERT OR IGNORE INTO run_ends VALUES (?, ?, ?)", (run, ended_ns, outcome))
 
 
 def check_journal(connection: sqlite3.Connection, path: Path, environment: str) -> None:
     """Raises InputError for another kind of file, another version, and the journal of another environment."""
+    advice = "name a dry-run's folder" if environment == DRY_RUN else "choose another live.state_directory"
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise InputError(f"{path}: is no journal of arb: choose another live.state_directory")
+        raise InputError(f"{path}: is no journal of arb: {advice}")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
         raise InputError(
             f"{path}: has version {version} of the journal, and this arb writes {VERSION}: use the arb that made it, "
-            "or another live.state_directory"
+            f"or {advice}"
         )
     found = connection.execute("SELECT value FROM meta WHERE name = 'environment'").fetchone()
     if found is None or found[0] != environment:
         raise InputError(
-            f"{path}: is the journal of {found[0] if found else 'no environment'}, and not of {environment}: choose "
-            "another live.state_directory"
+            f"{path}: is the journal of {found[0] if found else 'no environment'}, and not of {environment}: {advice}"
         )
 
 
-def _in_transaction(connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], _T]) -> _T:
+def in_transaction(connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], _T]) -> _T:
+    """Commits a change, or nothing of it."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = change(connection)

@@ -14,6 +14,8 @@ APPLICATION_ID = 0x61_72_62_4A
 VERSION = 1
 #: The letter of an environment in the tag of client ids.
 LETTERS = {"live": "l", "testnet": "t", "demo": "d", "sandbox": "s"}
+#: What the tables of a dry-run have instead of an environment, and their tag, which no venue sees.
+DRY_RUN, DRY_RUN_TAG = "dry-run", "dryrun"
 
 
 class Account(NamedTuple):

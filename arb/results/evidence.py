@@ -20,13 +20,18 @@ from arb.data.text import sha256_of
 OWN, PARTS, FILES = "manifest_sha256", "manifest_parts", "files"
 MANIFEST = "manifest.json"
 
+#: Of a session on live data while it runs, or after it was killed: its state so far, and the lock of its folder. Of a
+#: dry-run that has ended: its orders.
+SESSION_DB, SESSION_LOCK, ORDERS_DB = "session.db", "session.lock", "orders.db"
 #: The state directory of a session whose sandbox ends with it, in its folder.
 STATE = "state"
 #: Written by the session's guard.
 GUARD_LOG = "guard.txt"
-#: Not covered: logs, which are written even after the manifest, the journal of a running session, and the state
+#: Not covered: logs, which are written even after the manifest, the files of a running session, and the state
 #: directory.
-_NOT_COVERED = re.compile(rf"(log|guard)\.txt(\.\d+)?|session\.journal|manifest\.json|{STATE}/.*")
+_NOT_COVERED = re.compile(
+    rf"(log|guard)\.txt(\.\d+)?|session\.(db(-wal|-shm)?|lock)|manifest\.json|{STATE}/.*"
+)
 _NO_HASH = "0" * 64
 #: Parts of the manifest that are hashed one level deeper, key by key.
 _TABLES = ("config", "strategy", "session", "files")

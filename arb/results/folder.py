@@ -121,10 +121,11 @@ class RunFolder:
             (self._aside / name).parent.mkdir(exist_ok=True)
         self._write(name, content)
 
-    def remove(self, name: str) -> None:
-        """Removes a file if it exists."""
+    def remove(self, *names: str) -> None:
+        """Removes files, in this order, if they exist."""
         with self._naming_the_folder():
-            (self._aside / name).unlink(missing_ok=True)
+            for name in names:
+                (self._aside / name).unlink(missing_ok=True)
 
     def publish(self) -> None:
         """Renames the folder to its final name."""

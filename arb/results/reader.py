@@ -14,7 +14,7 @@ import numpy as np
 
 from arb.bot.recorder import RECORD
 from arb.errors import InputError
-from arb.results.evidence import MANIFEST
+from arb.results.evidence import MANIFEST, SESSION_LOCK
 from arb.results.manifest import FORMAT, legs_of, result_of
 from arb.results.result import ResultLeg, RunOutput, RunResult
 from arb.results.simulated_orders import SIMULATED, read_simulated
@@ -22,8 +22,8 @@ from arb.results.trades import FILL, FLATTENED, FUNDING, HEADER, HEDGED_FIRST, P
 
 #: With the manifest the files that a report is built from; the others of a run folder are derived from them.
 TRADES, RECORDS = "trades.csv", "records.npz"
-#: Exists while a session on live data runs, and after one that was killed.
-JOURNAL = "session.journal"
+#: What sessions of an earlier arb left when they were killed.
+_OLD_JOURNAL = "session.journal"
 
 _STATE = RECORD.names or ()
 _DECISION = ("timestamp", "code", "attempt", "leg", "order_id", "value")
@@ -63,9 +63,13 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        if (folder / JOURNAL).exists():
+        if (folder / SESSION_LOCK).exists():
             raise InputError(
                 f"{folder}: a session that still runs, or was killed: arb verify finishes the folder of a killed one"
+            ) from None
+        if (folder / _OLD_JOURNAL).exists():
+            raise InputError(
+                f"{folder}: a session that was killed, of an earlier arb: finish it with the arb that wrote it"
             ) from None
         if isinstance(error, FileNotFoundError):
             raise InputError(

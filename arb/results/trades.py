@@ -70,6 +70,14 @@ class Payment(NamedTuple):
     cash: float
 
 
+class Fee(NamedTuple):
+    """The fee of a fill. value: in quote at the fill; it was charged as `amount` of `asset`."""
+
+    value: float
+    asset: str
+    amount: float
+
+
 def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _NO_CHARGES) -> list[Trade]:
     """The fills (dtype FILL) in the order of the venues' time, with the attempt that sent each order.
 
@@ -136,14 +144,7 @@ def _trade(
     amount = leg.contract_size * price * qty
     is_maker = bool(fill["maker"])
     exch_ts, order_id = int(fill["exch_ts"]), int(fill["order_id"])
-    fee = (
-        amount * (leg.maker_fee if is_maker else leg.taker_fee) if charge is None else float(charge["value"])
-    )
-    asset, fee_amount = QUOTE, fee
-    if charge is not None and charge["base"] != 0.0:
-        asset, fee_amount = BASE, float(charge["base"])
-    elif charge is not None and charge["other"] != 0.0:
-        asset, fee_amount = leg.fee_asset if leg.has_named_fee_asset else OTHER, float(charge["other"])
+    fee = fee_of(leg, amount, charge, is_maker=is_maker)
     return Trade(
         time=iso_time(exch_ts),
         exch_ts=exch_ts,
@@ -152,13 +153,26 @@ def _trade(
         side="buy" if side > 0 else "sell",
         price=price,
         quantity=qty,
-        fee=fee,
+        fee=fee.value,
         cash=-side * amount,
         liquidity="maker" if is_maker else "taker",
         order_id=order_id,
-        fee_asset=asset,
-        fee_amount=fee_amount,
+        fee_asset=fee.asset,
+        fee_amount=fee.amount,
     )
+
+
+def fee_of(leg: Leg, amount: float, charge: Any | None, *, is_maker: bool) -> Fee:
+    """The fee of a fill. amount: its value in quote; charge: its row of CHARGE, None if it has none."""
+    if charge is None:
+        value = amount * (leg.maker_fee if is_maker else leg.taker_fee)
+        return Fee(value, QUOTE, value)
+    value = float(charge["value"])
+    if charge["base"] != 0.0:
+        return Fee(value, BASE, float(charge["base"]))
+    if charge["other"] != 0.0:
+        return Fee(value, leg.fee_asset if leg.has_named_fee_asset else OTHER, float(charge["other"]))
+    return Fee(value, QUOTE, value)
 
 
 def ties_of(trades: Sequence[Trade]) -> dict[str, tuple[int, int]]:

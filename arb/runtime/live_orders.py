@@ -99,6 +99,9 @@ class OrderSetup(NamedTuple):
 class LiveOrders:
     """See the module; a `SessionOrders`."""
 
+    #: Its orders are in the journal of its accounts.
+    tables = None
+
     def __init__(
         self,
         world: LiveWorld,
@@ -131,7 +134,7 @@ class LiveOrders:
         #: Requests that are not in the log yet: whether they were sent is known after their step.
         self._taken: list[TakenRequest] = []
         self._is_closed = False
-        #: Number of entries of the journal.
+        #: Number of entries of `session.db`.
         self._kept = 0
         #: Why the private log is not whole.
         self._unwritten: InputError | None = None
@@ -281,7 +284,7 @@ class LiveOrders:
         """See `SessionOrders`."""
         if (
             self._unwritten is not None
-        ):  # the journal is kept, and what is before its last entry can be proven
+        ):  # `session.db` is kept, and what is before its last entry can be proven
             raise self._unwritten
         found = self._log.records(self._world.fills, self.gateway.desks)
         lines = line_counts({venue: log.count for venue, log in self._logs.items()})

@@ -8,26 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, NONE, PARTIALLY_FILLED, REJECTED
-
 from arb.errors import ArbError
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.gateway import ReadyRequest, TakenRequest
 from arb.execution.order_state import OrderState
 from arb.journal.journal import Journal, JournalError
 from arb.journal.schema import Answered, Ended, ExecutionRow, Flagged, Intent, LegRow, Refused, Sent
+from arb.runtime.order_tables import STATUS_WORDS, signed_id
 from connectors.orders.model import Act, Execution, Force, WireRequest
 from connectors.trade.interfaces import Sent as SentWire
 
-#: hftbacktest's codes of a status, in words.
-_STATUS = {
-    NONE: "none", NEW: "new", EXPIRED: "expired", FILLED: "filled", CANCELED: "canceled",
-    PARTIALLY_FILLED: "partially filled", REJECTED: "rejected",
-}  # fmt: skip
 _ACTS = {act: act.name.lower() for act in Act}
 _KINDS = {kind: kind.name.lower() for kind in AnswerKind}
 _FORCES = {force: force.name.lower() for force in Force}
-_IDS = 1 << 64
 _CHANGES = frozenset({Act.PLACE, Act.CANCEL, Act.AMEND})
 
 
@@ -108,7 +101,7 @@ class OrderJournal(NoOrderJournal):
         state = None if row.act is Act.PLACE else self._order_of(taken.leg, row.order_id)
         return Intent(
             self._run, taken.leg, row.request_no, taken.taken_ns, taken.step, _ACTS[row.act],
-            state.request_no if state is not None else row.request_no, _signed(row.order_id), row.side,
+            state.request_no if state is not None else row.request_no, signed_id(row.order_id), row.side,
             _FORCES[row.force], row.is_market, False, row.tick, row.lots,
         )  # fmt: skip
 
@@ -128,7 +121,7 @@ class OrderJournal(NoOrderJournal):
         placed = state.request_no if state is not None else answer.request_no
         self._journal.note(
             Answered(
-                run, at, leg, answer.request_no, placed, _KINDS[answer.kind], _STATUS[answer.status], answer.tick,
+                run, at, leg, answer.request_no, placed, _KINDS[answer.kind], STATUS_WORDS[answer.status], answer.tick,
                 answer.total_lots, answer.leaves_lots, answer.cause,
             )
         )  # fmt: skip
@@ -142,7 +135,7 @@ class OrderJournal(NoOrderJournal):
             )  # fmt: skip
         if state is not None and state.is_over:
             self._journal.note(
-                Ended(run, leg, placed, at, _STATUS[state.end], state.executed_lots, answer.cause)
+                Ended(run, leg, placed, at, STATUS_WORDS[state.end], state.executed_lots, answer.cause)
             )
 
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
@@ -169,8 +162,3 @@ class OrderJournal(NoOrderJournal):
                 self._journal.close()
         except JournalError as error:
             self.fault = self.fault or error
-
-
-def _signed(order_id: int) -> int:
-    """SQLite has no unsigned numbers."""
-    return order_id if order_id < _IDS >> 1 else order_id - _IDS

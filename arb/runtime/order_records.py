@@ -110,9 +110,9 @@ def records_of(
 def kept_records(
     kept: OrderRecords, derived: OrderRecords, fills: Any, entries: int, lines: Mapping[str, int]
 ) -> OrderRecords:
-    """The records of a killed session: requests and responses of its journal, and what was derived from its lines.
+    """The records of a killed session: requests and responses of its entries, and what was derived from its lines.
 
-    entries: of the journal. lines: see `line_counts`.
+    entries: of `session.db`. lines: see `line_counts`.
     """
     responses = kept.responses[np.argsort(kept.responses["received_ns"], kind="stable")]
     number_fills(responses, derived.executions, fills)

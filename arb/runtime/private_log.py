@@ -205,12 +205,12 @@ def read_private(folder: Path, venue: str) -> Iterator[PrivateLine]:
 
 
 def kept_line(number: int) -> str:
-    """The text of the event that the session's journal has this many entries."""
+    """The text of the event that `session.db` has this many entries."""
     return f"kept {number}"
 
 
 def until_kept(lines: Iterable[PrivateLine], number: int) -> Iterator[PrivateLine]:
-    """The lines up to an entry of the session's journal; all, if that is missing."""
+    """The lines up to an entry of `session.db`; all, if that is missing."""
     for line in lines:
         yield line
         if line.mark == Mark.EVENT and line.text == kept_line(number):

@@ -6,7 +6,6 @@ nothing here blocks. Errors are kept for the host (`fault`): a socket must not t
 
 from __future__ import annotations
 
-import copy
 import functools
 import time
 from collections import deque
@@ -61,10 +60,7 @@ class _LegState:
     @property
     def book(self) -> BookOutages:
         """When the book has been known so far."""
-        outages = copy.deepcopy(self.outages)
-        if outages.has_begun:
-            outages.close(self.last_ts)
-        return outages.outages
+        return self.outages.until(self.last_ts)
 
     def snapshot(self, first_lag: int) -> LegSnapshot:
         """The leg so far; latency samples only from this number on."""
@@ -123,7 +119,7 @@ class Session:
         self._clock = clock
         self._states = [_LegState(no, leg) for no, leg in enumerate(legs)]
         self._reached_ts = -1
-        #: By leg, how many marks and latency samples the journal has.
+        #: By leg, how many marks and latency samples `session.db` has.
         self._saved = [(0, 0) for _ in legs]
         #: The error for the host to raise.
         self.fault: BaseException | None = None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from arb.errors import ArbError
 from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
+from arb.runtime.order_tables import OrderTables
 from arb.runtime.session import Session
 
 
@@ -19,6 +20,10 @@ class SessionOrders(Protocol):
 
     #: Why the session failed although strategy and feeds did not; None if nothing is wrong.
     fault: ArbError | None
+
+    @property
+    def tables(self) -> OrderTables | None:
+        """Of orders that are in no account's journal: the rows that they have there."""
 
     async def open(self, host: Host, session: Session) -> None:
         """Opens the connections, before the feeds start. Raises InputError if one cannot be opened."""
@@ -66,6 +71,9 @@ class NoOrders:
     """A session whose orders are answered behind the port of its bot."""
 
     fault: ArbError | None = None
+
+    def __init__(self, tables: OrderTables | None = None) -> None:
+        self.tables = tables
 
     async def open(self, host: Host, session: Session) -> None:
         """Nothing is connected."""

@@ -1,4 +1,4 @@
-"""What a live session has received so far, per leg and in total: for its journal, and for its folder at the end."""
+"""What a live session has received so far, per leg and in total: for its entries, and for its folder at the end."""
 
 from __future__ import annotations
 

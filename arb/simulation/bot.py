@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from hftbacktest.types import EXCH_EVENT
 
+from arb.bot.log import GrowingLog
 from arb.engine.book import WIDTH, fix_range, make_book
 from arb.engine.live import LiveBot, LiveWorld
-from arb.engine.order_table import make_orders, make_queue
+from arb.engine.order_table import ORDER, make_orders, make_queue
 from arb.engine.port import PORT, UNKNOWN
 from arb.engine.price_range import PriceRange
 from arb.engine.row_stream import Stream
@@ -28,14 +29,23 @@ _NEXT_TS, _HORIZON = ((PORT.names or ()).index(name) for name in ("next_ts", "ho
 class SimulatedExchanges:
     """The simulated exchanges of all legs, attached to a world. The host's thread; not while the strategy runs."""
 
-    def __init__(self, world: LiveWorld, latencies: Sequence[Latency], book_width: int = WIDTH) -> None:
-        """latencies: of each leg's orders."""
+    def __init__(
+        self,
+        world: LiveWorld,
+        latencies: Sequence[Latency],
+        book_width: int = WIDTH,
+        *,
+        logs_orders: bool = False,
+    ) -> None:
+        """latencies: of each leg's orders. logs_orders: for `take_orders`."""
         self._blocks = world.blocks
         self._legs = world.legs
         #: Rows by venue time, one stream per leg.
         self.streams = [Stream(world.blocks, EXCH_EVENT) for _ in world.legs]
         self._exchanges = np.zeros(len(world.legs), EXCHANGE)
         self._kept: list[Any] = []
+        #: Of each leg: its requests, and what was delivered to the bot.
+        self._logs = [(GrowingLog(ORDER), GrowingLog(ORDER)) for _ in world.legs if logs_orders]
         # All fields have 64 bits; setting them by index is much faster than by name.
         self._port = world.port.view(np.int64)
         for number, (leg, latency) in enumerate(zip(world.legs, latencies, strict=True)):
@@ -57,6 +67,8 @@ class SimulatedExchanges:
             exchange["contract_size"] = leg.contract_size
             exchange["mark"] = exchange["rate"] = np.nan
             exchange["funding_ts"] = NEVER
+            if self._logs:
+                exchange["requested"], exchange["delivered"] = (log.address for log in self._logs[number])
         world.attach(serve_callback().address, self._exchanges.ctypes.data)
         self.set_horizon(-1)
 
@@ -72,6 +84,19 @@ class SimulatedExchanges:
     def unpaid(self) -> list[int]:
         """Of each leg: see `Bot.unpaid_funding`."""
         return [int(count) for count in self._exchanges["unpaid"]]
+
+    def take_orders(self) -> list[tuple[Any, Any]]:
+        """Of each leg: requests, and what was delivered to the bot, since the last call, rows of ORDER.
+
+        What was delivered is received later, in this order, as the leg's rows of `LiveWorld.answers` are. Empty without
+        `logs_orders`.
+        """
+        return [(requested.take(), delivered.take()) for requested, delivered in self._logs]
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether `take_orders` has anything."""
+        return any(len(log.rows) for logs in self._logs for log in logs)
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
         """Restricts the exchanges' books to these prices; before the first row."""
@@ -93,16 +118,19 @@ class DryRunBot(LiveBot):
         start_ts: int = 0,
         book_width: int = WIDTH,
         arrays_over: Sequence[PriceRange] | None = None,
+        logs_orders: bool = False,
     ) -> None:
         """latencies: of each leg's orders; without them those of the legs, as in a backtest.
 
-        arrays_over: the ranges of a strategy that reads arrays; on live data `set_ranges` gives them later. Further
-        arguments as for `LiveWorld`.
+        arrays_over: the ranges of a strategy that reads arrays; on live data `set_ranges` gives them later.
+        logs_orders: for `SimulatedExchanges.take_orders`. Further arguments as for `LiveWorld`.
         """
         world = LiveWorld(
             legs, keep_trades=keep_trades, is_live=is_live, start_ts=start_ts, book_width=book_width
         )
-        self.exchanges = SimulatedExchanges(world, latencies or [latency_of(leg) for leg in legs], book_width)
+        self.exchanges = SimulatedExchanges(
+            world, latencies or [latency_of(leg) for leg in legs], book_width, logs_orders=logs_orders
+        )
         super().__init__(world, keep=self.exchanges, limits=limits)
         if arrays_over is not None:
             self.set_ranges(arrays_over)

@@ -34,9 +34,11 @@ from hftbacktest.types import (
     SELL_EVENT,
     TRADE_EVENT,
 )
+from numba import carray
 
 from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
-from arb.bot.memory import record_view
+from arb.bot.log import publish_row, reserve_row
+from arb.bot.memory import as_pointer, record_view
 from arb.engine.account import FUNDING, NO_ORDER, REPLACED, deliver
 from arb.engine.book import NO_ASK, NO_BID, book_at, clear_side, rounded, update_ask, update_bid
 from arb.engine.order_table import (
@@ -57,7 +59,8 @@ from connectors.jit.compilation import compiled
 from connectors.model import FUNDING_EVENT
 
 #: Addresses of the world, the venue's book and orders, the requests in transit, the bot's queue of responses, the
-#: latencies, the stream of rows by venue time.
+#: latencies, the stream of rows by venue time, and of logs of ORDER (`arb.bot.log`), 0 for none: requests as they leave
+#: the bot, and everything that is delivered to it.
 EXCHANGE = np.dtype(
     [
         ("world", "i8"),
@@ -67,6 +70,8 @@ EXCHANGE = np.dtype(
         ("responses", "i8"),
         ("latency", "i8"),
         ("rows", "i8"),
+        ("requested", "i8"),
+        ("delivered", "i8"),
         ("queue_model", "i8"),
         ("queue_power", "f8"),
         #: Price of the fee asset in quote: that of the exchange at the address `fee_exchange`, or fixed if it is 0.
@@ -273,7 +278,20 @@ def _fee_price(exchange):
 def _respond(exchange, order):
     exch_ts = order[0].exch_timestamp
     received_ts = exch_ts + response_ns(latency_at(exchange.latency), exch_ts)
+    log_order(exchange.delivered, order)
     deliver(world_at(exchange.world), exchange.responses, order[0], received_ts)
+
+
+@compiled
+def log_order(control, order):
+    """Appends a copy of an order, an array of length one, to the log whose control block is at `control`; 0: none."""
+    if control == 0:
+        return
+    address = reserve_row(control)
+    if address == 0:
+        return
+    carray(as_pointer(address), 1, ORDER)[0] = order[0]
+    publish_row(control)
 
 
 @compiled

@@ -24,7 +24,7 @@ from arb.engine.order_table import ORDER, append, first_time, pop, queue_at
 from arb.engine.port import port_at, precedes
 from arb.engine.row_stream import current_row, look, step, stream_at
 from arb.engine.world import NEVER, assets_of, world_at
-from arb.simulation.exchange import EXCHANGE, pay_funding, process_requests, process_row
+from arb.simulation.exchange import EXCHANGE, log_order, pay_funding, process_requests, process_row
 from arb.simulation.latency import entry_ns, latency_at
 from connectors.jit.compilation import compiled, compiled_callback
 
@@ -66,11 +66,13 @@ def _take_requests(world, exchanges):
         exchange = exchanges[number]
         while requests.count > 0:
             pop(requests, scratch)
+            log_order(exchange.requested, scratch)
             order = scratch[0]
             sent_ts = order.local_timestamp
             way_ns = entry_ns(latency_at(exchange.latency), sent_ts, order.request_no)
             if way_ns < 0:
                 order.req = REJECTED
+                log_order(exchange.delivered, scratch)
                 deliver(world, exchange.responses, order, sent_ts - way_ns)
             elif not append(queue_at(exchange.arriving), order, sent_ts + way_ns):
                 world.lost += 1

@@ -182,7 +182,7 @@ def test_a_session_that_failed_with_another_error_is_not_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_keeper: SessionKeeper) -> None:
-        raise InputError("session.journal: cannot be written")
+        raise InputError("session.db: cannot be written")
 
     monkeypatch.setattr(SessionKeeper, "keep", full)
     with LiveSandbox() as sandbox, pytest.raises(InputError, match="cannot be written"):

@@ -35,6 +35,11 @@ def manifest_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "manifest.json").read_bytes())
 
 
+def rows_of(run: Path, *words: str) -> list[dict[str, Any]]:
+    """What a command prints about the orders of a run."""
+    return [json.loads(line) for line in arb(*words, "--run", run, "--json").output.splitlines()]
+
+
 def lines_of(run: Path) -> list[str]:
     return (run / "trades.csv").read_text().splitlines()
 
@@ -104,20 +109,69 @@ def test_whatever_is_changed_in_a_session_is_reported(kind: str, run: Path) -> N
     assert "difference" in arb("verify", "--trust", run, code=4).output, where
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_session_that_is_killed_at_any_moment_is_finished(seed: int, tmp_path: Path) -> None:
+    base, run = free_ports(), tmp_path / "run"
+    with LiveSandbox(port_base=base):
+        process = dry_run_process(tmp_path, base, "busy")
+        await_fills(run, 1)
+        time.sleep(np.random.default_rng(seed).uniform(0.0, 2.5))
+        process.kill()
+        process.communicate(timeout=120)
+    beside = rows_of(run, "trades")
+
+    assert verify(run).is_proven
+    assert rows_of(run, "trades") == beside
+    assert len(beside) == len(lines_of(run)) - 1
+
+
 @pytest.mark.parametrize("share", [0.75, 0.99])
-def test_a_journal_that_was_cut_counts_up_to_its_last_whole_entry(share: float, run: Path) -> None:
-    path = run / "session.journal"
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+def test_a_log_that_was_cut_counts_up_to_its_last_whole_entry(share: float, run: Path) -> None:
+    path = run / "session.db-wal"
+    os.truncate(path, int(path.stat().st_size * share))
     found = verify(run)
 
     assert found.differences == []
     assert found.replays[0].fills > 5
 
 
-def test_a_journal_without_an_entry_is_nothing_to_verify(run: Path) -> None:
-    (run / "session.journal").write_bytes(b"")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_session_without_an_entry_is_nothing_to_verify(is_there: bool, run: Path) -> None:
+    for path in run.glob("session.db*"):
+        path.unlink()
+    if is_there:
+        (run / "session.db").write_bytes(b"")
     with pytest.raises(InputError, match="nothing to verify"):
         verify(run)
+
+
+def test_a_file_that_is_damaged_is_one_line(run: Path) -> None:
+    (run / "session.db-wal").unlink()
+    (run / "session.db").write_bytes(b"no database " * 1000)
+    reported = arb("verify", "--trust", run, code=2)
+    assert reported.stderr == f"error: {run}/session.db: cannot be read: file is not a database\n"
+
+
+@pytest.mark.parametrize("name", ["verify", "report"])
+def test_a_killed_session_of_an_earlier_arb_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "session.journal").write_bytes(b"of another format")
+    reported = arb(name, tmp_path, code=2)
+    assert reported.stderr == (
+        f"error: {tmp_path}: a session that was killed, of an earlier arb: finish it with the arb that wrote it\n"
+    )
+
+
+def test_the_orders_of_a_killed_session_are_those_of_its_trades(run: Path) -> None:
+    before = rows_of(run, "trades")
+    assert len(before) > 30
+    finish_killed(run)
+    assert not list(run.glob("session.[dl]*"))
+    assert rows_of(run, "trades") == before
+    assert len(before) == len(lines_of(run)) - 1
+    assert rows_of(run, "orders", "--open") == []
+    assert verify(run).differences == []
+    (run / "orders.db").write_bytes(b"")
+    assert [one.where for one in verify(run).own] == ["orders.db"]
 
 
 def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
@@ -141,7 +195,7 @@ def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
             patched.setattr(RunFolder, name, both(name))
         assert finish_killed(run)
 
-    assert len(second) == 5, "session, records, trades, manifest, and its journal's end"
+    assert len(second) == 5, "session, records, trades, manifest, and the end of what it was finished from"
     assert all("another arb verify finishes it" in line for line in second)
     assert not finish_killed(run)
     assert verify(run).differences == []
@@ -150,7 +204,7 @@ def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
 @pytest.mark.parametrize(
     "content", [None, b"", b'{"format": 1, "out', b"\0" * 9], ids=["none", "empty", "cut", "zeros"]
 )
-def test_a_manifest_that_is_not_whole_beside_a_whole_journal_is_written_again(
+def test_a_manifest_that_is_not_whole_beside_a_whole_session_is_written_again(
     content: bytes | None, run: Path
 ) -> None:
     if content is not None:
@@ -160,18 +214,19 @@ def test_a_manifest_that_is_not_whole_beside_a_whole_journal_is_written_again(
     assert "arb verify finishes the folder" in reported.output
     assert verify(run).differences == []
     assert manifest_of(run)["outcome"] == "killed"
-    assert not (run / "session.journal").exists()
+    assert not list(run.glob("session.[dl]*"))
 
 
 def test_a_session_that_was_killed_behind_its_last_file_stays_as_it_is(killed: Path, run: Path) -> None:
     finish_killed(run)
-    shutil.copy(killed / "session.journal", run)
+    for path in killed.glob("session.[dl]*"):
+        shutil.copy(path, run)
     written = (run / "manifest.json").stat()
 
     assert not finish_killed(run)
 
     assert (run / "manifest.json").stat().st_ino == written.st_ino, "the file of the session"
-    assert not (run / "session.journal").exists()
+    assert not list(run.glob("session.[dl]*"))
     assert verify(run).differences == []
 
 
@@ -242,5 +297,5 @@ def test_a_sandbox_of_its_own_needs_no_server_and_no_configuration(
 
     assert "SIMULATED DATA: market data of a sandbox, simulated" in reported.stdout
     assert verify(tmp_path / "run").differences == []
-    assert not (tmp_path / "run" / "session.journal").exists()
+    assert not list((tmp_path / "run").glob("session.[dl]*"))
     assert manifest_of(tmp_path / "run")["inputs"][0]["rows"] > 100

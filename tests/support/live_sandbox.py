@@ -19,7 +19,8 @@ from typing import Any, Self
 
 from arb.config import Config, load
 from arb.errors import InputError
-from arb.runtime.journal import read_journal
+from arb.results.evidence import SESSION_DB
+from arb.runtime.session_store import read_store
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.urls import VenueUrls, ports_from
 from support.paths import GUARD, ROOT, strategy_file
@@ -300,14 +301,14 @@ def await_first_row(run: Path) -> None:
 
 def await_fills(run: Path, more: int) -> None:
     """Returns when the session has kept `more` fills than it has now."""
-    path = run / "session.journal"
-    before = _fills_kept(path)
-    await_that(lambda: _fills_kept(path) >= before + more, f"{more} fills more than {before}")
+    before = fills_kept(run)
+    await_that(lambda: fills_kept(run) >= before + more, f"{more} fills more than {before}")
 
 
-def _fills_kept(path: Path) -> int:
+def fills_kept(run: Path) -> int:
+    """How many fills a running session has kept."""
     try:
-        return len(read_journal(path).fills)
+        return len(read_store(run / SESSION_DB).fills)
     except InputError:
         # Not begun, or nothing in it yet.
         return 0
