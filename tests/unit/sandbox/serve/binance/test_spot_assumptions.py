@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -104,7 +105,16 @@ def test_rounding_of_fees(rounding: str, mode: str) -> None:
         assert Decimal(fill["commission"]) == exact.quantize(Decimal("1e-8"), mode)
 
 
-MARKET = BinanceMarket()
+@cache
+def usual_market() -> BinanceMarket:
+    return BinanceMarket()
+
+
+def listed(name: str) -> st.SearchStrategy[Any]:
+    """What the market has of that name."""
+    return st.deferred(lambda: st.sampled_from(sorted(getattr(usual_market().rest.market, name, ()))))
+
+
 NAMES = st.sampled_from(
     ["symbol", "side", "type", "timeInForce", "quantity", "price", "orderId", "limit", "startTime", "timestamp",
      "recvWindow", "signature", "apiKey", "newClientOrderId", "x"]
@@ -112,8 +122,7 @@ NAMES = st.sampled_from(
 VALUES = st.one_of(
     st.text(max_size=6), st.sampled_from(["BTCUSDT", "BUY", "LIMIT", "GTC", "1", "0", "-1", "1e9", "9" * 25])
 )
-PATHS = st.sampled_from(sorted(MARKET.rest.market.paths if MARKET.rest.market else ()))
-METHODS = st.sampled_from(sorted(MARKET.rest.market.methods if MARKET.rest.market else ()))
+PATHS, METHODS = listed("paths"), listed("methods")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | VALUES,
     lambda one: st.lists(one, max_size=2),
@@ -124,20 +133,22 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(PATHS, st.dictionaries(NAMES, VALUES, max_size=6), st.booleans())
 def test_any_request_is_answered(path: tuple[str, str], params: dict[str, str], is_signed: bool) -> None:
-    MARKET.rest.weights.used = 0
+    market = usual_market()
+    market.rest.weights.used = 0
     params = {
         name: value for name, value in params.items() if name not in ("signature", "apiKey") or not is_signed
     }
-    answer = MARKET.ask(*path, HMAC if is_signed else None, **params)
+    answer = market.ask(*path, HMAC if is_signed else None, **params)
     assert answer.status == 200 or answer.body["code"] < 0
 
 
 @settings(max_examples=150, deadline=None)
 @given(METHODS, st.dictionaries(NAMES, JSON, max_size=6), st.text(max_size=5))
 def test_any_message_is_answered(method: str, params: dict[str, Any], noise: str) -> None:
-    MARKET.rest.weights.used = 0
-    socket = MARKET.connect()
+    market = usual_market()
+    market.rest.weights.used = 0
+    socket = market.connect()
     for text in (json.dumps({"id": 1, "method": method, "params": params}), noise):
-        socket.session.receive(text, MARKET.now_ns, MARKET.now_ns // MS)
+        socket.session.receive(text, market.now_ns, market.now_ns // MS)
         answer = json.loads(socket.texts.pop())
         assert answer["status"] == 200 or answer["error"]["code"] < 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bybit_doors import Doors
@@ -13,8 +14,6 @@ from arb.sandbox.serve.bybit.endpoints import ENDPOINTS, OPERATIONS
 from arb.sandbox.serve.limits import LIMITS
 
 FREE = replace(LIMITS["bybit_spot"], uid_factor=0, weight_max=0)
-DOORS = Doors(limits=FREE)
-TRADE, PRIVATE = DOORS.socket("/v5/trade"), DOORS.socket("/v5/private")
 
 ODD = st.one_of(
     st.none(),
@@ -67,31 +66,43 @@ WHOLE = FIELDS | LIKELY
 CHECKED = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.fixture(scope="module")
+def doors():
+    return Doors(limits=FREE)
+
+
+@pytest.fixture(scope="module")
+def sockets(doors):
+    """For orders, and the private one."""
+    return doors.socket("/v5/trade"), doors.socket("/v5/private")
+
+
 @CHECKED
 @given(st.sampled_from(sorted(ENDPOINTS)), WHOLE, st.lists(WHOLE, max_size=3))
-def test_every_request_has_an_answer(endpoint, fields, legs):
+def test_every_request_has_an_answer(doors, endpoint, fields, legs):
     method, path = endpoint
     if path.endswith("-batch"):
         fields = fields | {"request": legs}
     if method == "GET":
         fields = {name: value for name, value in fields.items() if isinstance(value, str | int)}
-    DOORS.advance(0.02)
-    response = DOORS.raw(method, path, fields)
+    doors.advance(0.02)
+    response = doors.raw(method, path, fields)
     assert response.status == 200
     body = json.loads(response.body)
     assert body.keys() == {"retCode", "retMsg", "result", "retExtInfo", "time"}
-    DOORS.trading.account("bybit_spot", "main").ledger.check()
+    doors.trading.account("bybit_spot", "main").ledger.check()
 
 
 @CHECKED
 @given(st.sampled_from([*sorted(OPERATIONS), "ping", "order.x"]), WHOLE | ODD, ODD)
-def test_every_operation_has_an_answer(operation, argument, request_id):
+def test_every_operation_has_an_answer(doors, sockets, operation, argument, request_id):
+    trade, private = sockets
     for socket, message in (
-        (TRADE, {"op": operation, "args": [argument], "reqId": request_id}),
-        (PRIVATE, {"op": "subscribe", "args": [argument], "req_id": request_id}),
-        (PRIVATE, argument if isinstance(argument, dict) else {"op": argument}),
+        (trade, {"op": operation, "args": [argument], "reqId": request_id}),
+        (private, {"op": "subscribe", "args": [argument], "req_id": request_id}),
+        (private, argument if isinstance(argument, dict) else {"op": argument}),
     ):
         socket.texts.clear()
-        socket.send(message | {"header": {"X-BAPI-TIMESTAMP": DOORS.now_ms}})
+        socket.send(message | {"header": {"X-BAPI-TIMESTAMP": doors.now_ms}})
         assert socket.texts
         assert all(isinstance(json.loads(text), dict) for text in socket.texts)
