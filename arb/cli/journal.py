@@ -186,6 +186,8 @@ def resume(account: str | None, directory: Path) -> None:
 def _status_lines(found: Status) -> list[str]:
     run = found.run
     state = "a session runs" if found.is_running else "no session runs"
+    if found.is_guarded:
+        state += ", its guard, too" if found.is_running else ", a guard is cancelling its orders"
     lines = [f"{found.environment}: {state}"]
     if run is not None:
         end = f", {run.outcome} at {_time(run.ended_ns)}" if run.outcome else ""

@@ -16,6 +16,7 @@ from arb.errors import InputError
 from arb.execution.ids import SessionIds
 from arb.journal.halts import HOUSES, Halt, Halts, clear_halt, halt_path, set_halt
 from arb.journal.journal import FILE
+from arb.journal.locks import GUARD_LOCK, is_held
 from arb.journal.reader import JournalReader, Order, Position, Run, Trade
 from arb.journal.schema import DRY_RUN, LETTERS
 from arb.results.evidence import ORDERS_DB, SESSION_DB
@@ -29,6 +30,7 @@ class Status(NamedTuple):
 
     environment: str
     is_running: bool
+    is_guarded: bool
     run: Run | None
     legs: Sequence[str]
     accounts: Sequence[str]
@@ -99,6 +101,7 @@ def statuses(directory: Path, environments: Sequence[str]) -> list[Status]:
             Status(
                 name,
                 reader.is_running,
+                is_held(directory / name / GUARD_LOCK),
                 run,
                 [f"{leg.venue}:{leg.symbol}" for leg in legs],
                 list(dict.fromkeys(leg.account for leg in legs)),
@@ -118,6 +121,7 @@ def status_record(status: Status) -> dict[str, Any]:
     return {
         "environment": status.environment,
         "is_running": status.is_running,
+        "is_guarded": status.is_guarded,
         "run": None if run is None else run._asdict(),
         "legs": list(status.legs),
         "accounts": list(status.accounts),

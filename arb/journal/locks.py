@@ -16,6 +16,8 @@ from arb.journal.schema import Account
 
 #: Whoever asks whether a session runs holds the lock for a moment: a start tries for this long.
 _TRIES, _TRY_S = 20, 0.01
+#: Held by the guard of an environment's session.
+GUARD_LOCK = "guard.lock"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 

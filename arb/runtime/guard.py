@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from arb.errors import ExitCode, InputError
 from arb.journal.halts import Halt, halt_path, set_halt
+from arb.journal.locks import GUARD_LOCK, HeldLock
 from arb.runtime.account_queries import AccountQueries
 from arb.runtime.guard_plan import GuardPlan, GuardVenue, Pulse, plan_of
 from arb.runtime.process_guard import no_core_files
@@ -87,6 +89,7 @@ class Guard(asyncio.Protocol):
         if plan is None:
             return ExitCode.DONE
         venues = [VenueOrders(plan, one) for one in plan.venues]
+        lock = _lock(Path(plan.state))
         proving = asyncio.create_task(self._prove(venues))
         try:
             while not (why := self._pulse.look(time.monotonic_ns())):
@@ -102,6 +105,7 @@ class Guard(asyncio.Protocol):
             proving.cancel()
             for one in venues:
                 await one.close()
+            lock.close()
 
     # -- the pipe
 
@@ -249,6 +253,14 @@ class _Log:
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
         with contextlib.suppress(OSError), self._path.open("a") as file:
             file.write(f"{now} {one_line(text)}\n")
+
+
+def _lock(state: Path) -> contextlib.ExitStack:
+    """The lock by which others see that a guard runs, unless an earlier session's guard has it, which still acts."""
+    held = contextlib.ExitStack()
+    with contextlib.suppress(InputError):
+        held.callback(HeldLock(state / GUARD_LOCK, "the guard", f"process {os.getpid()}").close)
+    return held
 
 
 def _halt(state: Path, reason: str) -> None:

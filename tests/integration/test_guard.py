@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from soak.guard_load import run
+from support.command_line import arb
 from support.guard_processes import await_guard, guard_process
 from support.guarded import Guarded
 from support.live_sandbox import await_that
@@ -52,9 +53,13 @@ def others(guarded: Guarded) -> Iterator[None]:
 def test_a_killed_session(guarded: Guarded) -> None:
     process = guarded.resting()
     guard = guard_process(process.pid)
+    shown = ("status", "--state-directory", guarded.state)
+    assert arb(*shown).output.startswith("sandbox: a session runs, its guard, too\n")
     assert guarded.gone_after(process.kill) < GONE_S
     process.communicate()
+    assert arb(*shown).output.startswith("sandbox: no session runs, a guard is cancelling its orders\n")
     await_guard(guard)
+    assert arb(*shown).output.startswith("sandbox: no session runs\n")
     assert [one.reason for one in guarded.halts()] == [
         "arb guard: the session's process has ended without its end"
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from arb.errors import InputError
+from arb.execution.gateway import Gateway
 from arb.runtime import orders_start
 from arb.runtime.guard_process import NoGuard
 from arb.runtime.live_orders import LiveOrders
@@ -84,3 +85,12 @@ def test_what_happens_to_the_orders_of_a_strategy_that_never_returns(count: int,
     desk = Desk(0)
     desk.orders.open.update(dict.fromkeys(range(count)))
     assert orders_of(binance_spot=desk).hung_text() == text
+
+
+def test_a_venue_with_open_orders_and_without_events_is_unattended() -> None:
+    desks = {name: Desk(0) for name in ("binance_spot", "bybit_spot", "bybit_linear")}
+    desks["binance_spot"].orders.open.update({1: 1})
+    desks["bybit_spot"].orders.open.update({1: 1})
+    desks["bybit_spot"].is_up = desks["bybit_linear"].is_up = False
+    gateway: Any = SimpleNamespace(desks=desks)
+    assert Gateway.unattended(gateway) == ["bybit_spot"]
