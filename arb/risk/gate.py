@@ -275,14 +275,14 @@ class Gate:
             venue = self.venues[leg.venue]
             if self.halted or venue.halted:
                 return f"halted: {self.halted or venue.halted}"
-            if self.supervised:
-                return self.supervised
             if not venue.is_synced:
                 return "not up"
             if venue.doubts:
                 return "an order is in doubt"
             if self._untraded and now_ns < self._untraded.get(leg_no, 0):
                 return "the venue does not trade the symbol now"
+            if self.supervised:
+                return self.supervised
         if self.closed.has_any:
             kind = self.closed.kind_of(leg_no, Part.OPENING if is_opening else Part.REDUCING, now_ns)
             return f"closed for a while after refusals: {kind}" if kind else ""
