@@ -288,9 +288,10 @@ class DeskQueries(DeskWires):
         if effects or self.inquiries.has_any:
             self._apply(state, effects, now)
 
-    def _execution(self, x: Execution, now: int) -> None:
+    def _execution(self, x: Execution, now: int, *, is_event: bool = False) -> None:
+        """is_event: of a stream, where executions of our orders have their client id, unlike in some lists."""
         state = self.orders.by_ids(x.client_id, x.venue_order_id)
-        if state is None and (x.client_id or x.kind is not ExecutionKind.TRADE):
+        if state is None and (is_event or x.kind is not ExecutionKind.TRADE):
             self._of_others(x, now)
         effects = self.orders.execution(x, now)
         if effects or self.inquiries.has_any:

@@ -301,7 +301,7 @@ class VenueDesk(DeskQueries):
     def _decoded(self, one: Decoded, where: str, now: int) -> None:
         if isinstance(one, Execution):
             self._last_event_ms = max(self._last_event_ms, one.venue_ms)
-            self._execution(one, now)
+            self._execution(one, now, is_event=where.startswith("u"))
         elif isinstance(one, OrderUpdate):
             self._last_event_ms = max(self._last_event_ms, one.venue_ms)
             self._update(one, now)

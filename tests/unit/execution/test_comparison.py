@@ -68,13 +68,13 @@ def test_a_position_that_stays_different_is_reported_once_and_then_when_it_agree
     assert not desk.desk.positions.differs
 
 
+@pytest.mark.parametrize("client", ["autoclose-1", "somebody", ""])
 @pytest.mark.parametrize("kind", [ExecutionKind.LIQUIDATION, ExecutionKind.ADL, ExecutionKind.TRADE])
 def test_an_execution_of_no_order_of_the_session_is_looked_into_within_two_seconds(
-    kind: ExecutionKind,
+    kind: ExecutionKind, client: str
 ) -> None:
     desk = desk_of(opening=5)
     desk.pass_time(SECOND)
-    client = "autoclose-1" if kind is ExecutionKind.LIQUIDATION else "somebody"
     desk.position = Decimal(0)
     desk.frame(
         Execution("BTCUSDT", client, "v9", "z", -1, 100, 5, False, Decimal(0), "", desk.venue_ms, kind)
