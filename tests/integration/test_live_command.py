@@ -19,7 +19,14 @@ import pytest
 from hftbacktest.order import NEW
 from support.command_line import arb
 from support.guard_processes import end_left_guards
-from support.live_sandbox import PATIENT_GUARD, LiveSandbox, await_fills, demo_settings, free_ports
+from support.live_sandbox import (
+    PATIENT_GUARD,
+    LiveSandbox,
+    alarms_interrupt,
+    await_fills,
+    demo_settings,
+    free_ports,
+)
 from support.paths import GUARD, ROOT
 
 from arb import files
@@ -172,12 +179,9 @@ def test_an_interrupted_session_cancels_its_orders_and_is_written(tmp_path: Path
         if "received its first row" in line:
             signal.setitimer(signal.ITIMER_REAL, 2.0)
 
-    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    try:
+    with alarms_interrupt():
         config = config_of(tmp_path)
         result = run_live_orders(config, tmp_path / "run", SandboxChoice(7), has_report=False, echo=press)
-    finally:
-        signal.signal(signal.SIGALRM, before)
     assert result.exit_code == ExitCode.INTERRUPTED
     orders = read_order_files(result.folder)
     assert len(orders.requests) > 10
@@ -407,20 +411,16 @@ def test_a_second_ctrl_c_ends_the_wait_for_orders_and_names_them(tmp_path: Path)
             assert "a second Ctrl+C ends the wait" in line
             signal.setitimer(signal.ITIMER_REAL, 0.5)
 
-    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    try:
-        with Served(tmp_path) as served:
-            served.begin(kind="lost_request", request="cancel", count=100)
-            with pytest.raises(
-                InvariantError, match=r"^\d+ orders? may be open \(Ctrl.C ended the wait\): look at "
-            ):
-                run_live_orders(
-                    config_of(tmp_path, SPOT, f"live.state_directory={json.dumps(str(tmp_path / 'state'))}"),
-                    tmp_path / "run", SandboxChoice(7, served.port_base), has_report=False, echo=press,
-                )  # fmt: skip
-            assert end_left_guards() == 1, "it goes on cancelling, and halts the environment"
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    with alarms_interrupt(), Served(tmp_path) as served:
+        served.begin(kind="lost_request", request="cancel", count=100)
+        with pytest.raises(
+            InvariantError, match=r"^\d+ orders? may be open \(Ctrl.C ended the wait\): look at "
+        ):
+            run_live_orders(
+                config_of(tmp_path, SPOT, f"live.state_directory={json.dumps(str(tmp_path / 'state'))}"),
+                tmp_path / "run", SandboxChoice(7, served.port_base), has_report=False, echo=press,
+            )  # fmt: skip
+        assert end_left_guards() == 1, "it goes on cancelling, and halts the environment"
     assert verify(tmp_path / "run").verdict == Verdict.NOT_PROVEN, "every difference has its cause"
 
 

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -229,6 +230,17 @@ class LiveSandbox:
             self.urls = dict(self._sandbox.urls)
             self._ready.set_result(None)
             await self._over.wait()
+
+
+@contextlib.contextmanager
+def alarms_interrupt() -> Iterator[None]:
+    """Inside the context an alarm is a Ctrl+C. None is left to the tests that follow, whose process it would end."""
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def free_ports() -> int:
