@@ -417,7 +417,8 @@ def test_a_second_ctrl_c_ends_the_wait_for_orders_and_names_them(tmp_path: Path)
             InvariantError, match=r"^\d+ orders? may be open \(Ctrl.C ended the wait\): look at "
         ):
             run_live_orders(
-                config_of(tmp_path, SPOT, f"live.state_directory={json.dumps(str(tmp_path / 'state'))}"),
+                config_of(tmp_path, SPOT, f"live.state_directory={json.dumps(str(tmp_path / 'state'))}",
+                          "live.answer_timeout_ms=5000"),
                 tmp_path / "run", SandboxChoice(7, served.port_base), has_report=False, echo=press,
             )  # fmt: skip
         assert end_left_guards() == 1, "it goes on cancelling, and halts the environment"
