@@ -284,7 +284,8 @@ class LiveRun:
             return
         closed = "positions are closed" if is_flattening else "legs that do not balance are hedged"
         self._session.write(
-            "halt", f"arb halt{f' ({reason})' if reason else ''}: {closed}, then the session ends"
+            "halt",
+            f"the session is halted{f' ({reason})' if reason else ''}: {closed}, then it ends",
         )
         self._session.halt(is_flattening=is_flattening, unbooked=self._orders.unbooked())
 

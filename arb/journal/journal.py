@@ -78,7 +78,9 @@ class Journal:
         """
         held = HeldLock(path.with_name(LOCK), "the journal", holder)
         try:
-            connection = _connected(path)
+            # A commit is one page, or few: small ones are written sooner. The log's head is synced when it begins anew,
+            # commits are not: those are the flusher's.
+            connection = connected(path, "page_size = 1024", "synchronous = NORMAL")
             try:
                 tag = _prepared(connection, path, environment)
                 journal = cls(path, connection, held, tag, sync)
@@ -213,15 +215,13 @@ class Journal:
         return JournalError(f"{self.path}: cannot be written: {why}; make room, or use another disk")
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def connected(path: Path, *pragmas: str) -> sqlite3.Connection:
+    """A connection to a database with a write-ahead log, which only the caller writes into the file. pragmas: before
+    the log is begun."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        # A commit is one page, or few: small ones are written sooner.
-        connection.execute("PRAGMA page_size = 1024")
-        connection.execute("PRAGMA journal_mode = WAL")
-        # The log's head is synced when it begins anew, commits are not: those are the flusher's.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        for pragma in (*pragmas, "journal_mode = WAL", "wal_autocheckpoint = 0"):
+            connection.execute(f"PRAGMA {pragma}")
     except BaseException:
         connection.close()
         raise

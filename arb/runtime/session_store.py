@@ -29,7 +29,7 @@ from arb.bot.recorder import DECISION, RECORD
 from arb.engine.world import ANSWER
 from arb.errors import InputError
 from arb.files import lock, try_lock
-from arb.journal.journal import in_transaction, insert_end, insert_legs, insert_run, make_journal
+from arb.journal.journal import connected, in_transaction, insert_end, insert_legs, insert_run, make_journal
 from arb.journal.schema import DRY_RUN, DRY_RUN_TAG, INTENTS, NOTES, Intent, Note
 from arb.results.evidence import SESSION_DB, SESSION_LOCK
 from arb.runtime.live_files import REQUEST, RESPONSE
@@ -101,7 +101,7 @@ class SessionStore:
             with self._naming_the_file():
                 # If another process locked the file first, it finds no entry and releases it at once.
                 lock(self._lock)
-                self._connection = _connected(self.path)
+                self._connection = connected(self.path, "synchronous = OFF")
                 in_transaction(self._connection, lambda empty: _begin(empty, head, tables))
         except BaseException:
             self.close()
@@ -228,18 +228,6 @@ def orders_file(path: Path, rest: Iterable[Intent | Note], outcome: str, ended_n
             return made.serialize()
     except sqlite3.Error as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _begin(connection: sqlite3.Connection, head: Mapping[str, Any], tables: OrderTables | None) -> None:

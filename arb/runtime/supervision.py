@@ -23,8 +23,11 @@ from connectors.units import MINUTE, SECOND
 LOOK_S = 0.25
 #: Refusals count over this time, once so many orders were sent in it.
 _FAILURES_NS, _ORDERS_MIN = 5 * MINUTE, 20
-_OPENED = {Answer.REDUCE: "nothing is opened", Answer.HALT: "the session is halted"}
-_OPENED[Answer.FLATTEN] = f"{_OPENED[Answer.HALT]}, and positions are closed"
+_OUTCOMES = {
+    Answer.REDUCE: "nothing is opened",
+    Answer.HALT: "the session is halted",
+    Answer.FLATTEN: "the session is halted, and positions are closed",
+}
 
 
 class Supervision:
@@ -47,7 +50,7 @@ class Supervision:
         session: Session,
         noted: Callable[[str, str], None],
     ) -> None:
-        """Reads everything, and follows the rules. noted: is told (event, text), for the journal. Raises InputError."""
+        """Reads everything, and follows the rules. noted: called with (event, text). Raises InputError."""
         now = session.now
         for desk in desks.values():
             for leg in desk.positions.differs:
@@ -60,8 +63,8 @@ class Supervision:
         rule, text = change.rule, change.text
         if not change.has_begun:
             text = f"over: {text}"
-        elif rule.answer in _OPENED:
-            text = f"{text}: {_OPENED[rule.answer]}"
+        elif rule.answer in _OUTCOMES:
+            text = f"{text}: {_OUTCOMES[rule.answer]}"
         session.emit("supervisor", f"{rule.name}: {text}")
         noted(f"supervisor {rule.name}", text)
         if change.has_begun and rule.answer >= Answer.HALT:

@@ -157,11 +157,13 @@ class _BinanceOrders(ABC):
             return self._cancellation(leg, request, now_ms)
         return leg.others["cancel all"], (now_ms,)
 
+    @abstractmethod
     def _amendment(self, leg: _Leg, request: OrderRequest, now_ms: int) -> _Filled:
-        raise NotImplementedError
+        """Form and values of the request."""
 
+    @abstractmethod
     def _cancellation(self, leg: _Leg, request: OrderRequest, now_ms: int) -> _Filled:
-        raise NotImplementedError
+        """Form and values of the request."""
 
 
 class SpotOrders(_BinanceOrders):

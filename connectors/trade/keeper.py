@@ -6,6 +6,7 @@ randomness and sockets are passed in. One thread.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from connectors.net.backoff import Alarm, Backoff
@@ -16,7 +17,7 @@ from connectors.trade.line import LineProtocol, TradeLine
 from connectors.trade.times import TradeTimes
 
 
-class LineKeeper:
+class LineKeeper(ABC):
     """Base of `TradeSocket` and `UserStream`, which say what the address is and how long an old line runs."""
 
     #: First character of the names of the lines.
@@ -94,7 +95,6 @@ class LineKeeper:
             if old is not None:
                 self._retire(old)
         self._plan_life(line)
-        self._on_up()
 
     def line_lost(self, line: TradeLine, *, is_refused: bool) -> None:
         if line in self._old:
@@ -116,20 +116,13 @@ class LineKeeper:
 
     # For subclasses.
 
+    @abstractmethod
     def _prepare(self) -> None:
-        """Gets what a connection needs, then calls `_open`."""
-        self._open(self._path())
+        """Gets what a connection needs, then calls `_open` with the path of the websocket."""
 
-    def _path(self) -> str:
-        """Path of the websocket."""
-        raise NotImplementedError
-
+    @abstractmethod
     def _old_ns(self) -> int:
         """How long a line is read after its successor is up."""
-        raise NotImplementedError
-
-    def _on_up(self) -> None:
-        """A line is up."""
 
     def _change_over(self) -> None:
         if not self._is_changing:

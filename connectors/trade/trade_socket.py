@@ -50,8 +50,8 @@ class TradeSocket(LineKeeper):
             return Sent(False, "")
         return Sent(True, line.where)
 
-    def _path(self) -> str:
-        return self._path_of()
+    def _prepare(self) -> None:
+        self._open(self._path_of())
 
     def _old_ns(self) -> int:
         # By then every request on the old line is answered or in doubt.

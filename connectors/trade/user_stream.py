@@ -16,6 +16,7 @@ from connectors.net.rate_limit import Limiter
 from connectors.orders.protocol import UserProtocol
 from connectors.trade.interfaces import LineOwner
 from connectors.trade.keeper import LineKeeper
+from connectors.trade.line import TradeLine
 from connectors.trade.rest_queue import RestLine
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND
@@ -93,14 +94,18 @@ class UserStream(LineKeeper):
     def _old_ns(self) -> int:
         return self._times.overlap_ns
 
-    def _on_up(self) -> None:
+    def line_up(self, line: TradeLine) -> None:
+        super().line_up(line)
+        self._plan_renewal()
+
+    def _plan_renewal(self) -> None:
         self._renewing.set(self._times.renew_ns, self._renew)
 
     def _renew(self) -> None:
         request, line = self._user.renewal(self._now_ms()), self._line
         if request is None or line is None:
             return
-        self._on_up()
+        self._plan_renewal()
 
         def done(answer: RestAnswer) -> None:
             if answer.status != 200:

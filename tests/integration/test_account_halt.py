@@ -96,7 +96,7 @@ def test_a_halted_session_pulls_its_orders_and_closes_positions_if_asked(
         thread.join()
         assert result.exit_code == ExitCode.HALTED_BY_RISK
         log = (tmp_path / "run" / "log.txt").read_text()
-        assert "halt arb halt (a test)" in log
+        assert "halt the session is halted (a test)" in log
         with JournalReader(state / "journal.db", "sandbox") as reader:
             assert reader.orders(open_only=True) == []
             held = {one.venue: float(one.qty - one.base_fees) for one in reader.positions()}

@@ -84,7 +84,7 @@ def test_a_stopped_session_halts_when_it_goes_on(guarded: Guarded) -> None:
     process.send_signal(signal.SIGCONT)
     process.communicate(timeout=60)
     assert process.returncode == ExitCode.HALTED_BY_RISK
-    assert "halt arb halt (arb guard: the session gave no sign of life" in guarded.log()
+    assert "halt the session is halted (arb guard: the session gave no sign of life" in guarded.log()
     assert guarded.open_orders(is_ours=True) == []
 
 
