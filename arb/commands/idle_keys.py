@@ -289,6 +289,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "account": (_only_in(*_WITH_ORDERS),),
     "account.<venue>.margin_mode": (_only_in(*_WITH_ORDERS), _perpetual),
     "account.<venue>.leverage": (_only_in(*_WITH_ORDERS), _perpetual),
+    "account.<venue>.switch_s": (
+        _only_in(*_WITH_ORDERS),
+        _idle_if(
+            lambda use, given: use.config.account[given.path[1]].switch == "off",
+            "account.<venue>.switch is off",
+        ),
+    ),
     "archive": (_only_by("arb download"),),
     "connection": (_addresses,),
     "connection.transport": (_ON_LIVE_DATA,),

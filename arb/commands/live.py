@@ -19,7 +19,7 @@ from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts
 from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
-from arb.commands.order_setup import order_setup
+from arb.commands.order_setup import order_setup, switches_of
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, WrittenRun, with_end, with_halt
 from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
@@ -54,6 +54,7 @@ def run_live_orders(
     **options: Unpack[SessionOptions],
 ) -> WrittenRun:
     """Runs a session whose orders the sandbox answers. See `run_session`."""
+    switches_of(config)
     rehearsal = _Rehearsal(sandbox, chosen or LiveOptions("sandbox"))
     kind = SessionKind(
         "live",
@@ -79,6 +80,7 @@ def run_account_orders(
     """
     environment = environment_of(chosen.environment, config.venues)
     refuse_unlimited(config)
+    switches_of(config)
     no_core_files()
     guards = guard_signers(config.venues)
     signers = account_signers(config.venues)

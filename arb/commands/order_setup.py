@@ -10,7 +10,7 @@ import numpy as np
 from arb.config import Config
 from arb.config.assets import assets_of
 from arb.config.environment import LiveOptions
-from arb.errors import InputError
+from arb.errors import ConfigError, InputError
 from arb.execution.ids import SessionIds, ids_of
 from arb.leg import Leg
 from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
@@ -24,6 +24,10 @@ from connectors.orders.blanking import BlankSigner
 from connectors.orders.model import Instrument
 from connectors.orders.numbers import DecimalStep
 from connectors.orders.signing import Signer
+from connectors.trade.switch import SwitchTerms
+
+#: A renewal of USD-M's countdown has a weight of 10, of 2,400 a minute, and there are three in this time of the switch.
+SWITCH_S_PER_SYMBOL = 2.0
 
 
 def order_setup(
@@ -43,7 +47,31 @@ def order_setup(
         config.live.recv_window_ms,
         options or LiveOptions("sandbox"),
         config.live.reconcile_s,
+        switches_of(config),
     )
+
+
+def switches_of(config: Config) -> dict[str, SwitchTerms]:
+    """The venues' own dead-man's switches that are on, by venue. Raises ConfigError for a venue without one, and for
+    renewals that would use up its limits."""
+    found = {}
+    for venue in dict.fromkeys(leg.venue for leg in config.legs):
+        account = config.account[venue]
+        if account.switch == "off":
+            continue
+        if venue == "binance_spot":
+            raise ConfigError(
+                f"{config.file}: [account.{venue}] switch is {account.switch}: the venue has none: remove the key; the "
+                "guard, and the next start, cancel there what a session has left"
+            )
+        symbols = sum(leg.venue == venue for leg in config.legs)
+        if venue == "binance_usdm" and account.switch_s < (least := SWITCH_S_PER_SYMBOL * symbols):
+            raise ConfigError(
+                f"{config.file}: [account.{venue}] switch_s is {account.switch_s:g}: renewals for {symbols} symbols "
+                f"would use more than half of the venue's limit on requests: write {least:g} or more"
+            )
+        found[venue] = SwitchTerms(round(account.switch_s * 1_000), account.switch == "require")
+    return found
 
 
 def instrument_of_orders(leg: Leg) -> Instrument:

@@ -191,3 +191,20 @@ class Account(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    switch: Annotated[
+        Literal["off", "warn", "require"],
+        key(
+            "The venue's own dead-man's switch: when nobody renews it, it cancels all orders of the legs' symbols "
+            "(Binance USD-M) or of the account's product (Bybit), anybody's. Only for an account with which nobody "
+            "else trades. warn: a failure is a line in the log; require: nothing is opened while it is not on."
+        ),
+    ] = "off"
+    switch_s: Annotated[
+        float,
+        key(
+            "After this time without a renewal it cancels; it is renewed three times in it.",
+            "s",
+            ge=3,
+            le=300,
+        ),
+    ] = 10.0

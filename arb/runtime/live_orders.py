@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from arb.config.environment import LiveOptions
@@ -27,12 +28,13 @@ from arb.execution.order_states import OrderStates
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg, openings_of
 from arb.risk.gate import Gate
+from arb.risk.rate_budget import REDUCING_SHARE
 from arb.runtime.feeds import guarded
 from arb.runtime.guard_process import GuardProcess, NoGuard
 from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
-from arb.runtime.order_lines import OrderLines, Sockets
+from arb.runtime.order_lines import OrderLines, Sockets, switch_off, switch_reasons
 from arb.runtime.order_records import OrderLog, line_counts
 from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.orders_start import until_up
@@ -45,9 +47,12 @@ from arb.runtime.trade_protocols import banned_with, protocols_of, uses_of
 from connectors.net.sockets import AsyncioTimers, transport_of
 from connectors.net.trade_rest import HttpTradeRest
 from connectors.orders.blanking import blanked
+from connectors.orders.limits import LimitKind
 from connectors.orders.model import Act, Instrument, WireRequest
+from connectors.orders.protocol import OrderProtocol, UserProtocol
 from connectors.orders.signing import Signer
 from connectors.trade.interfaces import Sent
+from connectors.trade.switch import SwitchTerms
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND, SECOND
 
@@ -70,6 +75,8 @@ class OrderSetup(NamedTuple):
     options: LiveOptions = LiveOptions("sandbox")
     #: Interval of the comparisons with the venues.
     reconcile_s: float = 0.0
+    #: By venue, its own dead-man's switch, where that is on.
+    switches: Mapping[str, SwitchTerms] = MappingProxyType({})
 
     @property
     def times(self) -> TradeTimes:
@@ -81,6 +88,16 @@ class OrderSetup(NamedTuple):
     def venues(self) -> list[str]:
         """The venues of the legs, each once."""
         return list(dict.fromkeys(leg.venue for leg in self.legs))
+
+    def protocols(self, venue: str) -> tuple[OrderProtocol, UserProtocol]:
+        """New protocol objects of a venue, with its legs."""
+        has_switch = venue in self.switches
+        made = protocols_of(venue, self.signers[venue], self.recv_window_ms, has_switch=has_switch)
+        for no, leg in enumerate(self.legs):
+            if leg.venue == venue:
+                for protocol in made:
+                    protocol.add_leg(no, self.instruments[no])
+        return made
 
     def desks(self, states: type[OrderStates] = OrderStates) -> dict[str, VenueDesk]:
         """A new desk for each venue, with protocol objects of its own. states: see `VenueDesk`. Raises InputError."""
@@ -181,15 +198,10 @@ class LiveOrders:
             rest = HttpTradeRest(urls.rest, host.hosts)
             self._rests.append(rest)
             log = self._logs[venue] = PrivateLog(self._folder / PRIVATE / venue, blanked)
-            protocols = protocols_of(venue, self._setup.signers[venue], self._setup.recv_window_ms)
-            for no, leg in enumerate(self._setup.legs):
-                if leg.venue == venue:
-                    for protocol in protocols:
-                        protocol.add_leg(no, self._setup.instruments[no])
             self._lines[venue] = OrderLines(
                 venue,
                 Sockets(urls.trade, urls.user, transport, rest, timers, chance),
-                protocols,
+                self._setup.protocols(venue),
                 self.gateway.desks[venue],
                 log,
                 self._setup.times,
@@ -198,6 +210,9 @@ class LiveOrders:
                 failed=self._fail,
                 apply=self._apply,
                 on_limits=partial(self._on_limits, venue),
+                terms=self._setup.switches.get(venue),
+                on_switch=partial(self._on_event, venue, "switch"),
+                has_room=partial(self._has_room, venue),
             )
         self._guard.start(host.urls, session.write, self.gateway.unattended)
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
@@ -215,6 +230,8 @@ class LiveOrders:
             if self._session is not None and self._host is not None and self._session.is_over:
                 await self._end(self._session, self._host)
         finally:
+            if not self.gateway.open_orders:  # otherwise the venues' switches cancel them
+                await switch_off(self._lines, self._setup.times.answer_ns)
             for lines in self._lines.values():
                 lines.stop()
             for rest in self._rests:
@@ -313,9 +330,10 @@ class LiveOrders:
             self._supervision.look(self.gateway.desks, feed, self._session, noted)
 
     def _reasons(self) -> Mapping[str, str]:
-        """Why nothing may be opened, by venue, "" for all: a person's halt before the guard's."""
+        """Why nothing may be opened, by venue, "" for all: a person's halt before the guard's, and that before a
+        switch's."""
         why, halts = self._guard.reason(), self._halts.reasons() if self._halts is not None else {}
-        return {"": why, **halts} if why else halts
+        return {**switch_reasons(self._lines), **({"": why} if why else {}), **halts}
 
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""
@@ -383,6 +401,11 @@ class LiveOrders:
     def _on_limits(self, venue: str, act: Act, headers: Mapping[str, str]) -> None:
         if self.gateway.gate is not None:
             self.gateway.gate.responded(venue, uses_of(venue, act, headers), self._now())
+
+    def _has_room(self, venue: str) -> bool:
+        """Whether a request that keeps orders safe fits into the venue's limits."""
+        gate, now = self.gateway.gate, self._now()
+        return gate is None or gate.gate.budgets[venue].has_room(LimitKind.WEIGHT, REDUCING_SHARE, now)
 
     def _later(self, call: Callable[[], None]) -> None:
         def after_step() -> None:

@@ -7,6 +7,8 @@ the desk's alarm. Whatever one of them reports is written to the private log, ha
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -22,13 +24,15 @@ from connectors.orders.protocol import OrderProtocol, UserProtocol
 from connectors.parsing.batch import Batch
 from connectors.trade.interfaces import LineEvent, Sent
 from connectors.trade.rest_queue import RestLine
+from connectors.trade.switch import SwitchTerms, VenueSwitch
 from connectors.trade.times import TradeTimes
 from connectors.trade.trade_socket import TradeSocket
 from connectors.trade.user_stream import UserStream
-from connectors.units import MINUTE
+from connectors.units import MILLISECOND, MINUTE
 
 #: Attempts to connect: the venues allow 300 in 5 minutes.
 _CONNECTS, _CONNECTS_NS = 100, 5 * MINUTE
+_LOOK_S = 0.02
 
 
 class Sockets(NamedTuple):
@@ -59,11 +63,15 @@ class OrderLines:
         failed: Callable[[InputError], None],
         apply: Callable[[str, Outputs, int, bool], None],
         on_limits: Callable[[Act, Mapping[str, str]], None] | None = None,
+        terms: SwitchTerms | None = None,
+        on_switch: Callable[[str], None] = lambda text: None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         """protocols: of the lines; the desk has its own. now_of: the session's time of a local time.
 
         earliest: no input is processed at an earlier time: the strategy has reached it. apply: see `Gateway.apply`.
-        failed: receives the error if the log cannot be written. on_limits: see `RestLine`.
+        failed: receives the error if the log cannot be written. on_limits: see `RestLine`. terms: of the venue's own
+        dead-man's switch; None: it is off. on_switch, has_room: see `VenueSwitch`.
         """
         self.venue = venue
         self._desk = desk
@@ -104,16 +112,30 @@ class OrderLines:
             times=times,
             rest=self._rest,
         )
+        #: The venue's own dead-man's switch.
+        self.switch = terms and VenueSwitch(
+            order_protocol,
+            self._rest,
+            sockets.timers,
+            terms,
+            now_ms=lambda: max(self.now, now_of(sockets.timers.time_ns())) // MILLISECOND,
+            has_room=has_room,
+            noted=on_switch,
+        )
 
     def start(self) -> None:
         """Starts to connect."""
         if self.takes_sockets:
             self._trade.start()
         self._user.start()
+        if self.switch is not None:
+            self.switch.start()
 
     def stop(self) -> None:
         """Closes all connections; nothing is reported afterwards."""
         self._alarm.cancel()
+        if self.switch is not None:
+            self.switch.abandon()
         self._rest.stop()
         self._trade.stop()
         self._user.stop()
@@ -219,6 +241,25 @@ class OrderLines:
         text = f"{wire_id} {status} {retry_after_ns} {int(was_sent)} ".encode() + body
         now = self.begin(self._now_of(local_ts), where, Mark.RECEIVED, text)
         self._hand_over(self._desk.on_rest(wire_id, status, body, retry_after_ns, was_sent, now), now)
+
+
+async def switch_off(lines: Mapping[str, OrderLines], within_ns: int) -> None:
+    """Switches off the venues' own dead-man's switches; returns when that is done, or after this time."""
+    switches = [one.switch for one in lines.values() if one.switch is not None]
+    for switch in switches:
+        switch.stop()
+    deadline = time.monotonic_ns() + within_ns
+    while not all(switch.is_over for switch in switches) and time.monotonic_ns() < deadline:
+        await asyncio.sleep(_LOOK_S)
+
+
+def switch_reasons(lines: Mapping[str, OrderLines]) -> dict[str, str]:
+    """Why nothing may be opened, at the venues whose switch is required and not on."""
+    return {
+        venue: f"the venue's switch: {switch.reason}"
+        for venue, one in lines.items()
+        if (switch := one.switch) is not None and switch.terms.is_required and switch.reason
+    }
 
 
 def rest_text(request: WireRequest) -> str:

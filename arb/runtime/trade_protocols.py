@@ -71,14 +71,19 @@ def banned_with(venue: str, venues: Iterable[str]) -> list[str]:
     return [one for one in venues if one == venue or (is_bybit and one.startswith("bybit"))]
 
 
-def protocols_of(venue: str, signer: Signer, recv_window_ms: int) -> tuple[OrderProtocol, UserProtocol]:
-    """New protocol objects of a venue. Raises InputError for one that cannot trade yet."""
+def protocols_of(
+    venue: str, signer: Signer, recv_window_ms: int, *, has_switch: bool = False
+) -> tuple[OrderProtocol, UserProtocol]:
+    """New protocol objects of a venue. has_switch: its own dead-man's switch is on. Raises InputError for a venue that
+    cannot trade yet."""
     if venue == "binance_spot":
         return SpotOrders(signer, recv_window_ms), SpotUser(signer, recv_window_ms)
     if venue == "binance_usdm":
         return UsdmOrders(signer, recv_window_ms), UsdmUser(signer)
     if venue == "bybit_spot":
-        return BybitOrders("spot", signer, recv_window_ms), BybitUser("spot", signer, recv_window_ms)
+        user = BybitUser("spot", signer, recv_window_ms, has_switch=has_switch)
+        return BybitOrders("spot", signer, recv_window_ms), user
     if venue == "bybit_linear":
-        return BybitOrders("linear", signer, recv_window_ms), BybitUser("linear", signer, recv_window_ms)
+        user = BybitUser("linear", signer, recv_window_ms, has_switch=has_switch)
+        return BybitOrders("linear", signer, recv_window_ms), user
     raise InputError(f"{venue}: arb live has no order entry for it; it has {', '.join(VENUES)}")

@@ -109,6 +109,15 @@ class _BinanceOrders(ABC):
         """See `OrderProtocol`."""
         return None
 
+    @property
+    def switch_reach(self) -> str:
+        """See `OrderProtocol`."""
+        return ""
+
+    def switch(self, window_ms: int, now_ms: int, *, is_renewal: bool) -> list[WireRequest]:
+        """See `OrderProtocol`."""
+        return []
+
     def encode(self, request: OrderRequest, wire_id: str, now_ms: int) -> WireRequest:
         """See `OrderProtocol`. Raises ValueError for a request that the venue does not have."""
         if request.act not in _CHANGES:
@@ -132,6 +141,8 @@ class _BinanceOrders(ABC):
     ) -> VenueAnswer | AccountView | tuple[Decoded, ...]:
         """See `OrderProtocol`."""
         if status == 200:
+            if asked.act is Act.SWITCH:
+                return VenueAnswer(asked.wire_id, Verdict.ACCEPTED)
             if asked.act in ACCOUNT_ACTS:
                 return decode_account(self.venue, asked, body, self._symbols)
             return self._answers.of_body(asked.wire_id, body)
@@ -299,6 +310,26 @@ class UsdmOrders(_BinanceOrders):
         forms.others["cancel all"] = SignedForm(
             credentials, Act.CANCEL_ALL, (), {"symbol": symbol}, verb="DELETE", path="/fapi/v1/allOpenOrders"
         )
+        forms.others["countdown"] = SignedForm(
+            credentials,
+            Act.SWITCH,
+            ("countdownTime",),
+            {"symbol": symbol},
+            verb="POST",
+            path="/fapi/v1/countdownCancelAll",
+        )
+
+    @property
+    def switch_reach(self) -> str:
+        """See `OrderProtocol`."""
+        return f"all orders of {', '.join(self._symbols)}"
+
+    def switch(self, window_ms: int, now_ms: int, *, is_renewal: bool) -> list[WireRequest]:
+        """See `OrderProtocol`: a countdown for each symbol, which every request sets anew."""
+        return [
+            leg.others["countdown"].rest(_NO_ORDER, f"switch-{no}", (window_ms, now_ms))
+            for no, leg in self._legs.items()
+        ]
 
     def _order_form(
         self, symbol: str, side: str, force: Force, *, is_market: bool, reduces: bool

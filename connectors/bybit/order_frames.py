@@ -4,13 +4,13 @@ Prices and quantities are whole ticks and lots up to their texts. After the log-
 signed. What is constant of a request is written once for each leg.
 
 Source: bybit-exchange/docs v5 `order/{create,amend,cancel}-order.mdx`, `order/cancel-all.mdx`, `guide.mdx`,
-`websocket/trade/guideline.mdx` (read 2026-07-24).
+`order/dcp.mdx`, `websocket/trade/guideline.mdx` (read 2026-07-24).
 """
 
 from __future__ import annotations
 
 from connectors.bybit.order_answers import OPERATIONS, decode_answer, rest_answer
-from connectors.bybit.order_queries import decode_query, query_of
+from connectors.bybit.order_queries import decode_query, protection_of, query_of
 from connectors.bybit.order_words import FORCE_WORDS, SIDE_WORDS
 from connectors.bybit.user_events import LIMITS, Category, log_on
 from connectors.orders.model import (
@@ -34,6 +34,10 @@ _PATHS = {
     Act.CANCEL: "/v5/order/cancel",
     Act.CANCEL_ALL: "/v5/order/cancel-all",
 }
+#: The protection after disconnects: what sets it and what tells it, and its name of a category.
+_DCP, _DCP_INFO = "/v5/order/disconnected-cancel-all", "/v5/account/query-dcp-info"
+_PRODUCTS = {"spot": "SPOT", "linear": "DERIVATIVES"}
+_SWITCH = OrderRequest(Act.SWITCH, 0, "", 0, "")
 
 
 class _Leg:
@@ -99,6 +103,21 @@ class BybitOrders:
         """See `OrderProtocol`."""
         return '{"op":"ping"}'
 
+    @property
+    def switch_reach(self) -> str:
+        """See `OrderProtocol`."""
+        return f"all orders of {_PRODUCTS[self._category]}"
+
+    def switch(self, window_ms: int, now_ms: int, *, is_renewal: bool) -> list[WireRequest]:
+        """See `OrderProtocol`: the protection after disconnects (DCP), of all connections with its topic, which ends
+        with the connection. Renewed is only the knowledge that it is on."""
+        if not window_ms:
+            return []
+        if is_renewal:
+            return [self._rest(_SWITCH, "switch", now_ms, "GET", _DCP_INFO, "")]
+        body = f'{{"product":"{_PRODUCTS[self._category]}","timeWindow":{window_ms // 1_000}}}'
+        return [self._rest(_SWITCH, "switch", now_ms, "POST", _DCP, body, body=body.encode())]
+
     def encode(self, request: OrderRequest, wire_id: str, now_ms: int) -> WireRequest:
         """See `OrderProtocol`. Raises ValueError for a request that the venue does not have."""
         frame = self._frames.get(request.act)
@@ -124,8 +143,10 @@ class BybitOrders:
         self, asked: WireRequest, status: int, body: bytes, retry_after_ns: int
     ) -> VenueAnswer | AccountView | tuple[Decoded, ...]:
         """See `OrderProtocol`."""
-        if asked.act in _PATHS:
+        if asked.act in _PATHS or asked.path == _DCP:
             return rest_answer(asked, status, body, retry_after_ns)
+        if asked.path == _DCP_INFO:
+            return protection_of(self.venue, _PRODUCTS[self._category], asked, status, body, retry_after_ns)
         return decode_query(self.venue, self._instruments, asked, status, body, retry_after_ns)
 
     def _arguments(self, request: OrderRequest) -> str:

@@ -94,11 +94,21 @@ class _Rates(msgspec.Struct, frozen=True):
     list: tuple[_Rate, ...]
 
 
+class _Protection(msgspec.Struct, frozen=True, rename="camel"):
+    product: str
+    dcp_status: str
+
+
+class _Protections(msgspec.Struct, frozen=True, rename="camel"):
+    dcp_infos: tuple[_Protection, ...] = ()
+
+
 _ORDERS = msgspec.json.Decoder(_Orders)
 _EXECUTIONS = msgspec.json.Decoder(_Executions)
 _WALLET = msgspec.json.Decoder(_Wallet)
 _POSITIONS = msgspec.json.Decoder(_Positions)
 _RATES = msgspec.json.Decoder(_Rates)
+_PROTECTIONS = msgspec.json.Decoder(_Protections)
 
 
 def query_of(request: OrderRequest, category: str) -> tuple[str, str]:
@@ -148,6 +158,23 @@ def decode_query(
         return _content(instruments, asked, answer._replace(verdict=Verdict.FOUND), envelope.result)
     except (msgspec.DecodeError, OffGridError, UnicodeError, UnreadableError) as error:
         raise DecodeError(venue, str(error), body) from None
+
+
+def protection_of(
+    venue: str, product: str, asked: WireRequest, status: int, body: bytes, retry_after_ns: int
+) -> VenueAnswer:
+    """The response to `account/query-dcp-info`: accepted if the product's protection is on. Raises DecodeError."""
+    answer = rest_answer(asked, status, body, retry_after_ns)
+    envelope = decode_envelope(body)
+    if answer.verdict is not Verdict.ACCEPTED or envelope is None:
+        return answer
+    try:
+        found = _PROTECTIONS.decode(envelope.result).dcp_infos
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise DecodeError(venue, str(error), body) from None
+    if any(one.product == product and one.dcp_status == "ON" for one in found):
+        return answer
+    return answer._replace(verdict=Verdict.NOT_FOUND, text=f"the account's protection of {product} is not on")
 
 
 def _content(

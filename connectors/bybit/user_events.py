@@ -90,6 +90,8 @@ class _Control(msgspec.Struct, frozen=True):
 _EVENT = msgspec.json.Decoder(_Orders | _Executions | _Positions | _Wallets)
 _CONTROL = msgspec.json.Decoder(_Control)
 _OWN = ("order", "execution", "position", "wallet")
+#: Topics of the protection after disconnects.
+_SWITCHES = {"spot": "dcp.spot", "linear": "dcp.future"}
 
 
 def log_on(signer: Signer, now_ms: int, *, id_name: str) -> WireRequest:
@@ -105,8 +107,12 @@ class BybitUser:
 
     limits = LIMITS
 
-    def __init__(self, category: Category, signer: Signer, recv_window_ms: int) -> None:
-        """recv_window_ms: not used by the websocket; as in the other venues' classes."""
+    def __init__(
+        self, category: Category, signer: Signer, recv_window_ms: int, *, has_switch: bool = False
+    ) -> None:
+        """recv_window_ms: not used by the websocket; as in the other venues' classes. has_switch: whether the venue
+        cancels orders when this connection, and all others like it, are gone."""
+        self._topics = (*_OWN, _SWITCHES[category]) if has_switch else _OWN
         self.venue = f"bybit_{category}"
         self._category = category
         self._signer = signer
@@ -122,7 +128,7 @@ class BybitUser:
 
     def opening(self, now_ms: int) -> list[WireRequest]:
         """See `UserProtocol`."""
-        topics = ",".join(f'"{topic}"' for topic in _OWN)
+        topics = ",".join(f'"{topic}"' for topic in self._topics)
         text = f'{{"req_id":"subscribe","op":"subscribe","args":[{topics}]}}'
         subscribe = WireRequest(Channel.SOCKET, "subscribe", Act.SUBSCRIBE, 0, 0, text)
         return [log_on(self._signer, now_ms, id_name="req_id"), subscribe]

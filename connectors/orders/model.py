@@ -38,6 +38,8 @@ class Act(IntEnum):
     RENEW_KEY = 13
     LOG_ON = 14
     SUBSCRIBE = 15
+    SWITCH = 16
+    """A dead-man's switch of the venue itself."""
 
 
 class Force(IntEnum):

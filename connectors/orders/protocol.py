@@ -62,6 +62,14 @@ class OrderProtocol(Protocol):
     def ping(self, number: int) -> str | None:
         """The client's ping, if the venue has one."""
 
+    @property
+    def switch_reach(self) -> str:
+        """Which orders the venue's own dead-man's switch cancels; "": it has none."""
+
+    def switch(self, window_ms: int, now_ms: int, *, is_renewal: bool) -> list[WireRequest]:
+        """The REST requests that switch it on, renew it or, with a window of 0, switch it off; without any there is
+        nothing to do."""
+
 
 class UserProtocol(Protocol):
     """The events of an account at one venue."""

@@ -26,6 +26,8 @@ _CANCEL, _LOOK_UP, _PLACE, _OTHER = range(4)
 _PRIORITIES = {
     Act.CANCEL: _CANCEL,
     Act.CANCEL_ALL: _CANCEL,
+    # Rare, and too late is as bad as none.
+    Act.SWITCH: _CANCEL,
     Act.LOOK_UP: _LOOK_UP,
     Act.OPEN_ORDERS: _LOOK_UP,
     Act.EXECUTIONS: _LOOK_UP,

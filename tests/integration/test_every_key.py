@@ -242,6 +242,11 @@ APART = {"name", "adapter"}
 #: Read by live feeds and order entry, not by a backtest: what they change today is what the loader hands over.
 LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_key", "auth.secret_key"}
 
+
+def _of(section: str, keys: str, file: str) -> dict[str, str]:
+    return {f"{section}.{key}": file for key in keys.split()}
+
+
 #: No matter of a backtest: the tests, below `tests`, that each of them changes a result of.
 ELSEWHERE = {
     "strategy.allow_different_assets": "unit/commands/test_run_checks.py",
@@ -259,14 +264,9 @@ ELSEWHERE = {
     "symbols.<SYMBOL>.roi_lb": "unit/engine/test_price_range.py",
     "symbols.<SYMBOL>.roi_ub": "unit/engine/test_price_range.py",
     **dict.fromkeys(("dry_run.disorder_ms", "dry_run.hang_s"), "integration/test_dry_run.py"),
-    "live.answer_timeout_ms": "integration/test_live_command.py",
-    "live.recv_window_ms": "integration/test_live_command.py",
-    "live.price_band_bps": "unit/config/test_live_keys.py",
-    "live.reconcile_s": "unit/config/test_live_keys.py",
-    **dict.fromkeys(("live.flush_ms", "live.sync"), "unit/config/test_live_keys.py"),
-    "live.poll": "integration/test_live_command.py",
-    **dict.fromkeys(("live.max_notional", "live.max_daily_notional"), "unit/config/test_live_keys.py"),
-    "live.state_directory": "unit/config/test_live_keys.py",
+    **_of("live", "answer_timeout_ms recv_window_ms poll", "integration/test_live_command.py"),
+    **_of("live", "price_band_bps reconcile_s flush_ms sync", "unit/config/test_live_keys.py"),
+    **_of("live", "max_notional max_daily_notional state_directory", "unit/config/test_live_keys.py"),
     **{
         f"supervisor.{key}": "unit/runtime/test_supervision.py"
         for key in (
@@ -275,12 +275,10 @@ ELSEWHERE = {
         )
     },
     "guard.timeout_ms": "integration/test_guard.py",
-    "account.<venue>.margin_mode": "unit/config/test_live_keys.py",
-    "account.<venue>.leverage": "unit/config/test_live_keys.py",
-    "account.<venue>.fee_asset": "unit/config/test_live_keys.py",
-    "connection.trade_url": "unit/config/test_environment.py",
-    "connection.user_url": "unit/config/test_environment.py",
-    "connection.wallet_url": "unit/config/test_environment.py",
+    **_of("account.<venue>", "margin_mode leverage fee_asset", "unit/config/test_live_keys.py"),
+    **_of("account.<venue>", "switch switch_s", "integration/test_venue_switches.py"),
+    **_of("connection", "trade_url user_url wallet_url", "unit/config/test_environment.py"),
+    **_of("connection", "websocket_fallback_urls transport", "unit/commands/test_feeds.py"),
     **{
         f"{table}.{key}": "unit/config/test_environment.py"
         for table in ("testnet", "demo")
@@ -290,17 +288,12 @@ ELSEWHERE = {
         f"auth.{key}": "unit/config/test_account_keys.py"
         for key in ("passphrase", "guard_api_key", "guard_secret_key", "guard_passphrase")
     },
-    "archive.binance_url": "integration/test_archives.py",
-    "archive.bybit_trades_url": "integration/test_archives.py",
-    "archive.bybit_books_url": "integration/test_archives.py",
-    "archive.tardis_url": "integration/test_archives.py",
-    "archive.tardis_key": "integration/test_download.py",
-    "archive.binance_touch_from": "integration/test_download.py",
-    "archive.bybit_spot_books_from": "integration/test_download.py",
-    "archive.parallel": "unit/download/test_download.py",
-    "archive.ask_above_gb": "integration/test_download.py",
-    "connection.websocket_fallback_urls": "unit/commands/test_feeds.py",
-    "connection.transport": "unit/commands/test_feeds.py",
+    **_of(
+        "archive", "binance_url bybit_trades_url bybit_books_url tardis_url", "integration/test_archives.py"
+    ),
+    **_of("archive", "tardis_key binance_touch_from bybit_spot_books_from", "integration/test_download.py"),
+    **_of("archive", "ask_above_gb", "integration/test_download.py"),
+    **_of("archive", "parallel", "unit/download/test_download.py"),
 }
 
 #: A strategy of a user: it quotes leg 0 on both sides and takes a little now and then.

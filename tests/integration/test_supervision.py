@@ -22,6 +22,7 @@ from arb.errors import ExitCode, InputError
 from arb.journal.halts import Halts
 from arb.journal.reader import JournalReader
 from arb.runtime import orders_start
+from arb.runtime.private_log import read_private
 
 pytestmark = pytest.mark.slow
 
@@ -100,8 +101,12 @@ def test_a_trade_of_somebody_else_halts_and_leaves_what_is_held(tmp_path: Path) 
         "price_bps": 100.0,
         "quantity": "0.02",
     }
-    code, run, state = session(tmp_path, fault)
+    switches = (f"account.{venue}.switch='require'" for venue in PERPETUAL)
+    code, run, state = session(tmp_path, fault, *switches)
     assert code == ExitCode.HALTED_BY_RISK
+    assert (run / "log.txt").read_text().count(" switch: on: after 10 s without a renewal") == 2
+    switched = [one.text for one in read_private(run, "binance_usdm") if "countdownCancelAll" in one.text]
+    assert ["countdownTime=0&" in text for text in switched] == [False] * (len(switched) - 1) + [True]
     assert "supervisor position: bybit_linear:BTCUSDT has +20 lots beyond" in (run / "log.txt").read_text()
     (flag,) = Halts(state).read()
     assert not flag.is_flattening
