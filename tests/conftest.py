@@ -12,11 +12,13 @@ import sys
 import tempfile
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis.internal.conjecture import providers
 from support.guard.loopback_only import forbid
 
 settings.register_profile("suite", derandomize=True, deadline=None)
+# For runs in which only whether something fails counts: the smallest example that does is searched for long.
+settings.register_profile("unshrunk", settings.get_profile("suite"), phases=(Phase.explicit, Phase.generate))
 settings.load_profile("suite")
 # Otherwise examples also have constants of all modules that were imported by then: of files that ran before.
 if hasattr(providers, "_get_local_constants"):
