@@ -74,7 +74,7 @@ PAIRS = {
 }
 #: The strategies, with their settings by seed.
 STRATEGIES: dict[str, Callable[[int], list[str]]] = {
-    "spread": lambda seed: [],
+    "spread": lambda seed: ["strategy.basis_halflife_s=1.0"],
     "quotes": lambda seed: [
         'strategy.function="parity.live_strategies:amended_quotes"',
         "strategy.params.qty=0.004",
@@ -89,7 +89,6 @@ STRATEGIES: dict[str, Callable[[int], list[str]]] = {
 #: Of the spread strategy: it trades often, with orders that expire, are chased and reversed. No strategy is limited.
 SETTINGS = (
     "strategy.min_spread_bps=0.2",
-    "strategy.basis_halflife_s=10.0",
     "strategy.max_position_size=0.02",
     "strategy.inventory_skew_bps=0.0",
     "strategy.rebalance_threshold=1.0",
@@ -103,6 +102,8 @@ SETTINGS = (
     "execution.slippage_tolerance=0.00003",
     "risk.max_failures=1000",
 )
+#: Of its venues: edges of the simulated market are less than a basis point.
+FREE = tuple(f"fees.{kind}=0.0" for kind in ("maker", "taker"))
 ORDERS_MIN = 20_000
 #: The end of a session that commands do not replay: its recording ends with it, and the last wait with the recording.
 _LAST_NS = SECOND
@@ -189,7 +190,8 @@ class Outcome(NamedTuple):
 
 def check(pair: str, kind: str, seed: int, seconds: float) -> Outcome:
     """One session and its replays."""
-    config = config_of(PAIRS[pair], *SETTINGS, *STRATEGIES[kind](seed))
+    fees = [f"{venue}.{key}" for venue in PAIRS[pair] for key in FREE] if kind == "spread" else []
+    config = config_of(PAIRS[pair], *SETTINGS, *STRATEGIES[kind](seed), *fees)
     first_ts = first_exch_ts(pair, seed)
     _dry_run_ahead(config)
     with tempfile.TemporaryDirectory() as name:
@@ -204,7 +206,7 @@ def check(pair: str, kind: str, seed: int, seconds: float) -> Outcome:
         sent = sent[sent["taken_ns"] <= live.end_ts]
         trades = trades_of(live.bot.fills, recorder.decisions, live.legs, live.bot.charges)
         ties = sum(moments for moments, _ in ties_of(trades).values())
-        differing = _faults(live, compilations)
+        differing = _faults(live, compilations) + ([] if len(sent) else ["it made no requests"])
         rows = _rows_of(live, config)
         differing += _at_the_port(live, config, sent, rows)
         differing += beside_simulation(live, orders, [data.arrays for data in rows])

@@ -81,6 +81,23 @@ def test_one_look_up_is_not_enough_although_the_time_is_over() -> None:
     assert desk.kinds() == [(AnswerKind.REJECTED, 1, "never arrived")]
 
 
+def test_an_amendment_is_given_up_only_when_it_cannot_be_done_any_more() -> None:
+    desk = Desk()
+    desk.place()
+    desk.frame(desk.update(OrderStatus.NEW))
+    desk.request(Act.AMEND, 2, tick=101)
+    desk.pass_time(2 * SECOND)
+    asked_at = []
+    while desk.desk.doubts:
+        asked_at.append((desk.now - START_NS) / SECOND)
+        desk.answer_queries(desk.update(OrderStatus.NEW))
+        if desk.desk.doubts:
+            desk.pass_time(max(desk.due_ns - desk.now, 0))
+    # Each look-up finds the order as it was; the last is later than the receive window and ten seconds.
+    assert asked_at == [2.0, 2.5, 3.5, 5.5, 9.5, 14.5]
+    assert desk.kinds()[-1] == (AnswerKind.MODIFIED, 2, "never arrived")
+
+
 def test_executions_are_known_up_to_the_query_of_their_first_page() -> None:
     desk = Desk()
 

@@ -18,6 +18,10 @@ def reason(made: Gate, one: GateRequest, now_ns: int = START_NS) -> str:
     return made.decide([one], now_ns)[0]
 
 
+def supervised(made: Gate) -> None:
+    made.supervised = "supervisor stale: no data"
+
+
 def halted(made: Gate) -> None:
     made.halted = "by hand"
 
@@ -87,6 +91,7 @@ CASES: dict[str, tuple[Callable[[Gate], object], GateRequest, str, str]] = {
     "an unknown balance": (unknown_balance, request(), "the balance is not known", ""),
     "a halted session": (halted, request(), "halted: by hand", ""),
     "a halted account": (venue_halted, request(), "halted: too many losses", ""),
+    "a rule of the supervisor": (supervised, request(), "supervisor stale: no data", ""),
     "a stream that is away": (unsynced, request(), "not up", ""),
     "an order in doubt": (in_doubt, request(), "an order is in doubt", ""),
     "a symbol that is not traded": (untraded, request(), "does not trade the symbol", ""),
