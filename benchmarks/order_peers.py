@@ -39,9 +39,10 @@ from arb.execution.ids import SessionIds
 from arb.journal.journal import Journal
 from arb.journal.schema import LegRow, RunRow
 from arb.leg import Leg
-from arb.runtime.live_orders import LiveOrders, OrderSetup
+from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.order_journal import KeptRun
+from arb.runtime.order_setup import OrderSetup
 from arb.runtime.session import Session, VenueTap
 from arb.runtime.strategy_task import StrategyTask
 from arb.sandbox.serve.urls import VenueUrls

@@ -188,7 +188,10 @@ class Mark(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A venue's data about an instrument. Steps and minima are the venue's texts; "" if missing."""
+    """A venue's data about an instrument. Steps and minima are the venue's texts; "" if missing.
+
+    closes_ms: when its trading ends, in the venue's time; 0: not announced.
+    """
 
     symbol: str
     is_trading: bool
@@ -196,6 +199,7 @@ class Listing(NamedTuple):
     lot_size: str
     min_qty: str
     min_notional: str
+    closes_ms: int = 0
 
 
 class ListingPage(NamedTuple):

@@ -12,7 +12,7 @@ from arb.errors import InvariantError
 from arb.results.evidence import GUARD_LOG
 from arb.runtime.guard_plan import GuardKey, GuardLeg, GuardPlan, GuardVenue
 from arb.runtime.guard_process import GuardProcess
-from arb.runtime.live_orders import OrderSetup
+from arb.runtime.order_setup import OrderSetup
 from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 
 

@@ -40,10 +40,11 @@ from arb.runtime.sandbox_venues import sandbox_urls
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.supervision import Supervision, rules_of
 from arb.runtime.trade_protocols import signer_of
+from arb.runtime.venue_watch import VenueWatch, WatchTerms
 from arb.runtime.warm import warm_session
 from arb.strategies.loader import PAIRS
 from connectors.orders.signing import Signer
-from connectors.units import MILLISECOND
+from connectors.units import MILLISECOND, SECOND
 
 
 def run_live_orders(
@@ -192,7 +193,9 @@ class _Trading:
             kept_by = {"kept": state.kept, "guard": guard}
         rules = rules_of(config.supervisor, is_closing=state is not None)
         supervision = Supervision(rules, legs, shared, has_pairs=setup.strategy.legs == PAIRS)
-        orders = LiveOrders(world, own, folder, gate, halts=halts, supervision=supervision, **kept_by)
+        terms = WatchTerms(config.live.trust_min, round(config.live.closing_lead_s * SECOND))
+        watching: dict[str, Any] = {"supervision": supervision, "watch": VenueWatch(legs, terms)}
+        orders = LiveOrders(world, own, folder, gate, halts=halts, **watching, **kept_by)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

@@ -14,8 +14,8 @@ from arb.errors import ConfigError, InputError
 from arb.execution.ids import SessionIds, ids_of
 from arb.leg import Leg
 from arb.runtime.live_files import EXECUTION, STATE, OrderRecords
-from arb.runtime.live_orders import OrderSetup
 from arb.runtime.order_records import kept_records, line_counts
+from arb.runtime.order_setup import OrderSetup
 from arb.runtime.private_log import PrivateLine, private_venues, read_private, until_kept
 from arb.runtime.session_store import SessionContent
 from arb.verify.order_messages import CheckedStates

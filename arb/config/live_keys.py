@@ -51,6 +51,24 @@ class Live(Table, frozen=True, kw_only=True):
             "How often open orders, positions and balances are compared with the venues'.", "s", ge=1, le=3600
         ),
     ] = 30.0
+    trust_min: Annotated[
+        float,
+        key(
+            "Below this score of a venue, which is 10 at best, nothing is opened there; 0: whatever it is.",
+            ge=0,
+            le=10,
+        ),
+    ] = 3.0
+    closing_lead_s: Annotated[
+        float,
+        key(
+            "How long before trading ends, where a venue has announced that, nothing is opened any more and resting "
+            "orders are cancelled.",
+            "s",
+            ge=1,
+            le=86_400,
+        ),
+    ] = 60.0
     flush_ms: Annotated[
         int,
         key(

@@ -39,8 +39,8 @@ NEVER = (1 << 63) - 1
 ASKED_MAX = 10_000
 FUNDINGS_MAX = 1_000
 CHANGES = frozenset({Act.PLACE, Act.CANCEL, Act.AMEND})
-#: Cancellations of one order that a session's end makes, and the time between two.
-CANCELS_MAX = 5
+#: Cancellations of one order that the desk itself makes at most, and how many of them before the session's end.
+CANCELS_MAX, PULLS_MAX = 5, 3
 
 
 class Refusal(NamedTuple):
@@ -165,6 +165,9 @@ class DeskWires(ABC):
         self._has_account = False
         self._is_behind = False
         self._is_ending = False
+        #: Legs whose open orders are cancelled; lines that their venue has said it will close.
+        self._pulled: frozenset[int] = frozenset()
+        self.closing: set[str] = set()
         self._cancels: dict[str, tuple[int, int]] = {}
         self._out = _Outs()
 
@@ -249,7 +252,7 @@ class DeskWires(ABC):
 
     def _outputs(self, now: int) -> Outputs:
         self.facts.foreign = self.orders.foreign_count
-        if self._is_ending:
+        if self._is_ending or self._pulled:
             self._cancel_open(now)
         out, due_ns = self._out, self._due_ns()
         if not (out.wires or out.answers or out.events or out.retire or out.uses):
@@ -277,17 +280,21 @@ class DeskWires(ABC):
         for asking in (self.inquiries, self._questions, self._comparison, self._last_questions):
             if asking is not None and (next_ns := asking.next_ns) is not None and next_ns < due_ns:
                 due_ns = next_ns
-        if self._is_ending:
-            # An order whose doubt has just ended was not cancelled yet: that is due at once.
-            dues = [
-                max(due, self._stopped_until)
-                for state in self.orders.open.values()
-                if state.pending is None and state.phase < Phase.OWED
-                for due, count in [self._cancels.get(state.client_ids[0], (0, 0))]
-                if count < CANCELS_MAX
-            ]
-            return min([due_ns, *dues])
-        return due_ns
+        if not (self._is_ending or self._pulled):
+            return due_ns
+        # An order whose doubt has just ended was not cancelled yet: that is due at once.
+        return min([due_ns, *(max(due, self._stopped_until) for _, due, _ in self._to_cancel())])
+
+    def _to_cancel(self) -> list[tuple[OrderState, int, int]]:
+        """Open orders that the desk itself is to cancel: (order, when, how often it has)."""
+        most = CANCELS_MAX if self._is_ending else PULLS_MAX
+        found = [
+            (state, *self._cancels.get(state.client_ids[0], (0, 0)))
+            for state in self.orders.open.values()
+            if state.pending is None and state.phase < Phase.OWED
+            if self._is_ending or (state.leg in self._pulled and state.rests)
+        ]
+        return [one for one in found if one[2] < most]
 
     @property
     def _question_sets(self) -> list[Questions]:

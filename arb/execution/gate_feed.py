@@ -7,7 +7,7 @@ and in its log.
 from __future__ import annotations
 
 import ctypes
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -56,6 +56,8 @@ class GateFeed:
         #: When the latest orders were sent, and when venues refused orders.
         self.placed: deque[int] = deque(maxlen=ORDERS_KEPT)
         self.refused: deque[int] = deque(maxlen=ORDERS_KEPT)
+        #: Refusals by venue.
+        self.refusals: Counter[str] = Counter()
         #: Since the process was stopped: the number of catch-ups before, by venue.
         self._catch_ups: dict[str, int] = {}
 
@@ -130,6 +132,7 @@ class GateFeed:
         """What follows from an input of a desk."""
         gate, desk = self.gate, self._desks[venue]
         for refusal in outputs.refusals:
+            self.refusals[venue] += 1
             if refusal.is_closed:
                 gate.close_symbol(refusal.leg, now)
             if refusal.act is Act.PLACE:

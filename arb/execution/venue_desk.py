@@ -8,7 +8,7 @@ account (`is_up`). What is not certain is in doubt until the venue says it (`arb
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from hftbacktest.order import EXPIRED
@@ -16,10 +16,9 @@ from hftbacktest.order import EXPIRED
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.catch_up import Questions
 from arb.execution.desk_queries import BEFORE_MS, DeskQueries
-from arb.execution.desk_wires import CANCELS_MAX, CHANGES, Asked, Outputs, Refusal, Stage
+from arb.execution.desk_wires import CHANGES, Asked, Outputs, Refusal, Stage
 from arb.execution.doubt import Doubt, DoubtCause
 from arb.execution.ids import wire_id
-from arb.execution.order_records import Phase
 from arb.execution.order_state import OrderState
 from connectors.errors import DecodeError
 from connectors.orders.model import (
@@ -208,6 +207,7 @@ class VenueDesk(DeskQueries):
             self.facts.change_overs += 1
         elif event is LineEvent.LOST:
             lines.discard(where)
+            self.closing.discard(where)
             for wire, asked in list(self._asked.items()):
                 if asked.where == where and not asked.is_done:
                     self._unknown(asked, wire, DoubtCause.LINE_LOST, now)
@@ -237,6 +237,11 @@ class VenueDesk(DeskQueries):
         """The process was stopped for a while: what happened meanwhile is queried, and nothing placed before."""
         if self._stage is not Stage.AWAY:
             self._catch_up(now)
+        return self._outputs(now)
+
+    def on_pull(self, legs: Iterable[int], now: int) -> Outputs:
+        """From now on cancels whatever rests at these legs, and at no others."""
+        self._pulled = frozenset(legs) & self.instruments.keys()
         return self._outputs(now)
 
     def on_end(self, now: int) -> Outputs:
@@ -308,6 +313,7 @@ class VenueDesk(DeskQueries):
         elif isinstance(one, VenueAnswer):
             if one.is_line_over and where:
                 self._out.retire.append(where)
+                self._line_ends(where, f"{one.code} {one.text}")
             self._out.uses += one.uses
             if one.retry_after_ns:
                 self._stopped_until = max(self._stopped_until, now + one.retry_after_ns)
@@ -329,9 +335,17 @@ class VenueDesk(DeskQueries):
             self._questions = None
             self._note("away", f"{self.venue}: no stream of the account")
 
+    def _line_ends(self, where: str, text: str) -> None:
+        """The venue has said that it will close a line."""
+        if where not in self.closing:
+            self.closing.add(where)
+            self._note("line ends", f"{where}: {text}")
+
     def _noticed(self, notice: Notice, where: str, now: int) -> None:
         if notice.kind in _LAST_WORDS and where:
             self._out.retire.append(where)
+        if notice.kind is NoticeKind.SHUTDOWN and where:
+            self._line_ends(where, notice.text)
         if notice.kind in (NoticeKind.ENDED, NoticeKind.KEY_EXPIRED):
             # The connection stays open, and nothing more arrives on it.
             self._user_lines.discard(where)
@@ -381,16 +395,13 @@ class VenueDesk(DeskQueries):
 
     def _cancel_open(self, now: int) -> None:
         """Cancels what is open; when nothing is, queries the account."""
-        for state in list(self.orders.open.values()):
-            if state.pending is not None or state.phase >= Phase.OWED:
-                continue
-            due, count = self._cancels.get(state.client_ids[0], (now, 0))
-            if max(due, self._stopped_until) <= now and count < CANCELS_MAX:
+        for state, due, count in self._to_cancel():
+            if max(due, self._stopped_until) <= now:
                 self._cancels[state.client_ids[0]] = (now + _CANCEL_APART_NS, count + 1)
                 self.orders.cancel(state, 0, now)
                 request = self.orders.cancellation(state, 0)
                 self._send_change(state, request, f"{state.leg}-{state.request_no}-e{count + 1}", now)
-        if self.is_settled and self._last_questions is None:
+        if self._is_ending and self.is_settled and self._last_questions is None:
             self._last_questions = Questions(self._end_questions(), now, self._times.lookup_first_ns)
             self._ask_questions(now)
 

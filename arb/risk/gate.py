@@ -68,8 +68,9 @@ class VenueState:
     #: Whether events of the account are received and nothing before them is missing; requests in doubt.
     is_synced: bool = True
     doubts: int = 0
-    #: Why nothing may be opened there; "": it may.
+    #: Why nothing may be opened there; "": it may. halted: by a person; closed: by what the venue does.
     halted: str = ""
+    closed: str = ""
 
 
 class Gate:
@@ -126,6 +127,10 @@ class Gate:
     def close_symbol(self, leg: int, now_ns: int) -> None:
         """The venue does not trade a leg's symbol: nothing is opened there for a minute."""
         self._untraded[leg] = now_ns + CLOSED_NS
+
+    def untraded(self, now_ns: int) -> list[int]:
+        """The legs whose symbol the venue does not trade."""
+        return sorted(leg for leg, until_ns in self._untraded.items() if now_ns < until_ns)
 
     # -- decisions
 
@@ -281,6 +286,8 @@ class Gate:
                 return "an order is in doubt"
             if self._untraded and now_ns < self._untraded.get(leg_no, 0):
                 return "the venue does not trade the symbol now"
+            if venue.closed:
+                return venue.closed
             if self.supervised:
                 return self.supervised
         if self.closed.has_any:

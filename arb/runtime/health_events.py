@@ -42,6 +42,8 @@ class AgeWatch:
 
     def __init__(self) -> None:
         self._second = self._oldest_ns = self._old_seconds = 0
+        #: Seconds so far in which data arrived too old.
+        self.late = 0
 
     @property
     def is_old(self) -> bool:
@@ -60,7 +62,9 @@ class AgeWatch:
 
     def _news_of_second(self) -> str:
         was_old = self.is_old
-        self._old_seconds = self._old_seconds + 1 if self._oldest_ns > AGE_NS_MAX else 0
+        is_late = self._oldest_ns > AGE_NS_MAX
+        self.late += is_late
+        self._old_seconds = self._old_seconds + 1 if is_late else 0
         if was_old == self.is_old:
             return ""
         if was_old:

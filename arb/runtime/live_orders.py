@@ -12,21 +12,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from arb.config.environment import LiveOptions
 from arb.engine.live import LiveWorld
 from arb.errors import ArbError, InputError, InvariantError
 from arb.execution.answers import BotAnswer
 from arb.execution.desk_wires import Outputs
 from arb.execution.gate_feed import GateFeed
 from arb.execution.gateway import DeliveredAnswer, Gateway, TakenRequest
-from arb.execution.ids import SessionIds
 from arb.execution.order_state import OrderState
-from arb.execution.order_states import OrderStates
-from arb.execution.venue_desk import VenueDesk
-from arb.leg import Leg, openings_of
+from arb.leg import openings_of
 from arb.risk.gate import Gate
 from arb.risk.rate_budget import REDUCING_SHARE
 from arb.runtime.feeds import guarded
@@ -36,6 +31,7 @@ from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
 from arb.runtime.order_lines import OrderLines, Sockets, switch_off, switch_reasons
 from arb.runtime.order_records import OrderLog, line_counts
+from arb.runtime.order_setup import OrderSetup
 from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.orders_start import until_up
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
@@ -43,74 +39,20 @@ from arb.runtime.session import Session
 from arb.runtime.session_halts import SessionHalts
 from arb.runtime.session_orders import Preflight
 from arb.runtime.supervision import Supervision
-from arb.runtime.trade_protocols import banned_with, protocols_of, uses_of
+from arb.runtime.trade_protocols import banned_with, uses_of
+from arb.runtime.venue_watch import VenueWatch
 from connectors.net.sockets import AsyncioTimers, transport_of
 from connectors.net.trade_rest import HttpTradeRest
 from connectors.orders.blanking import blanked
 from connectors.orders.limits import LimitKind
-from connectors.orders.model import Act, Instrument, WireRequest
-from connectors.orders.protocol import OrderProtocol, UserProtocol
-from connectors.orders.signing import Signer
+from connectors.orders.model import Act, WireRequest
 from connectors.trade.interfaces import Sent
-from connectors.trade.switch import SwitchTerms
-from connectors.trade.times import TradeTimes
-from connectors.units import MILLISECOND, SECOND
 
 #: A connection that receives nothing for this long is pinged, and closed without an answer for as long again: events of
 #: an account may be rare, and silence is not a sign of life.
 _PING_S = 5.0
 #: How often it is looked whether all is done.
 _LOOK_S = 0.02
-
-
-class OrderSetup(NamedTuple):
-    """What the orders of a session need. signers: by venue. ids: of its orders."""
-
-    legs: Sequence[Leg]
-    instruments: Sequence[Instrument]
-    signers: Mapping[str, Signer]
-    ids: SessionIds
-    answer_timeout_ms: int
-    recv_window_ms: int
-    options: LiveOptions = LiveOptions("sandbox")
-    #: Interval of the comparisons with the venues.
-    reconcile_s: float = 0.0
-    #: By venue, its own dead-man's switch, where that is on.
-    switches: Mapping[str, SwitchTerms] = MappingProxyType({})
-
-    @property
-    def times(self) -> TradeTimes:
-        return TradeTimes(
-            answer_ns=self.answer_timeout_ms * MILLISECOND, reconcile_ns=round(self.reconcile_s * SECOND)
-        )
-
-    @property
-    def venues(self) -> list[str]:
-        """The venues of the legs, each once."""
-        return list(dict.fromkeys(leg.venue for leg in self.legs))
-
-    def protocols(self, venue: str) -> tuple[OrderProtocol, UserProtocol]:
-        """New protocol objects of a venue, with its legs."""
-        has_switch = venue in self.switches
-        made = protocols_of(venue, self.signers[venue], self.recv_window_ms, has_switch=has_switch)
-        for no, leg in enumerate(self.legs):
-            if leg.venue == venue:
-                for protocol in made:
-                    protocol.add_leg(no, self.instruments[no])
-        return made
-
-    def desks(self, states: type[OrderStates] = OrderStates) -> dict[str, VenueDesk]:
-        """A new desk for each venue, with protocol objects of its own. states: see `VenueDesk`. Raises InputError."""
-        desks = {}
-        for venue in self.venues:
-            protocols = protocols_of(venue, self.signers[venue], self.recv_window_ms)
-            numbers = [no for no, leg in enumerate(self.legs) if leg.venue == venue]
-            legs = {no: self.instruments[no] for no in numbers}
-            opening = {no: round(self.legs[no].opening_position / self.legs[no].lot_size) for no in numbers}
-            desks[venue] = VenueDesk(
-                venue, *protocols, legs, self.ids, self.times, self.recv_window_ms, states, opening
-            )
-        return desks
 
 
 class LiveOrders:
@@ -131,9 +73,10 @@ class LiveOrders:
         preflight: Preflight | None = None,
         supervision: Supervision | None = None,
         guard: GuardProcess | None = None,
+        watch: VenueWatch | None = None,
     ) -> None:
         """folder: of the session. gate: None: everything is sent. halts: see `GateFeed`. kept: its run in the journal,
-        which is closed at the end. preflight: before anything is connected. supervision: needs a gate. guard: not
+        which is closed at the end. preflight: before anything is connected. supervision, watch: need a gate. guard: not
         started yet. Attaches the gateway to the world's port. Raises InputError."""
         self._world = world
         self._setup = setup
@@ -142,6 +85,7 @@ class LiveOrders:
         self._halts = halts
         self._supervision = supervision
         self._guard = guard or NoGuard()
+        self._watch = watch
         self._log = OrderLog()
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
@@ -151,6 +95,8 @@ class LiveOrders:
         #: Requests that are not in the log yet: whether they were sent is known after their step.
         self._taken: list[TakenRequest] = []
         self._is_closed = False
+        #: Follows the listings until the session is over.
+        self._listing: asyncio.Task[None] | None = None
         #: Number of entries of `session.db`.
         self._kept = 0
         #: Why the private log is not whole.
@@ -220,6 +166,10 @@ class LiveOrders:
             lines.start()
         await host.until_over(until_up(self.gateway, self._lines, session))
         await host.until_over(self._guard.ready())
+        if self._watch is not None:
+            self._listing = asyncio.create_task(
+                host.until_over(self._watch.follow_listings(host, session)), name="listings"
+            )
 
     async def close(self) -> None:
         """See `SessionOrders`: cancels what is open, waits for doubts, and queries the account once more."""
@@ -328,6 +278,14 @@ class LiveOrders:
         if self._supervision is not None and self._session is not None and feed is not None:
             noted = partial(self._journal.flagged, now=self._now())
             self._supervision.look(self.gateway.desks, feed, self._session, noted)
+        if self._watch is not None and self._session is not None and feed is not None:
+            self._watch.look(self.gateway.desks, feed, self._session, self.pull)
+
+    def pull(self, venue: str, legs: frozenset[int]) -> None:
+        """From now on cancels what rests at these legs of a venue, and at no others."""
+        text = " ".join(("pull", *map(str, sorted(legs))))
+        now = self._lines[venue].begin(self._now(), "-", Mark.REQUEST, text)
+        self._apply(venue, self.gateway.desks[venue].on_pull(legs, now), now)
 
     def _reasons(self) -> Mapping[str, str]:
         """Why nothing may be opened, by venue, "" for all: a person's halt before the guard's, and that before a

@@ -245,6 +245,11 @@ class Session:
         return [state.last_ts for state in self._states]
 
     @property
+    def troubles(self) -> list[tuple[int, int]]:
+        """By leg, how often market data were missing, and the seconds in which they arrived late."""
+        return [(state.gaps, state.age.late) for state in self._states]
+
+    @property
     def legs_without_data(self) -> list[str]:
         """Legs that have received no row of the market, each with the reason if known."""
         return [

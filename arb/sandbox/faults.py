@@ -63,6 +63,7 @@ class FaultKind(StrEnum):
     MODE_SWITCHED = "mode_switched"
     FILTER_CHANGED = "filter_changed"
     CANCEL_ONLY = "cancel_only"
+    DELISTED = "delisted"
     MARGIN_CALL = "margin_call"
 
 
@@ -94,6 +95,7 @@ ACT_KINDS = frozenset(
         FaultKind.MODE_SWITCHED,
         FaultKind.FILTER_CHANGED,
         FaultKind.CANCEL_ONLY,
+        FaultKind.DELISTED,
         FaultKind.MARGIN_CALL,
     }
 )

@@ -159,6 +159,12 @@ class _Replay:
         if text == "stopped":
             self._follow(self._desk.on_stopped(ts), ts)
             return
+        if text.startswith("pull"):
+            legs = [int(word) for word in text.split(" ")[1:] if word.isascii() and word.isdigit()]
+            if text != " ".join(["pull", *map(str, legs)]):
+                raise InputError(f"private/{self._venue}.gz: no legs: {text[:60]!r}")
+            self._follow(self._desk.on_pull(legs, ts), ts)
+            return
         words = text.split(" ", 4)
         row = None
         if len(words) in (3, 4, 5) and words[0] == "request" and words[1].isdigit() and words[2].isdigit():

@@ -32,6 +32,8 @@ from connectors.units import DAY, MILLISECOND, MINUTE, SECOND
 _SHUTDOWN = "serverShutdown"
 #: The larger one of the two markets' weights of a request for five levels.
 _TOUCH_WEIGHT = 5
+#: Perpetuals have a delivery in the year 2100.
+_NEVER_MS = 4_000_000_000_000
 _ENDING = re.compile(r"/(ws|stream)/?\Z")
 
 
@@ -190,4 +192,5 @@ def _listing(item: dict[str, Any]) -> Listing:
         min_qty=listed_number(lot["minQty"]),
         # The field is named `notional` on USD-M.
         min_notional=listed_number(notional.get("minNotional", notional.get("notional"))),
+        closes_ms=closes if (closes := int(item.get("deliveryDate", 0))) < _NEVER_MS else 0,
     )

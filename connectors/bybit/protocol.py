@@ -133,4 +133,5 @@ def _listing(item: dict[str, Any]) -> Listing:
         lot_size=listed_number(lot.get("qtyStep") or lot["basePrecision"], is_step=True),
         min_qty=listed_number(lot.get("minOrderQty")),
         min_notional=listed_number(lot.get("minNotionalValue") or lot.get("minOrderAmt")),
+        closes_ms=int(item.get("deliveryTime") or 0),
     )

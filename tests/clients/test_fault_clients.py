@@ -100,6 +100,13 @@ BY_CCXT: dict[str, tuple[Any, ...]] = {
         ["InvalidOrder", "none"],
         ["ExchangeError", "none"],
     ),
+    # whether the time is listed; the error of an order after it
+    "delisted": (
+        [False, "MarketClosed"],
+        [True, "ExchangeError"],
+        [False, "InvalidOrder"],
+        [True, "ExchangeError"],
+    ),
     # while it is revoked, and afterwards; ccxt takes -2015 of a key that was good for a ban
     "key_revoked": (
         ["DDoSProtection", "none"],

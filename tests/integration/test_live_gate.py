@@ -50,7 +50,13 @@ class Ran:
         _dry_run_ahead(self.config)
         self.recorder = Recorder(2)
         self.live = Gated(self.config, 0, folder, made_of(self.config, self.recorder), start_ts=start_ts)
-        self.live.run(8.0)
+        self.live.begin()
+        self.live.go_on(1.5)
+        self.live.orders.pull(PAIRS[PAIR][0], frozenset({0}))
+        self.live.go_on(0.5)
+        self.live.orders.pull(PAIRS[PAIR][0], frozenset())
+        self.live.go_on(6.0)
+        self.live.end()
         self.orders: OrderRecords = self.live.orders.records()
         finish_private(folder)
         self.lines = written_lines(folder, self.live.legs)
@@ -118,6 +124,17 @@ def test_what_is_refused_is_answered_and_never_on_the_wire(ran: Ran) -> None:
     answered = {(int(one["leg"]), int(one["row"]["request_no"])) for one in ran.orders.responses}
     assert by_gate <= answered
     assert requests["is_sent"].sum() > 10
+
+
+def test_what_rests_is_pulled_until_it_may_rest_again(ran: Ran) -> None:
+    lines = ran.lines[PAIRS[PAIR][0]]
+    begin, end = (next(no for no, one in enumerate(lines) if one.text == text) for text in ("pull 0", "pull"))
+    assert lines[begin].mark == lines[end].mark == Mark.REQUEST
+    cancelled = [one for one in lines[begin:end] if one.text.endswith("-e1") and one.text.startswith("sent")]
+    assert bool(cancelled) == (ran.kind == "quotes")
+    assert not [one for one in lines[:begin] if one.text.endswith("-e1")]
+    other = [one._replace(text="pull 1") if one is lines[begin] else one for one in lines]
+    assert bool(ran.derived({**ran.lines, PAIRS[PAIR][0]: other})) == (ran.kind == "quotes")
 
 
 def test_the_session_follows_from_its_files(ran: Ran) -> None:

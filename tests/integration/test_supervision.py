@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from integration.test_account_halt import HOLDING
-from integration.test_live_command import Served, config_of
+from integration.test_live_command import Served, config_of, on_served
 from support.paths import strategy_file
 
 from arb.commands.live import run_live_orders
@@ -21,7 +21,7 @@ from arb.config import Config
 from arb.errors import ExitCode, InputError
 from arb.journal.halts import Halts
 from arb.journal.reader import JournalReader
-from arb.runtime import orders_start
+from arb.runtime import orders_start, venue_watch
 from arb.runtime.private_log import read_private
 
 pytestmark = pytest.mark.slow
@@ -113,3 +113,12 @@ def test_a_trade_of_somebody_else_halts_and_leaves_what_is_held(tmp_path: Path) 
     assert held(state)["bybit_linear"] == pytest.approx(-0.05, abs=1e-3)
     found = verify(run)
     assert (found.is_proven, found.differences) == (True, [])
+
+
+def test_a_symbol_that_is_delisted_is_noticed_by_its_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue_watch, "LISTED_S", 0.3)
+    run = on_served(tmp_path, {"kind": "delisted", "notice_s": 0.5, "duration_s": 60.0})
+    line = "venue binance_spot:BTCUSDT: it is not traded: what rests is cancelled"
+    assert (run / "log.txt").read_text().count(line) == 1

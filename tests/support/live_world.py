@@ -22,10 +22,11 @@ from arb.leg import Leg
 from arb.risk.gate import Gate, GateLimits
 from arb.risk.limits import Limits
 from arb.runtime.feeds import session_streams
-from arb.runtime.live_orders import LiveOrders, OrderSetup
+from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.order_journal import KeptRun
 from arb.runtime.order_lines import OrderLines, Sockets
+from arb.runtime.order_setup import OrderSetup
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog
 from arb.runtime.session import Session
 from arb.runtime.session_files import RECORDING

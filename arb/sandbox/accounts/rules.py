@@ -80,6 +80,8 @@ class InstrumentRules:
     liquidation_fee: Decimal = ZERO
     #: False: no new orders; cancellations are accepted.
     is_open: bool = True
+    #: When trading of a perpetual ends, as the venue announces; 0: never.
+    closes_ms: int = 0
 
     @cached_property
     def venue(self) -> str:

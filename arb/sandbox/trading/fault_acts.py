@@ -26,7 +26,7 @@ from arb.sandbox.trading.forced_closings import ForcedClosings
 from arb.sandbox.trading.instrument import Instrument
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import OrderKind, Place, RefusalError
-from connectors.units import SECOND
+from connectors.units import MILLISECOND, SECOND
 
 Outcome = dict[str, Any]
 
@@ -77,7 +77,7 @@ class FaultActs:
 
     def carry_out(self, fault: Fault, now_ns: int) -> Iterator[tuple[str, Outcome]]:
         """Does what a fault says; yields the venue and the outcome of each act."""
-        if fault.kind in (FaultKind.FILTER_CHANGED, FaultKind.CANCEL_ONLY):
+        if fault.kind in (FaultKind.FILTER_CHANGED, FaultKind.CANCEL_ONLY, FaultKind.DELISTED):
             for venue, desk in self._desks.items():
                 for symbol, instrument in desk.instruments.items():
                     if fault.is_about(venue) and fault.concerns(venue, fault.account, symbol):
@@ -96,21 +96,30 @@ class FaultActs:
     def _change_rules(self, fault: Fault, instrument: Instrument, now_ns: int) -> Outcome:
         field, value = fault.field, fault.value
         if fault.kind is FaultKind.CANCEL_ONLY:
-            self._hold(instrument.rules, "is_open", False, fault, now_ns)
+            self._hold(instrument.rules, "is_open", False, fault.duration_s, now_ns)
+        elif fault.kind is FaultKind.DELISTED:
+            rules, closes_ns = instrument.rules, now_ns + round(fault.notice_s * SECOND)
+            if not rules.is_spot:
+                span_s = fault.duration_s and fault.notice_s + fault.duration_s
+                self._hold(rules, "closes_ms", closes_ns // MILLISECOND, span_s, now_ns)
+            self._outbox.put(
+                closes_ns, lambda at_ns: self._hold(rules, "is_open", False, fault.duration_s, at_ns)
+            )
+            return {"symbol": rules.symbol, "notice_s": fault.notice_s, "duration_s": fault.duration_s}
         else:
             new = int(value) if field == "max_orders" else Decimal(value)
-            self._hold(instrument.rules, field, new, fault, now_ns)
+            self._hold(instrument.rules, field, new, fault.duration_s, now_ns)
         shown = {"field": field, "value": value} if field else {}
         return {"symbol": instrument.rules.symbol, **shown, "duration_s": fault.duration_s}
 
     def _revoke_keys(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
         keys = [key for key in self._keys.of_account(account.id) if key.house == account.house]
         for key in keys:
-            self._hold(key, "is_revoked", True, fault, now_ns)
+            self._hold(key, "is_revoked", True, fault.duration_s, now_ns)
         yield {"keys": len(keys), "duration_s": fault.duration_s}
 
-    def _hold(self, owner: object, name: str, value: object, fault: Fault, now_ns: int) -> None:
-        """Changes an attribute while a fault lasts; of several faults the last one that began has effect."""
+    def _hold(self, owner: object, name: str, value: object, span_s: float, now_ns: int) -> None:
+        """Changes an attribute for a time, for ever if 0; of several faults the last one that began has effect."""
         values = self._held.setdefault((id(owner), name), {0: getattr(owner, name)})
         values[no := max(values) + 1] = value
         setattr(owner, name, value)
@@ -119,8 +128,8 @@ class FaultActs:
             del values[no]
             setattr(owner, name, [*values.values()][-1])
 
-        if fault.duration_s:
-            self._outbox.put(now_ns + round(fault.duration_s * SECOND), end)
+        if span_s:
+            self._outbox.put(now_ns + round(span_s * SECOND), end)
 
     def _liquidate(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
         forced = Forced.ADL if fault.kind is FaultKind.ADL else Forced.LIQUIDATION

@@ -129,6 +129,13 @@ def venue() -> None:
     report("cancel_only", [error_of(resting), error_of(lambda: CLIENT.cancel_order(order_id, SYMBOL))])
     time.sleep(2.1)
     CLIENT.load_markets(True)
+    begin("delisted", notice_s=0.3, duration_s=1.0)
+    info = CLIENT.load_markets(True)[SYMBOL]["info"]
+    ends_ms = int(info.get("deliveryDate") or info.get("deliveryTime") or 0)
+    time.sleep(0.6)
+    report("delisted", [0 < ends_ms < time.time() * 1000 + 1000, error_of(resting)])
+    time.sleep(1.0)
+    CLIENT.load_markets(True)
     begin("key_revoked", duration_s=1.0)
     revoked = error_of(CLIENT.fetch_balance)
     time.sleep(1.1)

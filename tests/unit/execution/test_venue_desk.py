@@ -174,6 +174,41 @@ def test_a_socket_that_takes_no_more_requests_is_replaced() -> None:
     desk.frame(VenueAnswer("0-1-p", Verdict.REFUSED, 10019, is_line_over=True), where="t1")
     desk.frame(Notice(NoticeKind.SHUTDOWN), where="t1")
     assert desk.retired == ["t1", "t1"]
+    assert desk.desk.closing == {"t1"}
+    assert [text for event, text in desk.events if event == "line ends"] == ["t1: 10019 "]
+    desk.line("t1", LineEvent.LOST)
+    assert desk.desk.closing == set()
+
+
+def test_what_rests_is_pulled_and_the_end_may_still_cancel_it() -> None:
+    desk = Desk()
+    desk.take(desk.desk.on_pull((0,), desk.now))
+    desk.place()
+    desk.frame(desk.update(OrderStatus.NEW))
+    for no in (1, 2, 3):
+        assert desk.sent[-1].wire_id == f"0-1-e{no}"
+        desk.frame(VenueAnswer(f"0-1-e{no}", Verdict.REFUSED, -1003), where="t1")
+        desk.pass_time(SECOND)
+    assert len(desk.sent) == 4, "no more often"
+    desk.take(desk.desk.on_end(desk.now))
+    assert desk.sent[-1].wire_id == "0-1-e4"
+    desk.frame(desk.update(OrderStatus.CANCELED))
+    assert desk.kinds()[-1] == (AnswerKind.ENDED, 0, "")
+
+
+def test_neither_other_legs_nor_orders_that_never_rest_are_pulled() -> None:
+    desk = Desk()
+    desk.place(Force.IOC)
+    desk.frame(VenueAnswer("0-1-p", Verdict.ACCEPTED), where="t1")
+    desk.take(desk.desk.on_pull((0,), desk.now))
+    desk.pass_time(SECOND // 4)
+    assert Act.CANCEL not in desk.acts
+    resting = Desk()
+    resting.place()
+    resting.frame(resting.update(OrderStatus.NEW))
+    for legs in ((7,), ()):
+        resting.take(resting.desk.on_pull(legs, resting.now))
+    assert Act.CANCEL not in resting.acts
 
 
 def test_a_funding_payment_of_two_streams_is_one() -> None:

@@ -141,7 +141,7 @@ def _usdm_part(rules: InstrumentRules) -> dict[str, Any]:
     return {
         "pair": rules.symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
+        "deliveryDate": rules.closes_ms or 4133404800000,
         "onboardDate": 1569398400000,
         "marginAsset": rules.settle,
         "quotePrecision": 8,

@@ -199,7 +199,7 @@ def _instrument(rules: InstrumentRules) -> dict[str, Any]:
         "contractType": "LinearPerpetual",
         "settleCoin": rules.settle,
         "launchTime": "1585526400000",
-        "deliveryTime": "0",
+        "deliveryTime": str(rules.closes_ms),
         "deliveryFeeRate": "",
         "priceScale": str(decimals_of(tick)),
         "fundingInterval": 480,
