@@ -16,6 +16,7 @@ from arb.cli.ending import Ending, open_closed_streams
 from arb.cli.examples import examples
 from arb.cli.guard import guard
 from arb.cli.init import init
+from arb.cli.journal import capital as capital
 from arb.cli.journal import halt, orders, positions, resume, status, trades
 from arb.cli.live import live
 from arb.cli.options import CommandGroup
@@ -43,7 +44,7 @@ def cli() -> None:
 
 for command in (
     backtest, convert, data, doctor, download, dry_run, guard, halt, init, live, orders, positions, record, report,
-    resume, run, sandbox, status, symbols, trades, verify,
+    capital, resume, run, sandbox, status, symbols, trades, verify,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -16,6 +16,7 @@ import click
 from arb.cli.examples import examples
 from arb.cli.options import config_option, echo, echo_json, output
 from arb.cli.period import Moment, Time
+from arb.errors import InputError
 from arb.report.screen import rows_view
 from connectors.units import SECOND
 
@@ -183,6 +184,23 @@ def resume(account: str | None, directory: Path) -> None:
         echo(f"nothing is halted in {directory}" if account is None else f"{account} is not halted by itself")
 
 
+@click.command(epilog=examples("arb capital --confirm", "arb capital --confirm --state-directory my/state"))
+@click.option("--confirm", is_flag=True, help="Deposits and withdrawals so far are intended.")
+@_directory_options
+def capital(confirm: bool, directory: Path) -> None:
+    """Confirm deposits and withdrawals that running sessions have seen, so that they open positions again."""
+    from arb.commands.journal import confirm_capital
+
+    if not confirm:
+        raise InputError(
+            "arb capital: look at the transfers that arb status names, then arb capital --confirm"
+        )
+    paths = confirm_capital(directory)
+    for path in paths:
+        echo(str(path))
+    echo("confirmed" if paths else f"{directory} has no sessions")
+
+
 def _status_lines(found: Status) -> list[str]:
     run = found.run
     state = "a session runs" if found.is_running else "no session runs"
@@ -200,6 +218,7 @@ def _status_lines(found: Status) -> list[str]:
             f"  HALTED: {one.house or 'all accounts'} since {_time(one.since_ns)}, {one.reason}"
             f"{', positions are closed' if one.is_flattening else ''}; arb resume clears it"
         )
+    lines += [f"  supervisor {name}, since {_time(ts)}: {text}" for name, ts, text in found.rules]
     lines.append(f"  {found.open_orders} open orders, {found.trades} trades")
     lines += [f"  position: {one.venue}:{one.symbol} {one.qty:+f} ({one.account})" for one in found.positions]
     for account, is_agreed, ts, text in found.reconciled:

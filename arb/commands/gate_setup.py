@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from arb.config import Config
 from arb.config.account_keys import house_of
 from arb.journal.journal import FILE
 from arb.journal.reader import JournalReader
-from arb.leg import Leg
+from arb.leg import Leg, legs_of_pairs
 from arb.risk.exposure import DAY_NS, GateLeg
 from arb.risk.gate import Gate, GateLimits
+from arb.risk.losses import Losses
 from arb.risk.rate_budget import RateBudget
+from arb.runtime.account_risks import PROFIT
 from arb.runtime.session_halts import SessionHalts
 from arb.runtime.trade_protocols import banned_with, budgets_of
 
@@ -64,6 +67,16 @@ def add_traded(gate: Gate, state: Path, environment: str, now_ns: int) -> None:
     with JournalReader(state / FILE, environment) as reader:
         trades = reader.executions(now_ns // DAY_NS * DAY_NS)
     gate.exposure.add_traded(float(sum(one.price * one.qty for one in trades)), now_ns)
+
+
+def losses_of(gate: Gate, legs: Sequence[Leg], state: Path, environment: str, *, has_pairs: bool) -> Losses:
+    """The losses of a session, with the profit that earlier ones have written on the UTC day. state: folder of the
+    environment. Raises InputError."""
+    since_ns = time.time_ns() // DAY_NS * DAY_NS
+    with JournalReader(state / FILE, environment) as reader:
+        written = [(ts, float(text)) for _, ts, _, flag, text in reader.flags(since_ns) if flag == PROFIT]
+    pairs = legs_of_pairs(legs) if has_pairs else []
+    return Losses(legs, gate.exposure, pairs, written[-1] if written else (0, 0.0))
 
 
 def halts_of(state: Path, venues: Sequence[str]) -> SessionHalts:

@@ -200,6 +200,11 @@ def _addresses(use: Use, given: Given) -> Reason | None:
     return _ON_LIVE_DATA(use, given)
 
 
+_SPOT_ALONE = _idle_if(
+    lambda use, given: all(leg.is_spot for leg in use.config.legs), "no leg is a perpetual"
+)
+
+
 def _pairless(use: Use, _: Given) -> Reason | None:
     return None if use.setup.strategy.legs == PAIRS else Reason("it is about strategies that take pairs")
 
@@ -252,9 +257,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "risk.max_failures is 0",
         ),
     ),
-    "risk.max_leverage": (
-        _idle_if(lambda use, given: all(leg.is_spot for leg in use.config.legs), "no leg is a perpetual"),
-    ),
+    "risk.max_leverage": (_SPOT_ALONE,),
     "risk.position_limit": (_overruled,),
     "execution.slippage_tolerance": (_unread_in_flattening("slippage_tolerance"),),
     "execution.unhedged_max_ms": (
@@ -284,6 +287,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "supervisor": (_only_in(*_WITH_ORDERS),),
     "supervisor.unhedged": (_only_in(*_WITH_ORDERS), _pairless),
     "supervisor.unhedged_s": (_only_in(*_WITH_ORDERS), _pairless),
+    "supervisor.attempt_loss": (_only_in(*_WITH_ORDERS), _pairless),
+    "supervisor.attempt_loss_pct": (_only_in(*_WITH_ORDERS), _pairless),
+    "supervisor.margin": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
+    "supervisor.margin_pct": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
+    "supervisor.liquidation": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
+    "supervisor.liquidation_pct": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
     "guard": (_only_in(*_WITH_ORDERS),),
     "live.in_doubt_max_s": (_unread("in_doubt_max_ns"),),
     "account": (_only_in(*_WITH_ORDERS),),

@@ -14,12 +14,14 @@ from arb.config.environment import state_directory
 from arb.config.live_keys import Live
 from arb.errors import InputError
 from arb.execution.ids import SessionIds
+from arb.journal.capital import confirm
 from arb.journal.halts import HOUSES, Halt, Halts, clear_halt, halt_path, set_halt
 from arb.journal.journal import FILE
 from arb.journal.locks import GUARD_LOCK, is_held
 from arb.journal.reader import JournalReader, Order, Position, Run, Trade
 from arb.journal.schema import DRY_RUN, LETTERS
 from arb.results.evidence import ORDERS_DB, SESSION_DB
+from arb.risk.supervisor import OVER
 
 #: Every environment, in the order in which they are shown.
 ENVIRONMENTS = tuple(LETTERS)
@@ -40,6 +42,8 @@ class Status(NamedTuple):
     trades: int
     #: Of each account, whether journal and venue agreed, when, and about what not.
     reconciled: Sequence[tuple[str, bool, int, str]]
+    #: Rules of the supervisor that hold while the session runs: (name, since, text).
+    rules: Sequence[tuple[str, int, str]]
 
 
 def directory_of(given: Path | None, config: Path) -> Path:
@@ -110,9 +114,23 @@ def statuses(directory: Path, environments: Sequence[str]) -> list[Status]:
                 [one for one in reader.positions() if one.qty],
                 reader.trade_count(),
                 [(one.account, one.is_agreed, one.ts, one.text) for one in reader.reconciliations().values()],
+                _rules(reader, run) if run is not None and reader.is_running else (),
             )
         )
     return found
+
+
+def _rules(reader: JournalReader, run: Run) -> list[tuple[str, int, str]]:
+    """What the supervisor of a run has reported and not ended."""
+    found: dict[str, tuple[str, int, str]] = {}
+    for of_run, ts, _, flag, text in reader.flags(run.started_ns):
+        word, _, name = flag.partition(" ")
+        if word != "supervisor" or of_run != run.run:
+            continue
+        found.pop(name, None)
+        if not text.startswith(OVER):
+            found[name] = name, ts, text
+    return list(found.values())
 
 
 def status_record(status: Status) -> dict[str, Any]:
@@ -133,6 +151,7 @@ def status_record(status: Status) -> dict[str, Any]:
             {"account": account, "is_agreed": is_agreed, "ts": ts, "text": text}
             for account, is_agreed, ts, text in status.reconciled
         ],
+        "rules": [{"rule": name, "since_ns": ts, "text": text} for name, ts, text in status.rules],
     }
 
 
@@ -214,6 +233,11 @@ def halt(directory: Path, account: str | None, *, is_flattening: bool) -> list[P
         halted = f"; halted: {', '.join(path.parent.name for path in paths)}" if paths else ""
         raise InputError("; ".join(failed) + halted)
     return paths
+
+
+def confirm_capital(directory: Path) -> list[Path]:
+    """Confirms deposits and withdrawals of every environment; returns the files. Raises InputError."""
+    return [confirm(directory / name, time.time_ns()) for name in ENVIRONMENTS if (directory / name).is_dir()]
 
 
 def resume(directory: Path, account: str | None) -> list[Path]:

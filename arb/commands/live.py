@@ -13,7 +13,7 @@ from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.account_start import AccountStart
 from arb.commands.account_state import AccountState, Write, own_run, prepare_accounts
-from arb.commands.gate_setup import add_traded, gate_of, halts_of
+from arb.commands.gate_setup import add_traded, gate_of, halts_of, losses_of
 from arb.commands.guard_setup import guard_of
 from arb.commands.idle_keys import World
 from arb.commands.legs import instrument_of, legs_of
@@ -192,7 +192,9 @@ class _Trading:
             guard = guard_of(config, own, shared, folder, self._guards)
             kept_by = {"kept": state.kept, "guard": guard}
         rules = rules_of(config.supervisor, is_closing=state is not None)
-        supervision = Supervision(rules, legs, shared, has_pairs=setup.strategy.legs == PAIRS)
+        has_pairs = setup.strategy.legs == PAIRS
+        losses = losses_of(gate, legs, shared, self._options.environment, has_pairs=has_pairs)
+        supervision = Supervision(rules, legs, shared, losses, has_pairs=has_pairs)
         terms = WatchTerms(config.live.trust_min, round(config.live.closing_lead_s * SECOND))
         watching: dict[str, Any] = {"supervision": supervision, "watch": VenueWatch(legs, terms)}
         orders = LiveOrders(world, own, folder, gate, halts=halts, **watching, **kept_by)

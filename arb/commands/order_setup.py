@@ -47,6 +47,7 @@ def order_setup(
         config.live.recv_window_ms,
         options or LiveOptions("sandbox"),
         config.live.reconcile_s,
+        config.supervisor.account_s,
         switches_of(config),
     )
 

@@ -170,6 +170,83 @@ class Supervisor(Table, frozen=True, kw_only=True):
     failures_pct: Annotated[
         float, key("Largest share of refused orders, once there are 20.", "percent", gt=0, le=100)
     ] = 5.0
+    transfers: Annotated[
+        SupervisorAnswer,
+        key("A deposit or withdrawal was seen, and `arb capital --confirm` has not followed."),
+    ] = "reduce"
+    account_s: Annotated[
+        float,
+        key("How often balances, positions and the venues' clocks are queried.", "s", ge=1, le=3600),
+    ] = 5.0
+    drawdown: Annotated[
+        SupervisorAnswer,
+        key("The session has lost more than drawdown_pct of its capital since its highest profit."),
+    ] = "halt"
+    drawdown_pct: Annotated[
+        float, key("Largest loss since the highest profit, of the capital.", "percent", gt=0, le=100)
+    ] = 5.0
+    daily_loss: Annotated[
+        SupervisorAnswer,
+        key("Sessions of the UTC day have together lost more than daily_loss_pct of the capital."),
+    ] = "halt"
+    daily_loss_pct: Annotated[
+        float, key("Largest loss of a UTC day, of the capital.", "percent", gt=0, le=100)
+    ] = 5.0
+    attempt_loss: Annotated[
+        SupervisorAnswer,
+        key(
+            "What a pair has traded since its legs last balanced has cost more than attempt_loss_pct of the capital."
+        ),
+    ] = "halt"
+    attempt_loss_pct: Annotated[
+        float, key("Largest cost of an attempt, of the capital.", "percent", gt=0, le=100)
+    ] = 1.0
+    margin: Annotated[
+        SupervisorAnswer,
+        key("The maintenance margin of perpetuals is more than margin_pct of what the account has for it."),
+    ] = "reduce"
+    margin_pct: Annotated[
+        float,
+        key("Largest maintenance margin; positions are liquidated at 100.", "percent", gt=0, le=100),
+    ] = 50.0
+    liquidation: Annotated[
+        SupervisorAnswer,
+        key("A price is nearer than liquidation_pct to that at which the venue closes the position."),
+    ] = "flatten"
+    liquidation_pct: Annotated[
+        float, key("Smallest distance of a price to liquidation.", "percent", gt=0, le=100)
+    ] = 5.0
+    clock: Annotated[
+        SupervisorAnswer, key("The clock of a venue differs from the session's by more than clock_ms.")
+    ] = "reduce"
+    clock_ms: Annotated[
+        float,
+        key("Largest difference of clocks, the half of the round trip left out.", "ms", gt=0, le=60_000),
+    ] = 500.0
+    round_trip: Annotated[
+        SupervisorAnswer, key("A venue takes longer than round_trip_ms to say its time.")
+    ] = "warn"
+    round_trip_ms: Annotated[
+        float, key("Longest time for an answer about a venue's clock.", "ms", gt=0, le=60_000)
+    ] = 1000.0
+    headroom: Annotated[
+        SupervisorAnswer, key("More than headroom_pct of a venue's limit on orders or requests is used.")
+    ] = "warn"
+    headroom_pct: Annotated[
+        float,
+        key(
+            "Largest part of a venue's limits that is used; above 50 nothing is opened there.",
+            "percent",
+            gt=0,
+            le=100,
+        ),
+    ] = 60.0
+    disk: Annotated[SupervisorAnswer, key("Less than disk_gb are free where the journal is.")] = "reduce"
+    disk_gb: Annotated[float, key("Smallest free space.", "GB", gt=0, le=100_000)] = 1.0
+    files: Annotated[
+        SupervisorAnswer, key("The session has more than files_pct of the files open that it may have.")
+    ] = "warn"
+    files_pct: Annotated[float, key("Largest part of the open files.", "percent", gt=0, le=100)] = 80.0
     memory: Annotated[SupervisorAnswer, key("The session uses more memory than memory_gb.")] = "warn"
     memory_gb: Annotated[float, key("Largest memory of the session.", "GB", gt=0, le=1000)] = 4.0
 

@@ -19,6 +19,7 @@ from connectors.orders.model import (
     Notice,
     OrderRequest,
     OrderUpdate,
+    Transfer,
     VenueAnswer,
 )
 from connectors.units import MILLISECOND, SECOND
@@ -27,6 +28,8 @@ from connectors.units import MILLISECOND, SECOND
 BEFORE_MS = 5_000
 #: After an execution that is not the session's, positions are compared so often, and so long apart.
 _HURRIED, _HURRIED_NS = TIMES + 1, SECOND // 4
+#: For so long a venue is asked about a transfer.
+_TRANSFERS_MS = 12 * 3600 * 1000
 #: Orders of unknown executions that are looked up in a round.
 ORPHANS_ASKED = 5
 
@@ -120,7 +123,7 @@ class DeskQueries(DeskWires):
             return
         self._stage = Stage.UP
         if self._times.reconcile_ns:
-            self._compare_ns = now
+            self._compare_ns = self._orders_ns = now
         self._note("up", f"{self.venue}: orders and executions are known")
 
     def _account_queries(self) -> list[OrderRequest]:
@@ -131,9 +134,18 @@ class DeskQueries(DeskWires):
         return asks + [self._query(Act.COMMISSION, leg) for leg in self.instruments]
 
     def _compare(self, now: int) -> None:
-        """Begins to compare open orders and positions with the venue's."""
+        """Begins to compare positions, and if they are due open orders, with the venue's."""
         first = min(self.instruments)
-        asks = [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
+        asks = []
+        if self._orders_ns <= now or not self._times.account_ns:
+            asks = [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
+            self._orders_ns = now + self._times.reconcile_ns
+        if self._times.account_ns:
+            asks.append(self._query(Act.TIME, first))
+            if self._lists_transfers:
+                since_ms = max(self._session_ms, now // MILLISECOND - _TRANSFERS_MS)
+                ask = self._query(Act.TRANSFERS, first, since_ms=since_ms)
+                asks += [ask, ask._replace(attempt=1)]
         asks.append(self._query(Act.BALANCES, first))
         if not self.instruments[first].is_spot:
             asks += [self._query(Act.POSITION, leg) for leg in self.instruments]
@@ -147,7 +159,8 @@ class DeskQueries(DeskWires):
             self._hurried = max(0, self._hurried - 1)
             return
         self.is_compared = True
-        self._compare_ns = now + self._times.reconcile_ns
+        times = self._times
+        self._compare_ns = now + min(times.account_ns or times.reconcile_ns, times.reconcile_ns)
 
     def _take_positions(self, view: AccountView, now: int) -> None:
         """Positions that the venue said in a comparison."""
@@ -197,6 +210,7 @@ class DeskQueries(DeskWires):
                 if act is Act.TIME:
                     self._clock_ms = max(self._clock_ms, one.venue_ms)
                     self.facts.clock_offset_ms = one.venue_ms - now // MILLISECOND
+                    self.facts.round_trip_ns = now - asked.asked_ns
                     for inquiry in self.inquiries.overdue(self._clock_ms, now):
                         self._inquire(inquiry, now)
                 elif act is Act.COMMISSION:
@@ -207,10 +221,12 @@ class DeskQueries(DeskWires):
                 executions.append(one)
             elif isinstance(one, AccountView):
                 if self._comparison is not None and self._comparison.has_asked(wire):
-                    self.facts.view_again(one)
+                    self.facts.view_again(one, now)
                     self._take_positions(one, now)
                 else:
-                    self.facts.view(one, is_end=self._last_questions is not None)
+                    self.facts.view(one, now, is_end=self._last_questions is not None)
+            elif isinstance(one, Transfer):
+                self._transfer(one)
             elif isinstance(one, Notice) and act is Act.MODE:
                 self.facts.mode = one.text
         for x in executions:
@@ -307,6 +323,11 @@ class DeskQueries(DeskWires):
         if self._stage is Stage.UP:
             self._compare_ns = min(self._compare_ns, now)
         self._hurried = _HURRIED
+
+    def _transfer(self, transfer: Transfer) -> None:
+        """A deposit or withdrawal; those before the session are known."""
+        if transfer.venue_ms >= self._session_ms and self.facts.transferred(transfer):
+            self._note("transfer", f"{transfer.amount:+f} {transfer.asset}")
 
     def _funding(self, payment: Funding, now: int) -> None:
         """A funding payment, once: two streams may report it."""

@@ -91,6 +91,7 @@ class Asked:
     #: Of queries: the order's `changes` and the venue's clock when it was asked.
     changes: int
     clock_ms: int
+    asked_ns: int
     #: Line that has it; "" before it was sent.
     where: str = ""
     is_done: bool = False
@@ -145,6 +146,8 @@ class DeskWires(ABC):
         #: Of the comparison in progress, and when the next one is due.
         self._comparison: Questions | None = None
         self._compare_ns = NEVER
+        #: When open orders are part of a comparison again.
+        self._orders_ns = 0
         #: Further comparisons in a row, soon after each other.
         self._hurried = 0
         self.positions = PositionWatch(opening)
@@ -176,6 +179,11 @@ class DeskWires(ABC):
         """Whether a cancellation has a client id of its own."""
         return self._protocol.venue == "binance_spot"
 
+    @property
+    def _lists_transfers(self) -> bool:
+        """Whether transfers are asked for: no event reports them."""
+        return self._protocol.venue.startswith("bybit")
+
     def _encode(
         self,
         request: OrderRequest,
@@ -196,7 +204,7 @@ class DeskWires(ABC):
             return
         if state is not None and state.pending is not None and request.act in CHANGES:
             state.pending.stamped_ms = now // MILLISECOND
-        self._asked[wire] = Asked(request, made, state, changes, self._clock_ms)
+        self._asked[wire] = Asked(request, made, state, changes, self._clock_ms, now)
         if len(self._asked) > ASKED_MAX:
             self._asked.popitem(last=False)
         heapq.heappush(self._deadlines, (now + self._times.answer_ns, wire))

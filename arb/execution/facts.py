@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arb.execution.doubt import Doubt
-from connectors.orders.model import AccountView, Act, Execution, OrderRequest, OrderUpdate
+from connectors.orders.model import (
+    AccountView,
+    Act,
+    Execution,
+    OrderRequest,
+    OrderUpdate,
+    PositionRisk,
+    Transfer,
+)
 
 DOUBTS_MAX = 10_000
 #: Kinds of refusals that are counted apart.
 _REFUSALS_MAX = 100
+_TRANSFERS_MAX = 1000
 
 
 @dataclass(slots=True)
@@ -62,6 +71,17 @@ class DeskFacts:
     views: int = 0
     balances: dict[str, Decimal] = field(default_factory=dict)
     tied: dict[str, Decimal] = field(default_factory=dict)
+    #: When the latest balances arrived, and how long the latest answer about the venue's clock took; 0: none.
+    balances_ns: int = 0
+    round_trip_ns: int = 0
+    #: Of the latest views, see `AccountView`: balances without those that are not said any more; risks of positions.
+    reported: dict[str, Decimal] = field(default_factory=dict)
+    unrealized: dict[str, Decimal] = field(default_factory=dict)
+    margins: dict[str, Decimal] = field(default_factory=dict)
+    margin_ratio: Decimal | None = None
+    risks: dict[str, PositionRisk] = field(default_factory=dict)
+    #: Deposits and withdrawals since the session's start, by their ids; the latest ones.
+    transfers: OrderedDict[str, Transfer] = field(default_factory=OrderedDict)
 
     def gated(self, kind: str) -> bool:
         """The gate refused a request; returns whether it is the first one of its kind."""
@@ -73,20 +93,36 @@ class DeskFacts:
         kind = f"{code} {text}".rstrip()
         self.refusals[kind if kind in self.refusals or len(self.refusals) < _REFUSALS_MAX else "others"] += 1
 
-    def view(self, view: AccountView, *, is_end: bool) -> None:
+    def transferred(self, transfer: Transfer) -> bool:
+        """A deposit or withdrawal; returns whether it is the first report of it."""
+        if transfer.transfer_id in self.transfers:
+            return False
+        self.transfers[transfer.transfer_id] = transfer
+        if len(self.transfers) > _TRANSFERS_MAX:
+            self.transfers.popitem(last=False)
+        return True
+
+    def view(self, view: AccountView, now: int, *, is_end: bool) -> None:
         """A response to a query of balances or positions."""
         balances, positions = (
             (self.balances_end, self.positions_end) if is_end else (self.balances_start, self.positions_start)
         )
         balances.update(view.balances)
         positions.update(view.positions)
-        self.view_again(view)
+        self.view_again(view, now)
 
-    def view_again(self, view: AccountView) -> None:
+    def view_again(self, view: AccountView, now: int) -> None:
         """A response in between, which belongs neither to the start nor to the end."""
         self.balances.update(view.balances)
         self.tied.update({asset: view.tied.get(asset, Decimal(0)) for asset in view.balances})
         self.views += 1
+        for symbol in view.positions:
+            self.risks.pop(symbol, None)
+        self.risks.update(view.risks)
+        if view.balances:
+            self.balances_ns = now
+            self.reported, self.unrealized = view.balances, view.unrealized
+            self.margins, self.margin_ratio = view.margins, view.margin_ratio
 
     def end(
         self, question: OrderRequest, updates: Iterable[OrderUpdate], executions: Iterable[Execution]

@@ -61,6 +61,15 @@ class GateFeed:
         #: Since the process was stopped: the number of catch-ups before, by venue.
         self._catch_ups: dict[str, int] = {}
 
+    def mids(self) -> list[float]:
+        """The mid of each leg in quote; NaN without a bid or an ask."""
+        found = []
+        for leg, book in zip(self.gate.legs, self._books, strict=True):
+            bid, ask = book[_BEST_BID], book[_BEST_ASK]
+            is_known = bid != NO_BID and ask != NO_ASK
+            found.append(0.5 * (bid + ask) * leg.tick_size if is_known else float("nan"))
+        return found
+
     def was_stopped(self, now: int) -> bool:
         """The process runs at this time. Returns whether it was stopped before: once, and the desks must reconcile."""
         gate = self.gate

@@ -33,6 +33,7 @@ from connectors.orders.model import (
     OrderRequest,
     OrderUpdate,
     RefusedFor,
+    Transfer,
     VenueAnswer,
     Verdict,
     WireRequest,
@@ -325,6 +326,8 @@ class VenueDesk(DeskQueries):
             self._answered(asked, one.wire_id, one, now)
         elif isinstance(one, Funding):
             self._funding(one, now)
+        elif isinstance(one, Transfer):
+            self._transfer(one)
         elif isinstance(one, Notice):
             self._noticed(one, where, now)
 

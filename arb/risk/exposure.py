@@ -61,11 +61,14 @@ class _LegState:
         "base_fees",
         "buy_lots",
         "buy_value",
+        "cash",
+        "fees",
         "orders",
         "position",
         "price_tick",
         "sell_lots",
         "sell_value",
+        "traded",
     )
 
     def __init__(self) -> None:
@@ -73,6 +76,10 @@ class _LegState:
         self.buy_lots = self.buy_value = self.sell_lots = self.sell_value = 0
         #: Base that fees have taken from the position, of spot.
         self.base_fees = 0.0
+        #: Of all executions: lots bought less those sold, quote received less paid, and fees paid by asset.
+        self.traded = 0
+        self.cash = 0.0
+        self.fees: dict[str, float] = {}
         #: The last known price, 0: none.
         self.price_tick = 0
         self.orders: dict[int, OpenOrder] = {}
@@ -191,12 +198,17 @@ class Exposure:
         """An execution. fees: paid, by asset."""
         self._begin_day(now_ns)
         leg, unit = self.legs[leg_no], self.units[leg_no]
-        self.states[leg_no].position += side * lots
+        state = self.states[leg_no]
+        state.position += side * lots
         value = lots * tick * unit
+        state.traded += side * lots
+        state.cash -= side * value
+        for asset, fee in fees.items():
+            state.fees[asset] = state.fees.get(asset, 0.0) + fee
         self._traded += value
         self._executed_ns[leg.wallet] = now_ns
         if leg.is_spot:
-            self.states[leg_no].base_fees += fees.get(leg.base, 0.0)
+            state.base_fees += fees.get(leg.base, 0.0)
         balances = self.balances.get(leg.wallet)
         if balances is None:
             return

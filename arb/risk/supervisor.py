@@ -1,6 +1,6 @@
 """Rules over a whole session, whatever its strategy: each compares one reading with its limit. Pure.
 
-A rule begins when its reading is above the limit and ends when it is not; both are reported once. What is read, and
+A rule begins when its reading is beyond the limit and ends when it is not; both are reported once. What is read, and
 what an answer does, is the host's (`arb.runtime.supervision`).
 """
 
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
+
+#: How the text of a rule begins that has ended.
+OVER = "over: "
 
 
 class Answer(IntEnum):
@@ -26,12 +29,14 @@ class Answer(IntEnum):
 
 
 class Rule(NamedTuple):
-    """A rule. unit: of reading and limit; "": the reading is a count, of which none is allowed."""
+    """A rule. unit: of reading and limit; "": the reading is a count, of which none is allowed. is_least: the limit is
+    the least that is allowed, not the most."""
 
     name: str
     answer: Answer
     limit: float = 0.0
     unit: str = ""
+    is_least: bool = False
 
 
 class Reading(NamedTuple):
@@ -64,7 +69,7 @@ class Supervisor:
             reading = readings.get(rule.name)
             if reading is None or reading.value != reading.value:
                 continue
-            is_over = reading.value > rule.limit
+            is_over = reading.value < rule.limit if rule.is_least else reading.value > rule.limit
             if is_over == (rule.name in self.holding):
                 continue
             limit = f", limit {rule.limit:g} {rule.unit}" if rule.unit else ""

@@ -249,9 +249,8 @@ class LiveOrders:
 
     def records(self) -> OrderRecords:
         """See `SessionOrders`."""
-        if (
-            self._unwritten is not None
-        ):  # `session.db` is kept, and what is before its last entry can be proven
+        # `session.db` is kept, and what is before its last entry can be proven.
+        if self._unwritten is not None:
             raise self._unwritten
         found = self._log.records(self._world.fills, self.gateway.desks)
         lines = line_counts({venue: log.count for venue, log in self._logs.items()})
@@ -278,6 +277,7 @@ class LiveOrders:
         if self._supervision is not None and self._session is not None and feed is not None:
             noted = partial(self._journal.flagged, now=self._now())
             self._supervision.look(self.gateway.desks, feed, self._session, noted)
+            self._journal.write()
         if self._watch is not None and self._session is not None and feed is not None:
             self._watch.look(self.gateway.desks, feed, self._session, self.pull)
 

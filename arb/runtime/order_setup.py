@@ -32,13 +32,17 @@ class OrderSetup(NamedTuple):
     options: LiveOptions = LiveOptions("sandbox")
     #: Interval of the comparisons with the venues.
     reconcile_s: float = 0.0
+    #: Of the queries of balances, positions and clocks in between.
+    account_s: float = 0.0
     #: By venue, its own dead-man's switch, where that is on.
     switches: Mapping[str, SwitchTerms] = MappingProxyType({})
 
     @property
     def times(self) -> TradeTimes:
         return TradeTimes(
-            answer_ns=self.answer_timeout_ms * MILLISECOND, reconcile_ns=round(self.reconcile_s * SECOND)
+            answer_ns=self.answer_timeout_ms * MILLISECOND,
+            reconcile_ns=round(self.reconcile_s * SECOND),
+            account_ns=round(self.account_s * SECOND),
         )
 
     @property

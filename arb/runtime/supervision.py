@@ -7,15 +7,18 @@ as of `arb halt`, which outlives the process. The host's thread, between two cal
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from arb.execution.gate_feed import GateFeed
 from arb.execution.venue_desk import VenueDesk
+from arb.journal.capital import confirmed_ns
 from arb.journal.halts import Halt, set_halt
 from arb.leg import Leg, legs_of_pairs
-from arb.risk.supervisor import Answer, Change, Reading, Rule, Supervisor
+from arb.risk.losses import Losses
+from arb.risk.supervisor import OVER, Answer, Change, Reading, Rule, Supervisor
+from arb.runtime.account_risks import LossReadings, clock, headroom, liquidation, margin, round_trip
+from arb.runtime.process_use import disk, files, memory
 from arb.runtime.session import Session
 from connectors.units import MINUTE, SECOND
 
@@ -23,6 +26,8 @@ from connectors.units import MINUTE, SECOND
 LOOK_S = 0.25
 #: Refusals count over this time, once so many orders were sent in it.
 _FAILURES_NS, _ORDERS_MIN = 5 * MINUTE, 20
+#: How often is read what changes slowly: of the process and its machine, and of the venues' limits.
+_SLOW_NS = 2 * SECOND
 _OUTCOMES = {
     Answer.REDUCE: "nothing is opened",
     Answer.HALT: "the session is halted",
@@ -33,11 +38,16 @@ _OUTCOMES = {
 class Supervision:
     """One session. Call `look` every LOOK_S once its connections are up."""
 
-    def __init__(self, rules: Sequence[Rule], legs: Sequence[Leg], state: Path, *, has_pairs: bool) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], legs: Sequence[Leg], state: Path, losses: Losses, *, has_pairs: bool
+    ) -> None:
         """state: folder of the environment, for the flag. has_pairs: whether the strategy trades pairs."""
         self._legs = tuple(legs)
         self._state = state
         self._supervisor = Supervisor(rules)
+        self._losses = LossReadings(losses)
+        self._slow: dict[str, Reading] = {}
+        self._slow_ns = self._confirmed_ns = 0
         self._pairs = legs_of_pairs(legs) if has_pairs else []
         #: By pair, since when its legs do not balance, 0: they do; by venue, since when there is no stream.
         self._unhedged_ns = [0] * len(self._pairs)
@@ -55,14 +65,14 @@ class Supervision:
         for desk in desks.values():
             for leg in desk.positions.differs:
                 feed.gate.exposure.set_position(leg, desk.positions.at_venue(leg))
-        for change in self._supervisor.look(self._readings(desks, feed, session, now)):
+        for change in self._supervisor.look(self._readings(desks, feed, session, now, noted)):
             self._follow(change, now, session, noted)
         feed.gate.supervised = self._supervisor.reason
 
     def _follow(self, change: Change, now: int, session: Session, noted: Callable[[str, str], None]) -> None:
         rule, text = change.rule, change.text
         if not change.has_begun:
-            text = f"over: {text}"
+            text = f"{OVER}{text}"
         elif rule.answer in _OUTCOMES:
             text = f"{text}: {_OUTCOMES[rule.answer]}"
         session.emit("supervisor", f"{rule.name}: {text}")
@@ -72,15 +82,34 @@ class Supervision:
             set_halt(self._state, Halt("", now, is_flattening, f"supervisor {rule.name}: {change.text}"))
 
     def _readings(
-        self, desks: Mapping[str, VenueDesk], feed: GateFeed, session: Session, now: int
+        self,
+        desks: Mapping[str, VenueDesk],
+        feed: GateFeed,
+        session: Session,
+        now: int,
+        noted: Callable[[str, str], None],
     ) -> dict[str, Reading]:
+        if now >= self._slow_ns:
+            self._slow_ns = now + _SLOW_NS
+            self._confirmed_ns = confirmed_ns(self._state)
+            self._slow = {
+                "headroom": headroom(feed, now),
+                "memory": memory(),
+                "disk": disk(self._state),
+                "files": files(),
+            }
         return {
             **self._positions(desks),
             "unhedged": self._unhedged(feed, now),
             "stale": self._stale(desks, session, now),
             "doubt": _doubt(desks, now),
             "failures": _failures(feed, now),
-            "memory": _memory(),
+            **self._losses.read(desks, feed, now, self._confirmed_ns, noted),
+            "margin": margin(desks),
+            "liquidation": liquidation(desks),
+            "clock": clock(desks),
+            "round_trip": round_trip(desks),
+            **self._slow,
         }
 
     def _positions(self, desks: Mapping[str, VenueDesk]) -> dict[str, Reading]:
@@ -126,17 +155,30 @@ class Supervision:
         return max(ages, key=lambda one: one.value, default=Reading(math.nan, ""))
 
 
+_UNITS = {"": "", "_s": "s", "_ms": "ms", "_pct": "%", "_gb": "GB"}
+#: The rules, and what their limit's key ends with; "": a count of which none is allowed.
+_RULES = {
+    **dict.fromkeys(("forced", "position", "transfers"), ""),
+    **dict.fromkeys(("unhedged", "stale", "doubt"), "_s"),
+    **dict.fromkeys(("failures", "drawdown", "daily_loss", "attempt_loss", "margin", "liquidation"), "_pct"),
+    **dict.fromkeys(("clock", "round_trip"), "_ms"),
+    **dict.fromkeys(("headroom", "files"), "_pct"),
+    **dict.fromkeys(("memory", "disk"), "_gb"),
+}
+#: Those whose limit is the least that is allowed.
+_LEAST = frozenset({"liquidation", "disk"})
+
+
 def rules_of(table: object, *, is_closing: bool) -> list[Rule]:
     """The rules of `[supervisor]` (`arb.config.live_keys.Supervisor`). is_closing: whether the session can close
     positions; otherwise FLATTEN is HALT."""
-    units = {"unhedged": "s", "stale": "s", "doubt": "s", "failures": "%", "memory": "GB"}
-    suffixes = {"s": "s", "%": "pct", "GB": "gb"}
     found = []
-    for name in ("forced", "position", *units):
-        unit = units.get(name, "")
-        limit = getattr(table, f"{name}_{suffixes[unit]}") if unit else 0.0
+    for name in _RULES:
+        suffix = _RULES[name]
+        limit, unit = getattr(table, name + suffix) if suffix else 0.0, _UNITS[suffix]
         answer = Answer[getattr(table, name).upper()]
-        found.append(Rule(name, answer if is_closing else min(answer, Answer.HALT), limit, unit))
+        answer = answer if is_closing else min(answer, Answer.HALT)
+        found.append(Rule(name, answer, limit, unit, is_least=name in _LEAST))
     return found
 
 
@@ -155,12 +197,3 @@ def _failures(feed: GateFeed, now: int) -> Reading:
         return Reading(0.0, "")
     refused = sum(ts >= sent[0] for ts in feed.refused)
     return Reading(100.0 * refused / len(sent), f"{refused} of the last {len(sent)} orders were refused")
-
-
-def _memory() -> Reading:
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            gb = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9
-    except (OSError, ValueError, IndexError):  # only Linux says it there
-        return Reading(math.nan, "")
-    return Reading(gb, f"the session uses {gb:.2f} GB")

@@ -26,6 +26,7 @@ from connectors.orders.model import (
     Notice,
     NoticeKind,
     OrderRequest,
+    PositionRisk,
     VenueAnswer,
     Verdict,
     WireRequest,
@@ -165,12 +166,32 @@ class _Wallet(msgspec.Struct, frozen=True, rename="camel"):
     balance: str
     update_time: int
     available_balance: str | None = None
+    cross_wallet_balance: str = ""
+    cross_un_pnl: str = ""
 
 
 class _Position(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str
     position_amt: str
     update_time: int
+    mark_price: str = ""
+    liquidation_price: str = ""
+    un_realized_profit: str = ""
+    isolated_margin: str = ""
+    margin_asset: str = ""
+    maint_margin: str = ""
+
+    @property
+    def risk(self) -> PositionRisk:
+        isolated = amount_of(self.isolated_margin)
+        return PositionRisk(
+            self.margin_asset,
+            amount_of(self.maint_margin),
+            isolated,
+            amount_of(self.un_realized_profit) if isolated else Decimal(0),
+            amount_of(self.mark_price),
+            amount_of(self.liquidation_price),
+        )
 
 
 class _Mode(msgspec.Struct, frozen=True, rename="camel"):
@@ -223,7 +244,13 @@ def decode_account(
                     for one in wallets
                     if one.available_balance is not None
                 }
-                return AccountView(balances, {}, False, _latest(wallets), above_zero(tied))
+                unrealized = {one.asset: amount_of(one.cross_un_pnl) for one in wallets}
+                margins = {
+                    one.asset: amount_of(one.cross_wallet_balance) + unrealized[one.asset] for one in wallets
+                }
+                return AccountView(
+                    balances, {}, False, _latest(wallets), above_zero(tied), unrealized, margins
+                )
             case Act.POSITION:
                 held = _POSITIONS.decode(body)
                 positions = dict.fromkeys(symbols, Decimal(0))
@@ -231,7 +258,8 @@ def decode_account(
                     positions[one.symbol] = positions.get(one.symbol, Decimal(0)) + amount_of(
                         one.position_amt
                     )
-                return AccountView({}, positions, False, _latest(held))
+                risks = {one.symbol: one.risk for one in held if amount_of(one.position_amt)}
+                return AccountView({}, positions, False, _latest(held), risks=risks)
             case Act.MODE:
                 mode = "hedge" if _MODE.decode(body).dual_side_position else "one-way"
                 return (Notice(NoticeKind.MODE_CHANGED, mode),)

@@ -31,6 +31,7 @@ from connectors.orders.model import (
     NoticeKind,
     OrderRequest,
     OrderUpdate,
+    Transfer,
     VenueAnswer,
     Verdict,
     WireRequest,
@@ -84,6 +85,12 @@ class _Position(msgspec.Struct, frozen=True, tag_field="e", tag="outboundAccount
     B: tuple[_Balance, ...]
 
 
+class _Balanced(msgspec.Struct, frozen=True, tag_field="e", tag="balanceUpdate"):
+    a: str
+    d: str
+    T: int
+
+
 class _Terminated(msgspec.Struct, frozen=True, tag_field="e", tag="eventStreamTerminated"):
     pass
 
@@ -93,7 +100,7 @@ class _Shutdown(msgspec.Struct, frozen=True, tag_field="e", tag="serverShutdown"
 
 
 class _SpotFrame(msgspec.Struct, frozen=True):
-    event: _Report | _Position | _Terminated | _Shutdown
+    event: _Report | _Position | _Balanced | _Terminated | _Shutdown
 
 
 class _Trade(msgspec.Struct, frozen=True):
@@ -160,7 +167,7 @@ class _NamedFrame(msgspec.Struct, frozen=True):
     event: _Named
 
 
-_SpotEvent: TypeAlias = _Report | _Position | _Terminated | _Shutdown
+_SpotEvent: TypeAlias = _Report | _Position | _Balanced | _Terminated | _Shutdown
 _UsdmEvent: TypeAlias = _Order | _Account | _Expired | _MarginCall
 _SPOT = msgspec.json.Decoder(_SpotFrame)
 _SPOT_NAME = msgspec.json.Decoder(_NamedFrame)
@@ -168,6 +175,16 @@ _USDM: msgspec.json.Decoder[_UsdmEvent] = msgspec.json.Decoder(_UsdmEvent)
 _USDM_NAME = msgspec.json.Decoder(_Named)
 _SPOT_NAMES = frozenset(one.__struct_config__.tag for one in get_args(_SpotEvent))
 _USDM_NAMES = frozenset(one.__struct_config__.tag for one in get_args(_UsdmEvent))
+
+
+#: Causes of USD-M's changes of balances that move money into the account or out of it.
+_TRANSFERS = {"DEPOSIT", "WITHDRAW", "WITHDRAW_REJECT", "ADMIN_DEPOSIT", "ADMIN_WITHDRAW", "ASSET_TRANSFER"}
+_TRANSFERS |= {"COIN_SWAP_DEPOSIT", "COIN_SWAP_WITHDRAW"}
+
+
+def _transfer(asset: str, change: str, venue_ms: int) -> Transfer:
+    """Two of the same amount in the same millisecond are one."""
+    return Transfer(asset, amount_of(change), f"{venue_ms}-{asset}-{change}", venue_ms)
 
 
 class SpotUser:
@@ -238,6 +255,8 @@ class SpotUser:
             case _Position():
                 balances = {one.a: amount_of(one.f) + amount_of(one.l) for one in event.B}
                 return (AccountView(balances, {}, False, event.u),)
+            case _Balanced():
+                return (_transfer(event.a, event.d, event.T),)
             case _Terminated():
                 return (Notice(NoticeKind.ENDED),)
             case _Shutdown():
@@ -385,6 +404,8 @@ class UsdmUser:
         """Balances and positions that changed, and a funding payment. In one-way mode a symbol has one position."""
         balances = {one.a: amount_of(one.wb) for one in changes.B}
         view = AccountView(balances, {one.s: amount_of(one.pa) for one in changes.P}, False, venue_ms)
+        if changes.m in _TRANSFERS:
+            return (view, *(_transfer(one.a, one.bc, venue_ms) for one in changes.B if amount_of(one.bc)))
         if changes.m != "FUNDING_FEE":
             return (view,)
         # The symbol is said since 2026; before, by the position of an isolated margin alone.

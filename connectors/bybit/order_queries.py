@@ -4,8 +4,8 @@ A look-up asks for open and recent orders and for the history in turn, by its at
 the venue restarted is in the history only. The history has no open orders, so that it never says "not found". Lists are
 given newest first, page by page.
 
-Source: bybit-exchange/docs v5 `order/{open-order,order-list,execution}.mdx`, `account/{wallet-balance,fee-rate}.mdx`,
-`position/position.mdx`, `market/time.mdx` (read 2026-07-24).
+Source: bybit-exchange/docs v5 `order/{open-order,order-list,execution}.mdx`, `position/position.mdx`,
+`account/{wallet-balance,fee-rate,transaction-log}.mdx`, `market/time.mdx` (read 2026-07-24).
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from connectors.orders.model import (
     Notice,
     NoticeKind,
     OrderRequest,
+    PositionRisk,
+    Transfer,
     VenueAnswer,
     Verdict,
     WireRequest,
@@ -37,6 +39,8 @@ from connectors.orders.numbers import above_zero, amount_of
 from connectors.text import percent_encoded
 
 _HISTORY = "/v5/order/history"
+#: Positions are asked for by symbol; those that settle in another asset are traded by no session.
+_SETTLE = "USDT"
 
 
 class _Orders(msgspec.Struct, frozen=True, rename="camel"):
@@ -66,6 +70,19 @@ class _Coin(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Account(msgspec.Struct, frozen=True):
     coin: tuple[_Coin, ...]
+    #: Empty of accounts with isolated margin.
+    maintenance: str = msgspec.field(default="", name="accountMMRate")
+
+
+class _Transfer(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    currency: str
+    change: str
+    transaction_time: str
+
+
+class _Transfers(msgspec.Struct, frozen=True, rename="camel"):
+    list: tuple[_Transfer, ...]
 
 
 class _Wallet(msgspec.Struct, frozen=True):
@@ -78,6 +95,21 @@ class _Position(msgspec.Struct, frozen=True, rename="camel"):
     size: str
     position_idx: int
     updated_time: str | int = 0
+    mark_price: str = ""
+    liq_price: str = ""
+    maintenance: str = msgspec.field(default="", name="positionMM")
+
+    @property
+    def risk(self) -> PositionRisk:
+        """Whether it is isolated is the account's business, whose ratio is then not said."""
+        return PositionRisk(
+            _SETTLE,
+            amount_of(self.maintenance),
+            Decimal(0),
+            Decimal(0),
+            amount_of(self.mark_price),
+            amount_of(self.liq_price),
+        )
 
 
 class _Positions(msgspec.Struct, frozen=True):
@@ -107,6 +139,7 @@ _ORDERS = msgspec.json.Decoder(_Orders)
 _EXECUTIONS = msgspec.json.Decoder(_Executions)
 _WALLET = msgspec.json.Decoder(_Wallet)
 _POSITIONS = msgspec.json.Decoder(_Positions)
+_TRANSFERS = msgspec.json.Decoder(_Transfers)
 _RATES = msgspec.json.Decoder(_Rates)
 _PROTECTIONS = msgspec.json.Decoder(_Protections)
 
@@ -131,6 +164,10 @@ def query_of(request: OrderRequest, category: str) -> tuple[str, str]:
         return "/v5/market/time", ""
     if act is Act.BALANCES:
         return "/v5/account/wallet-balance", "accountType=UNIFIED"
+    if act is Act.TRANSFERS:
+        kind = "TRANSFER_OUT" if request.attempt else "TRANSFER_IN"
+        since = f"&startTime={request.since_ms}&limit=50"
+        return "/v5/account/transaction-log", f"accountType=UNIFIED&type={kind}{since}"
     if act is Act.COMMISSION:
         return "/v5/account/fee-rate", own
     if act in (Act.POSITION, Act.MODE) and category == "linear":
@@ -202,16 +239,25 @@ def _content(
             executions = tuple(one for one in found if isinstance(one, Execution))
             return answer._replace(executions=executions, cursor=page.next_page_cursor)
         case Act.BALANCES:
-            coins = [coin for account in _WALLET.decode(result).list for coin in account.coin]
+            accounts = _WALLET.decode(result).list
+            coins = [coin for account in accounts for coin in account.coin]
             balances = {coin.coin: amount_of(coin.wallet_balance) for coin in coins}
             tied = above_zero({coin.coin: coin.tied for coin in coins})
-            return AccountView(balances, {}, False, answer.venue_ms, tied)
+            unrealized = {coin.coin: amount_of(coin.unrealised_pnl) for coin in coins}
+            ratios = [amount_of(one.maintenance) for one in accounts if one.maintenance]
+            ratio = max(ratios, default=None)
+            return AccountView(balances, {}, False, answer.venue_ms, tied, unrealized, margin_ratio=ratio)
+        case Act.TRANSFERS:
+            return tuple(
+                Transfer(one.currency, amount_of(one.change), one.id, ms_of(one.transaction_time))
+                for one in reversed(_TRANSFERS.decode(result).list)
+            )
         case Act.POSITION:
             held = _POSITIONS.decode(result).list
             positions = {one.symbol: signed_size(one.side, one.size) for one in held if not one.position_idx}
-            return AccountView(
-                {}, positions, False, max((ms_of(one.updated_time) for one in held), default=0)
-            )
+            risks = {one.symbol: one.risk for one in held if positions.get(one.symbol)}
+            latest_ms = max((ms_of(one.updated_time) for one in held), default=0)
+            return AccountView({}, positions, False, latest_ms, risks=risks)
         case Act.MODE:
             is_hedge = any(one.position_idx for one in _POSITIONS.decode(result).list)
             return (Notice(NoticeKind.MODE_CHANGED, "hedge" if is_hedge else "one-way"),)

@@ -40,6 +40,8 @@ class Act(IntEnum):
     SUBSCRIBE = 15
     SWITCH = 16
     """A dead-man's switch of the venue itself."""
+    TRANSFERS = 17
+    """Deposits and withdrawals of the account."""
 
 
 class Force(IntEnum):
@@ -85,9 +87,9 @@ class OrderRequest(NamedTuple):
     total_lots: int = 0
     #: Of an amend: same price, smaller quantity.
     keeps_place: bool = False
-    #: Of EXECUTIONS: the earliest time.
+    #: Of EXECUTIONS and TRANSFERS: the earliest time.
     since_ms: int = 0
-    #: Number of the repetition of a query.
+    #: Number of the repetition of a query; of TRANSFERS: 0 deposits, 1 withdrawals.
     attempt: int = 0
     #: Of a query: `VenueAnswer.cursor` of the page before.
     cursor: str = ""
@@ -239,11 +241,38 @@ class Funding(NamedTuple):
     venue_ms: int
 
 
+class Transfer(NamedTuple):
+    """A deposit, or a withdrawal if it is negative. transfer_id: its own in the account; two streams may report it."""
+
+    asset: str
+    amount: Decimal
+    transfer_id: str
+    venue_ms: int
+
+
+class PositionRisk(NamedTuple):
+    """What a venue says of the margin of a perpetual position. asset: of its margin; 0: none, or not said.
+
+    maintenance: what it needs so as not to be liquidated. isolated: the margin that is its own, with profits that are
+    not realised, which `unrealized` repeats. mark, liquidation: prices; at the second one the venue closes it.
+    """
+
+    asset: str
+    maintenance: Decimal
+    isolated: Decimal
+    unrealized: Decimal
+    mark: Decimal
+    liquidation: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class AccountView:
     """Balances by asset and positions by symbol; `is_complete`: those that are missing are zero.
 
-    tied: what orders, positions and losses tie up of balances, where it is more than nothing; of responses alone.
+    tied: what orders, positions and losses tie up of balances, where it is more than nothing. unrealized: profits of
+    positions that are in no balance, but for isolated ones, by asset. margins: what positions that are not isolated
+    have against their maintenance margin, by asset; margin_ratio: the account's need by what it has, where the venue
+    says it. risks: by symbol. All these of responses alone.
     """
 
     balances: dict[str, Decimal]
@@ -251,6 +280,10 @@ class AccountView:
     is_complete: bool
     venue_ms: int
     tied: dict[str, Decimal] = field(default_factory=dict)
+    unrealized: dict[str, Decimal] = field(default_factory=dict)
+    margins: dict[str, Decimal] = field(default_factory=dict)
+    margin_ratio: Decimal | None = None
+    risks: dict[str, PositionRisk] = field(default_factory=dict)
 
 
 class NoticeKind(IntEnum):
@@ -296,4 +329,4 @@ class VenueAnswer(NamedTuple):
     reason: RefusedFor = RefusedFor.OTHER
 
 
-Decoded: TypeAlias = VenueAnswer | OrderUpdate | Execution | Funding | AccountView | Notice
+Decoded: TypeAlias = VenueAnswer | OrderUpdate | Execution | Funding | Transfer | AccountView | Notice

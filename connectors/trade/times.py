@@ -26,6 +26,8 @@ class TradeTimes(NamedTuple):
     lookup_max_ns: int = 5 * SECOND
     #: Interval at which open orders, positions and balances are queried; 0: never.
     reconcile_ns: int = 0
+    #: Interval at which balances, positions and the venue's clock are queried in between; 0: with the rest.
+    account_ns: int = 0
     #: Of one line: handshake, log-on, pings, silence.
     link: LinkTimes = LinkTimes()
     retry_first_ns: int = SECOND // 2

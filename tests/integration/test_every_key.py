@@ -272,9 +272,21 @@ ELSEWHERE = {
         f"supervisor.{key}": "unit/runtime/test_supervision.py"
         for key in (
             *("forced", "position", "unhedged", "unhedged_s", "stale", "stale_s", "doubt", "doubt_s"),
-            *("failures", "failures_pct", "memory", "memory_gb"),
+            *("failures", "failures_pct", "memory", "memory_gb", "drawdown", "drawdown_pct", "daily_loss"),
+            *(
+                "daily_loss_pct",
+                "margin",
+                "margin_pct",
+                "liquidation",
+                "liquidation_pct",
+                "clock",
+                "clock_ms",
+            ),
+            *("round_trip", "round_trip_ms", "headroom", "headroom_pct", "disk", "disk_gb", "files"),
+            *("files_pct", "transfers", "attempt_loss", "attempt_loss_pct"),
         )
     },
+    "supervisor.account_s": "unit/config/test_live_keys.py",
     "guard.timeout_ms": "integration/test_guard.py",
     **_of("account.<venue>", "margin_mode leverage fee_asset", "unit/config/test_live_keys.py"),
     **_of("account.<venue>", "switch switch_s", "integration/test_venue_switches.py"),

@@ -53,6 +53,7 @@ class Traded:
         settings = demo_settings(
             folder, "busy", f"strategy.legs={json.dumps([f'{venue}:SYMBOL' for venue in VENUES])}",
             f"live.state_directory={json.dumps(str(self.state))}",
+            "supervisor.files_pct=0.001",
             *(f"capital.{venue}={{{'base=10.0, ' if 'spot' in venue else ''}quote=500000.0}}" for venue in VENUES),
         )  # fmt: skip
         self._words = [
@@ -137,6 +138,8 @@ def test_beside_a_session_and_after_it_they_say_what_the_sandbox_says(traded: Tr
         assert status["is_running"]
         assert status["environment"] == "sandbox"
         assert [one["is_agreed"] for one in status["reconciled"]] == [True, True]
+        ((rule, text),) = [(one["rule"], one["text"]) for one in status["rules"] if one["rule"] == "files"]
+        assert text.endswith("files are open, limit 0.001 %"), rule
         at_venues = {execution_key(*one) for one in traded.of_ledger("executions")}
         missing = beside - at_venues
         assert missing == set(), sorted(one for one in at_venues if one[1] in {key[1] for key in missing})
@@ -144,7 +147,7 @@ def test_beside_a_session_and_after_it_they_say_what_the_sandbox_says(traded: Tr
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     (status,) = rows(traded.state, "status")
-    assert (status["is_running"], status["open_orders"]) == (False, 0)
+    assert (status["is_running"], status["open_orders"], status["rules"]) == (False, 0, [])
     assert status["run"]["outcome"] == "ended"
 
     trades = [trade_key(one) for one in rows(traded.state, "trades")]

@@ -98,7 +98,7 @@ def test_a_trade_of_somebody_else_halts_and_leaves_what_is_held(tmp_path: Path) 
         "kind": "foreign_order",
         "venue": "bybit_linear",
         "side": "buy",
-        "price_bps": 100.0,
+        "price_bps": 50.0,
         "quantity": "0.02",
     }
     switches = (f"account.{venue}.switch='require'" for venue in PERPETUAL)
@@ -122,3 +122,17 @@ def test_a_symbol_that_is_delisted_is_noticed_by_its_listing(
     run = on_served(tmp_path, {"kind": "delisted", "notice_s": 0.5, "duration_s": 60.0})
     line = "venue binance_spot:BTCUSDT: it is not traded: what rests is cancelled"
     assert (run / "log.txt").read_text().count(line) == 1
+
+
+def test_a_withdrawal_is_seen_and_is_no_loss_and_margin_is_read(tmp_path: Path) -> None:
+    fault = {"kind": "transfer", "venue": "bybit_linear", "asset": "USDT", "quantity": "-2000"}
+    settings = ('supervisor.transfers="halt"', "supervisor.drawdown_pct=0.5", "supervisor.account_s=1.0")
+    code, run, state = session(tmp_path, fault, *settings, "supervisor.margin_pct=0.0001")
+    assert code == ExitCode.HALTED_BY_RISK
+    (flag,) = Halts(state).read()
+    assert flag.reason.startswith("supervisor transfers: -2000 USDT at bybit_linear")
+    log = (run / "log.txt").read_text()
+    assert "so as not to liquidate positions, limit 0.0001 %: nothing is opened" in log
+    assert "drawdown" not in log
+    found = verify(run)
+    assert (found.is_proven, found.differences) == (True, [])

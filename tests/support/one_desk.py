@@ -38,7 +38,13 @@ class Desk:
     """A desk of one leg on simulated time. Sockets take everything unless `is_socket_up` is False."""
 
     def __init__(
-        self, venue: str = "binance_usdm", *, is_up: bool = True, reconcile_ns: int = 0, opening: int = 0
+        self,
+        venue: str = "binance_usdm",
+        *,
+        is_up: bool = True,
+        reconcile_ns: int = 0,
+        account_ns: int = 0,
+        opening: int = 0,
     ) -> None:
         self.now = START_NS
         self.orders = FakeOrders(venue)
@@ -50,7 +56,7 @@ class Desk:
             FakeUser(venue),
             legs,
             ids,
-            TradeTimes(reconcile_ns=reconcile_ns),
+            TradeTimes(reconcile_ns=reconcile_ns, account_ns=account_ns),
             RECV_MS,
             opening={0: opening},
         )

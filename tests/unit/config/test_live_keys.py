@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from arb.commands.idle_keys import World, idle_notes
+from arb.commands.legs import legs_of
+from arb.commands.order_setup import order_setup
 from arb.commands.run_setup import setup_of
 from arb.config import load
 from arb.config.environment import state_directory
+from arb.execution.ids import SessionIds
+from connectors.units import SECOND
 
 Refusal = Callable[..., str]
 
@@ -79,3 +83,9 @@ def test_keys_of_accounts_have_no_effect_elsewhere(folder: Path) -> None:
         "no effect: binance_spot.connection.user_url: [testnet] has the addresses",
     ]
     assert len(notes(World.BACKTEST, *settings)) == 1
+
+
+def test_the_interval_of_queries_about_accounts_reaches_the_desks(folder: Path) -> None:
+    config = load(folder / "arbitrage.toml", ["supervisor.account_s=7.5"])
+    setup = order_setup(config, legs_of(config), {}, SessionIds("tests1", 1, 0))
+    assert setup.times.account_ns == 7.5 * SECOND

@@ -8,16 +8,16 @@ import pytest
 from support.one_desk import CLIENT, Desk
 
 from arb.execution.position_watch import TIMES, PositionWatch
-from connectors.orders.model import Act, Execution, ExecutionKind, OrderStatus
+from connectors.orders.model import Act, Execution, ExecutionKind, OrderStatus, Transfer
 from connectors.trade.interfaces import LineEvent
 from connectors.units import SECOND
 
 EVERY_NS = 30 * SECOND
 
 
-def desk_of(opening: int = 0) -> Desk:
+def desk_of(opening: int = 0, account_ns: int = 0) -> Desk:
     """A desk that has compared its account once."""
-    desk = Desk(reconcile_ns=EVERY_NS, opening=opening)
+    desk = Desk(reconcile_ns=EVERY_NS, account_ns=account_ns, opening=opening)
     desk.position = Decimal(opening) / 1000
     assert not desk.desk.is_compared
     desk.pass_time(0)
@@ -39,6 +39,22 @@ def test_the_account_is_compared_at_the_interval() -> None:
     desk.answer_queries()
     assert differences(desk) == []
     assert desk.desk.facts.balances == {"USDT": Decimal(5)}
+
+
+def test_balances_positions_and_the_clock_are_queried_in_between() -> None:
+    desk = desk_of(account_ns=7 * SECOND)
+    own = {Act.BALANCES, Act.POSITION, Act.TIME}
+    for _ in range(4):
+        desk.pass_time(7 * SECOND - 1)
+        assert desk.acts == []
+        desk.pass_time(1)
+        assert set(desk.acts) == own
+        desk.now += SECOND // 5
+        desk.answer_queries()
+        assert desk.desk.facts.round_trip_ns == SECOND // 5
+        assert desk.desk.facts.balances_ns == desk.now
+    desk.pass_time(7 * SECOND)
+    assert set(desk.acts) == {Act.OPEN_ORDERS, *own}
 
 
 def test_it_is_compared_after_the_stream_was_away() -> None:
@@ -124,3 +140,14 @@ def test_differences_that_change_do_not_count() -> None:
     watch.executed(0, -1)
     assert watch.compare(0, 4)
     assert not watch.differs
+
+
+def test_a_transfer_is_reported_once_and_asked_for_where_no_event_reports_it() -> None:
+    desk = Desk("bybit_linear", reconcile_ns=EVERY_NS, account_ns=5 * SECOND)
+    desk.pass_time(0)
+    assert desk.acts.count(Act.TRANSFERS) == 2
+    own = Transfer("USDT", Decimal(-5), "t1", desk.venue_ms + 1)
+    wires = [one.wire_id for one in desk.sent if one.act is Act.TRANSFERS]
+    desk.rest(wires[0], own, own._replace(transfer_id="t0", venue_ms=desk.desk._session_ms - 1))
+    desk.rest(wires[1], own)
+    assert [one for one in desk.events if one[0] == "transfer"] == [("transfer", "-5 USDT")]

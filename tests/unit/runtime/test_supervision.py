@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +12,20 @@ import pytest
 from support.dry_market import leg
 
 from arb.config.live_keys import Supervisor
+from arb.execution.facts import DeskFacts
 from arb.execution.gate_feed import ORDERS_KEPT
 from arb.execution.position_watch import TIMES, PositionWatch
+from arb.journal.capital import confirm
 from arb.journal.halts import Halts
 from arb.risk.exposure import Exposure, GateLeg
+from arb.risk.losses import Losses
+from arb.risk.rate_budget import RateBudget
+from arb.runtime import process_use
+from arb.runtime.account_risks import PROFIT
 from arb.runtime.supervision import Supervision, rules_of
-from connectors.orders.model import ExecutionKind
-from connectors.units import SECOND
+from connectors.orders.limits import LimitKind, LimitUse, VenueLimit
+from connectors.orders.model import AccountView, ExecutionKind, PositionRisk, Transfer
+from connectors.units import MILLISECOND, MINUTE, SECOND
 
 VENUES = ("binance_usdm", "bybit_linear")
 LEGS = [leg(no, venue=venue, is_spot=False, pair=0) for no, venue in enumerate(VENUES)]
@@ -30,6 +38,7 @@ class Desk:
     forced: dict[int, ExecutionKind] = field(default_factory=dict)
     doubts: dict[str, Any] = field(default_factory=dict)
     is_up: bool = True
+    facts: DeskFacts = field(default_factory=DeskFacts)
 
 
 class Watched:
@@ -42,15 +51,18 @@ class Watched:
             for one in LEGS
         ]
         self.exposure = Exposure(legs)
-        self.feed = SimpleNamespace(
-            gate=SimpleNamespace(exposure=self.exposure, supervised=""), placed=[], refused=[]
-        )
+        self.budgets = {venue: RateBudget([VenueLimit(LimitKind.WEIGHT, MINUTE, 100)]) for venue in VENUES}
+        self.price = 50_000.0
+        gate = SimpleNamespace(exposure=self.exposure, supervised="", legs=legs, budgets=self.budgets)
+        self.feed = SimpleNamespace(gate=gate, placed=[], refused=[], mids=lambda: [self.price, self.price])
+        self.flagged: list[tuple[str, str]] = []
         self.desks = {venue: Desk() for venue in VENUES}
         self.now = BEGAN_NS
         self.rows = [BEGAN_NS, BEGAN_NS]
         self.lines: list[str] = []
         rules = rules_of(Supervisor(**keys), is_closing=is_closing)
-        self.supervision = Supervision(rules, LEGS, state, has_pairs=has_pairs)
+        losses = Losses(LEGS, self.exposure, [(0, 1)] if has_pairs else [])
+        self.supervision = Supervision(rules, LEGS, state, losses, has_pairs=has_pairs)
 
     @property
     def last_rows_ns(self) -> list[int]:
@@ -65,9 +77,19 @@ class Watched:
         if has_data:
             self.rows = [self.now, self.now]
         given: Any = self
-        self.supervision.look(self.desks, self.feed, given, lambda event, text: None)  # type: ignore[arg-type]
+        self.supervision.look(
+            self.desks,  # type: ignore[arg-type]
+            self.feed,  # type: ignore[arg-type]
+            given,
+            lambda *one: self.flagged.append(one),
+        )
         lines, self.lines = self.lines, []
         return lines
+
+    def report(self, venue: str, **view: Any) -> None:
+        """The venue answers a query about balances or positions."""
+        found = {"balances": {}, "positions": {}, "is_complete": False, "venue_ms": 0, **view}
+        self.desks[venue].facts.view_again(AccountView(**found), self.now)
 
     @property
     def flags(self) -> list[tuple[bool, str]]:
@@ -179,3 +201,154 @@ def test_a_rule_that_is_off_says_nothing_and_a_session_that_cannot_close_is_halt
     (line,) = watched.pass_time(60, has_data=False)
     assert line.endswith("the session is halted")
     assert [flat for flat, _ in watched.flags] == [False]
+
+
+def risk(maintenance: str, isolated: str = "0", mark: str = "50000", liquidation: str = "0") -> PositionRisk:
+    found = (Decimal(text) for text in (maintenance, isolated, "0", mark, liquidation))
+    return PositionRisk("USDT", *found)
+
+
+@pytest.mark.parametrize(
+    ("views", "text"),
+    [
+        ([{"balances": {"USDT": Decimal(9)}, "margin_ratio": Decimal("0.61")}], "the account's margin"),
+        ([{"balances": {"USDT": Decimal(9)}, "margins": {"USDT": Decimal(100)}},
+          {"positions": {"BTCUSDT": Decimal(1)}, "risks": {"BTCUSDT": risk("61")}}], "the account's USDT"),
+        ([{"positions": {"BTCUSDT": Decimal(1)}, "risks": {"BTCUSDT": risk("61", "100")}}],
+         "the margin of BTCUSDT"),
+    ],
+)  # fmt: skip
+def test_nothing_is_opened_while_margin_is_short(
+    tmp_path: Path, views: list[dict[str, Any]], text: str
+) -> None:
+    watched = Watched(tmp_path, margin_pct=60.0)
+    for view in views:
+        watched.report(VENUES[0], **view)
+    (line,) = watched.pass_time(0.25)
+    assert line == (
+        f"supervisor margin: {VENUES[0]} needs 61.0 % of {text} so as not to liquidate positions, limit 60 %: "
+        "nothing is opened"
+    )
+    cured = {**views[-1], "margin_ratio": Decimal("0.6")} if "margin_ratio" in views[-1] else views[-1]
+    cured = {**cured, "risks": {}}
+    watched.report(VENUES[0], **cured)
+    assert len(watched.pass_time(0.25)) == 1
+    assert watched.feed.gate.supervised == ""
+
+
+def test_positions_are_closed_when_liquidation_is_near(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, liquidation_pct=5.0)
+    held = {"positions": {"BTCUSDT": Decimal(-1)}}
+    watched.report(VENUES[1], **held, risks={"BTCUSDT": risk("1", liquidation="52500")})
+    watched.report(VENUES[0], **held, risks={"BTCUSDT": risk("1")})
+    assert watched.pass_time(0.25) == []
+    watched.report(VENUES[1], **held, risks={"BTCUSDT": risk("1", liquidation="52499")})
+    (line,) = watched.pass_time(0.25)
+    assert line.startswith("supervisor liquidation: bybit_linear:BTCUSDT is liquidated 5.0 % away, at 52499")
+    assert [flat for flat, _ in watched.flags] == [True]
+    watched.report(VENUES[1], positions={"BTCUSDT": Decimal(0)})
+    assert watched.pass_time(0.25)[0].startswith("supervisor liquidation: over: ")
+
+
+def test_a_clock_counts_without_what_the_round_trip_may_explain(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, clock_ms=400.0, round_trip_ms=600.0)
+    facts = watched.desks[VENUES[0]].facts
+    facts.clock_offset_ms, facts.round_trip_ns = -600, 600 * MILLISECOND
+    assert watched.pass_time(0.25) == []
+    facts.clock_offset_ms = -1001
+    (line,) = watched.pass_time(0.25)
+    assert line.endswith("the clock of binance_usdm differs by 401 ms, limit 400 ms: nothing is opened")
+    facts.round_trip_ns += MILLISECOND
+    facts.clock_offset_ms = 0
+    assert [line.partition(":")[0] for line in watched.pass_time(0.25)] == [
+        "supervisor clock",
+        "supervisor round_trip",
+    ]
+
+
+def test_what_is_used_of_a_venue_s_limits_is_reported(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, headroom_pct=60.0)
+    use = LimitUse(LimitKind.WEIGHT, MINUTE, 60)
+    watched.budgets[VENUES[0]].report(use, watched.now)
+    assert watched.pass_time(2) == []
+    watched.budgets[VENUES[0]].report(use._replace(used=61), watched.now)
+    (line,) = watched.pass_time(2)
+    assert line == ("supervisor headroom: 61 of 100 weight in 60 s are used at binance_usdm, limit 60 %")
+    assert len(watched.pass_time(60)) == 1
+
+
+def test_a_full_disk_keeps_legs_from_being_opened_and_open_files_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(tmp_path, disk_gb=2.0, files_pct=50.0)
+    free = SimpleNamespace(f_bavail=2_000_000, f_frsize=1000)
+    monkeypatch.setattr(process_use.os, "statvfs", lambda folder: free)
+    monkeypatch.setattr(process_use.resource, "getrlimit", lambda _: (10_000_000, 10_000_000))
+    assert watched.pass_time(2) == []
+    free.f_bavail -= 1
+    monkeypatch.setattr(process_use.resource, "getrlimit", lambda _: (3, 3))
+    files, disk = watched.pass_time(2)
+    assert disk == f"supervisor disk: 2.00 GB are free at {tmp_path}, limit 2 GB: nothing is opened"
+    assert files.endswith("of 3 files are open, limit 50 %")
+
+
+def test_a_loss_halts_and_the_profit_of_the_day_is_written_for_the_next_session(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, drawdown_pct=1.0, daily_loss="warn", daily_loss_pct=0.5)
+    balances = {venue: Decimal(1_000_000) for venue in VENUES}
+    for venue in VENUES:
+        watched.report(venue, balances={"USDT": balances[venue]})
+    assert watched.pass_time(0.25) == []
+    lost = Decimal(10_000)
+    for seconds in (5, 5):  # the second report says the same
+        watched.report(VENUES[0], balances={"USDT": balances[VENUES[0]] - lost})
+        assert watched.pass_time(seconds) == []
+    watched.report(VENUES[0], balances={"USDT": balances[VENUES[0]] - lost - 1})
+    (line,) = watched.pass_time(5)
+    assert line == (
+        "supervisor daily_loss: the session has lost 10001.00 since 0:00 UTC, 0.50 % of its capital, limit 0.5 %"
+    )
+    for _ in range(2):
+        watched.report(VENUES[1], balances={"USDT": balances[VENUES[1]] - lost})
+        lines = watched.pass_time(5)
+    assert lines == [
+        "supervisor drawdown: the session has lost 20001.00 of its highest profit, 1.00 % of its capital, limit 1 "
+        "%: the session is halted"
+    ]
+    assert [text for event, text in watched.flagged if event == PROFIT][-1] == "-20001.00000000"
+
+
+def test_an_attempt_that_costs_too_much_halts(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, attempt_loss_pct=0.01, stale="off")
+    for venue in VENUES:
+        watched.report(venue, balances={"USDT": Decimal(1_000_000)})
+    assert watched.pass_time(0.25) == []
+    watched.exposure.executed(0, 1, 500_000, 1000, {"USDT": 200.0}, watched.now)
+    assert watched.pass_time(0.25) == []
+    watched.price -= 1.0
+    (line,) = watched.pass_time(0.25)
+    assert line == (
+        "supervisor attempt_loss: the session has lost 201.00 in an attempt, 0.01 % of its capital, limit 0.01 %: the "
+        "session is halted"
+    )
+
+
+@pytest.mark.parametrize("amount", [Decimal(50_000), Decimal(-50_000)])
+def test_a_transfer_is_no_profit_and_nothing_is_opened_until_a_person_confirms_it(
+    tmp_path: Path, amount: Decimal
+) -> None:
+    watched = Watched(tmp_path)
+    for venue in VENUES:
+        watched.report(venue, balances={"USDT": Decimal(1_000_000)})
+    assert watched.pass_time(0.25) == []
+    watched.desks[VENUES[1]].facts.transferred(Transfer("USDT", amount, "t-1", 5))
+    (line,) = watched.pass_time(0.25)
+    text = f"{amount:+f} USDT at bybit_linear; arb capital --confirm ends it"
+    assert line == f"supervisor transfers: {text}: nothing is opened"
+    for _ in range(3):
+        watched.report(VENUES[1], balances={"USDT": Decimal(1_000_000) + amount})
+        assert watched.pass_time(5) == []
+    confirm(tmp_path, watched.now)
+    assert watched.pass_time(2) == [f"supervisor transfers: over: {text}"]
+    assert watched.feed.gate.supervised == ""
+    watched.desks[VENUES[1]].facts.transferred(Transfer("USDT", amount, "t-2", 6))
+    assert len(watched.pass_time(0.25)) == 1

@@ -244,9 +244,15 @@ def fast_execution(execution: Execution, order: VenueOrder, category: str, clock
 
 
 def position(
-    view: PositionView, rules: InstrumentRules, taker: Decimal, times_ns: tuple[int, int], clock: Clock
+    view: PositionView,
+    rules: InstrumentRules,
+    taker: Decimal,
+    times_ns: tuple[int, int],
+    clock: Clock,
+    liquidation: Decimal = ZERO,
 ) -> Row:
-    """A position of `GET /v5/position/list`. taker: the fee rate; times_ns: first created (0: never), and changed."""
+    """A position of `GET /v5/position/list`. taker: the fee rate; times_ns: first created (0: never), and changed;
+    liquidation: mark price at which it would be closed, 0: none, or not known."""
     size, mark = abs(view.quantity), view.mark
     created_ns, updated_ns = times_ns
     created_ms, updated_ms = (clock(one) if one else 0 for one in times_ns)
@@ -273,8 +279,7 @@ def position(
         "breakEvenPrice": _break_even(view, taker),
         "positionBalance": plain(view.isolated_margin) if view.is_isolated else margin,
         "markPrice": plain(mark),
-        # A model of one account cannot give it: the venue estimates it for cross margin.
-        "liqPrice": "",
+        "liqPrice": plain(rounded(liquidation, PLACES)) if liquidation else "",
         "bustPrice": "",
         "positionMM": maintenance,
         "positionMMByMp": maintenance,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from arb.sandbox.accounts.amounts import ZERO
+from arb.sandbox.accounts.liquidation import liquidation_price
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.serve.bybit import answers
 from arb.sandbox.serve.bybit.answers import Clock, Row
@@ -172,7 +173,10 @@ def position_row(side: Side, account: str, symbol: str, position_side: PositionS
     view = one.positions.view(symbol, position_side, instrument.mark or ZERO)
     taker = one.fee_rules["bybit_linear"].taker
     times_ns = position.opened_ns, position.updated_ns
-    return answers.position(view, instrument.rules, taker, times_ns, side.clock("linear"))
+    margin = side.desk("linear").margin(account)
+    own = next((one for one in margin.positions if (one.symbol, one.side) == (symbol, position_side)), None)
+    liquidation = liquidation_price(margin, own, instrument.rules) if own is not None else ZERO
+    return answers.position(view, instrument.rules, taker, times_ns, side.clock("linear"), liquidation)
 
 
 def _symbols(side: Side, fields: Fields, category: str, *, is_required: bool) -> Filter:

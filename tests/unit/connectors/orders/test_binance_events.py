@@ -22,6 +22,7 @@ from connectors.orders.model import (
     NoticeKind,
     OrderStatus,
     OrderUpdate,
+    Transfer,
     VenueAnswer,
     Verdict,
 )
@@ -143,7 +144,11 @@ def test_accounts_of_spot() -> None:
 @pytest.mark.parametrize(
     ("venue", "file", "notice"),
     [
-        ("binance_spot", "event_balance", Notice(NoticeKind.IGNORED, "balanceUpdate")),
+        (
+            "binance_spot",
+            "event_balance",
+            Transfer("BTC", Decimal(100), "1573200697068-BTC-100.00000000", 1573200697068),
+        ),
         ("binance_spot", "event_shutdown", Notice(NoticeKind.SHUTDOWN, "serverShutdown")),
         ("binance_spot", "event_terminated", Notice(NoticeKind.ENDED)),
         ("binance_usdm", "event_trade_lite", Notice(NoticeKind.IGNORED, "TRADE_LITE")),
@@ -268,3 +273,11 @@ def test_an_event_of_unknown_content_is_refused(field: str) -> None:
             spot().decode(
                 report(**{"x": "TRADE", "X": "FILLED", "l": "1", "L": "1", "n": "0"} | {field_of_fill: value})
             )
+
+
+@pytest.mark.parametrize(("cause", "count"), [("DEPOSIT", 1), ("WITHDRAW", 1), ("ORDER", 0)])
+def test_deposits_and_withdrawals_of_usdm_are_transfers(cause: str, count: int) -> None:
+    content = json.loads(golden_messages("binance_usdm", "event_account")[0].text)
+    content["a"] |= {"m": cause, "B": [{"a": "USDT", "wb": "1", "cw": "1", "bc": "-2.5"}]}
+    found = [one for one in usdm().decode(json.dumps(content).encode()) if isinstance(one, Transfer)]
+    assert [(one.asset, one.amount) for one in found] == [("USDT", Decimal("-2.5"))] * count
