@@ -27,6 +27,7 @@ from arb.commands.sandbox import record_market
 from arb.commands.strategy_facts import facts_of
 from arb.config import load, write_templates
 from arb.config.adapters import load_adapter
+from arb.config.live_keys import Supervisor
 from arb.strategies.parameters import defaults_of
 from arb.strategies.spread.parameters import PARAMS
 from connectors.binance import BinanceSpot, BinanceUsdm
@@ -268,24 +269,7 @@ ELSEWHERE = {
     **_of("live", "price_band_bps reconcile_s flush_ms sync", "unit/config/test_live_keys.py"),
     **_of("live", "trust_min closing_lead_s", "unit/runtime/test_venue_watch.py"),
     **_of("live", "max_notional max_daily_notional state_directory", "unit/config/test_live_keys.py"),
-    **{
-        f"supervisor.{key}": "unit/runtime/test_supervision.py"
-        for key in (
-            *("forced", "position", "unhedged", "unhedged_s", "stale", "stale_s", "doubt", "doubt_s"),
-            *("failures", "failures_pct", "memory", "memory_gb", "drawdown", "drawdown_pct", "daily_loss"),
-            *(
-                "daily_loss_pct",
-                "margin",
-                "margin_pct",
-                "liquidation",
-                "liquidation_pct",
-                "clock",
-                "clock_ms",
-            ),
-            *("round_trip", "round_trip_ms", "headroom", "headroom_pct", "disk", "disk_gb", "files"),
-            *("files_pct", "transfers", "attempt_loss", "attempt_loss_pct"),
-        )
-    },
+    **{f"supervisor.{key}": "unit/runtime/test_supervision.py" for key in Supervisor.__struct_fields__},
     "supervisor.account_s": "unit/config/test_live_keys.py",
     "guard.timeout_ms": "integration/test_guard.py",
     **_of("account.<venue>", "margin_mode leverage fee_asset", "unit/config/test_live_keys.py"),
