@@ -195,7 +195,9 @@ class _Trading:
         has_pairs = setup.strategy.legs == PAIRS
         losses = losses_of(gate, legs, shared, self._options.environment, has_pairs=has_pairs)
         supervision = Supervision(rules, legs, shared, losses, has_pairs=has_pairs)
-        terms = WatchTerms(config.live.trust_min, round(config.live.closing_lead_s * SECOND))
+        lead_ns = round(config.live.closing_lead_s * SECOND)
+        is_demo = self._options.environment == "demo"
+        terms = WatchTerms(config.live.trust_min, lead_ns, is_demo)
         watching: dict[str, Any] = {"supervision": supervision, "watch": VenueWatch(legs, terms)}
         orders = LiveOrders(world, own, folder, gate, halts=halts, **watching, **kept_by)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)

@@ -33,7 +33,7 @@ ORDER_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "mode_switched": ("account", "symbol", "field", "value"),
     "filter_changed": ("symbol", "field", "value", "duration_s"),
     "cancel_only": ("symbol", "duration_s"),
-    "delisted": ("symbol", "notice_s", "duration_s"),
+    **dict.fromkeys(("delisted", "maintenance"), ("symbol", "notice_s", "duration_s")),
     "margin_call": ("account", "symbol"),
 }
 _NEEDED = {

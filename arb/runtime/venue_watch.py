@@ -2,12 +2,14 @@
 
 Nothing is opened at a venue whose score is low, that closes a connection, or that does not trade a symbol; resting
 orders are cancelled before an announced end. What it reads are counts of desks, gate and session, a few times a second,
-and the venues' listings once a minute. The host's thread.
+and once a minute the
+venues' listings and announcements. The host's thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,7 +20,11 @@ from arb.risk.trust import VenueTrust
 from arb.runtime.host import Host
 from arb.runtime.listings import LISTINGS_S, listed
 from arb.runtime.session import Session
-from connectors.model import Listing
+from connectors.bybit.system_status import PATH, maintenance_of
+from connectors.errors import DecodeError
+from connectors.model import Listing, RestRequest
+from connectors.net.rest import HttpRest
+from connectors.text import one_line
 from connectors.units import MILLISECOND, MINUTE, SECOND
 
 #: Interval of the requests for listings.
@@ -32,10 +38,11 @@ Pull = Callable[[str, frozenset[int]], None]
 
 class WatchTerms(NamedTuple):
     """trust_min: below this score nothing is opened; 0: whatever it is. lead_ns: how long before an announced end
-    nothing is opened any more, and resting orders are cancelled."""
+    nothing is opened any more, and resting orders are cancelled. is_demo: the venues' demo accounts."""
 
     trust_min: float = 0.0
     lead_ns: int = MINUTE
+    is_demo: bool = False
 
 
 class VenueWatch:
@@ -49,6 +56,8 @@ class VenueWatch:
         #: By venue and cause, how often it was counted; by venue, until when it refused everything.
         self._seen: dict[tuple[str, str], int] = {}
         self._refused_ns = dict.fromkeys(venues, 0)
+        #: By venue, its announced maintenance.
+        self._maintenance: dict[str, tuple[int, str] | None] = {}
         #: By leg, when its trading ends, ns, and the words for it.
         self._ends: dict[int, tuple[int, str]] = {}
         #: By venue: the kind of reason for which nothing is opened; legs whose orders are cancelled.
@@ -73,16 +82,28 @@ class VenueWatch:
             own = frozenset(desk.instruments) if desk.closing else frozenset(feed.gate.untraded(now))
             self._pull(venue, own & desk.instruments.keys(), session, pull)
 
-    def take(self, venue: str, listings: Mapping[str, Listing], now: int) -> None:
-        """What a venue lists now of the symbols of its legs; one that is missing is not traded."""
+    def take(
+        self,
+        venue: str,
+        listings: Mapping[str, Listing],
+        now: int,
+        maintenance: tuple[int, str] | None = None,
+    ) -> None:
+        """What a venue lists now of the symbols of its legs; one that is missing is not traded. maintenance: when it
+        begins, ms, and its title."""
         for no, leg in enumerate(self._legs):
             if leg.venue != venue:
                 continue
             listing = listings.get(leg.symbol)
             if listing is None or not listing.is_trading:
                 self._ends[no] = now, "it is not traded"
-            elif listing.closes_ms:
-                self._ends[no] = listing.closes_ms * MILLISECOND, "its trading ends"
+                continue
+            known = [(listing.closes_ms, "its trading ends")] if listing.closes_ms else []
+            if maintenance is not None:
+                known.append((maintenance[0], f"maintenance ({one_line(maintenance[1])})"))
+            if known:
+                ends_ms, words = min(known)
+                self._ends[no] = ends_ms * MILLISECOND, words
             else:
                 self._ends.pop(no, None)
 
@@ -94,7 +115,21 @@ class VenueWatch:
             for venue, own in symbols.items():
                 found = await listed(host.venues[venue], own, LISTINGS_S, host.hosts)
                 if not isinstance(found, str):  # else what is known stays
-                    self.take(venue, found, session.now)
+                    self.take(venue, found, session.now, await self._announced(venue, host))
+
+    async def _announced(self, venue: str, host: Host) -> tuple[int, str] | None:
+        """When a venue's maintenance begins, and its title; without an answer what is known."""
+        if not venue.startswith("bybit_"):
+            return None
+        rest = HttpRest(host.venues[venue].connection.rest_api_url, LISTINGS_S, host.hosts)
+        try:
+            answer = await rest.ask(RestRequest(PATH, 1))
+        finally:
+            await rest.close()
+        with contextlib.suppress(DecodeError):  # no answer, or another form
+            category = venue.removeprefix("bybit_")
+            self._maintenance[venue] = maintenance_of(answer.body, category, is_demo=self._terms.is_demo)
+        return self._maintenance.get(venue)
 
     def _reason(self, venue: str, desk: VenueDesk, now: int) -> tuple[str, str]:
         """Why nothing is opened at a venue: a kind, and the words."""

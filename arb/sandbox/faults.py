@@ -64,6 +64,7 @@ class FaultKind(StrEnum):
     FILTER_CHANGED = "filter_changed"
     CANCEL_ONLY = "cancel_only"
     DELISTED = "delisted"
+    MAINTENANCE = "maintenance"
     MARGIN_CALL = "margin_call"
 
 
@@ -96,6 +97,7 @@ ACT_KINDS = frozenset(
         FaultKind.FILTER_CHANGED,
         FaultKind.CANCEL_ONLY,
         FaultKind.DELISTED,
+        FaultKind.MAINTENANCE,
         FaultKind.MARGIN_CALL,
     }
 )

@@ -107,6 +107,8 @@ BY_CCXT: dict[str, tuple[Any, ...]] = {
         [False, "InvalidOrder"],
         [True, "ExchangeError"],
     ),
+    # states of what is announced
+    "maintenance": ([], [], ["scheduled"], ["scheduled"]),
     # while it is revoked, and afterwards; ccxt takes -2015 of a key that was good for a ban
     "key_revoked": (
         ["DDoSProtection", "none"],

@@ -272,7 +272,7 @@ def on_served(folder: Path, fault: dict[str, Any], *settings: str, seconds: floa
 
         def begin(line: str) -> None:
             if "received its first row" in line:
-                served.begin(venue="binance_spot", **fault)
+                served.begin(**{"venue": "binance_spot", **fault})
 
         config = config_of(folder, SPOT, *settings)
         choice = SandboxChoice(7, served.port_base)

@@ -115,13 +115,13 @@ def test_a_trade_of_somebody_else_halts_and_leaves_what_is_held(tmp_path: Path) 
     assert (found.is_proven, found.differences) == (True, [])
 
 
-def test_a_symbol_that_is_delisted_is_noticed_by_its_listing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_venues_list_and_announce_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(venue_watch, "LISTED_S", 0.3)
-    run = on_served(tmp_path, {"kind": "delisted", "notice_s": 0.5, "duration_s": 60.0})
-    line = "venue binance_spot:BTCUSDT: it is not traded: what rests is cancelled"
-    assert (run / "log.txt").read_text().count(line) == 1
+    run = on_served(tmp_path, {"kind": "maintenance", "venue": "*", "notice_s": 2.0, "duration_s": 60.0})
+    log = (run / "log.txt").read_text()
+    assert log.count("what rests is cancelled") == 2
+    assert "venue binance_spot:BTCUSDT: " in log, "by its listing, or a refusal"
+    assert log.count("venue bybit_spot:BTCUSDT: maintenance (maintenance of BTCUSDT) in ") == 1
 
 
 def test_a_withdrawal_is_seen_and_is_no_loss_and_margin_is_read(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ class InstrumentRules:
     is_open: bool = True
     #: When trading of a perpetual ends, as the venue announces; 0: never.
     closes_ms: int = 0
+    #: Begin and end of the maintenance that the venue has announced.
+    maintenance_ms: tuple[int, int] | None = None
 
     @cached_property
     def venue(self) -> str:

@@ -29,6 +29,8 @@ from arb.sandbox.trading.requests import OrderKind, Place, RefusalError
 from connectors.units import MILLISECOND, SECOND
 
 Outcome = dict[str, Any]
+_ANNOUNCED = (FaultKind.DELISTED, FaultKind.MAINTENANCE)
+_OF_RULES = (FaultKind.FILTER_CHANGED, FaultKind.CANCEL_ONLY, *_ANNOUNCED)
 
 
 class FaultActs:
@@ -77,7 +79,7 @@ class FaultActs:
 
     def carry_out(self, fault: Fault, now_ns: int) -> Iterator[tuple[str, Outcome]]:
         """Does what a fault says; yields the venue and the outcome of each act."""
-        if fault.kind in (FaultKind.FILTER_CHANGED, FaultKind.CANCEL_ONLY, FaultKind.DELISTED):
+        if fault.kind in _OF_RULES:
             for venue, desk in self._desks.items():
                 for symbol, instrument in desk.instruments.items():
                     if fault.is_about(venue) and fault.concerns(venue, fault.account, symbol):
@@ -97,20 +99,28 @@ class FaultActs:
         field, value = fault.field, fault.value
         if fault.kind is FaultKind.CANCEL_ONLY:
             self._hold(instrument.rules, "is_open", False, fault.duration_s, now_ns)
-        elif fault.kind is FaultKind.DELISTED:
-            rules, closes_ns = instrument.rules, now_ns + round(fault.notice_s * SECOND)
-            if not rules.is_spot:
-                span_s = fault.duration_s and fault.notice_s + fault.duration_s
-                self._hold(rules, "closes_ms", closes_ns // MILLISECOND, span_s, now_ns)
-            self._outbox.put(
-                closes_ns, lambda at_ns: self._hold(rules, "is_open", False, fault.duration_s, at_ns)
-            )
-            return {"symbol": rules.symbol, "notice_s": fault.notice_s, "duration_s": fault.duration_s}
+        elif fault.kind in _ANNOUNCED:
+            return self._announce(fault, instrument, now_ns)
         else:
             new = int(value) if field == "max_orders" else Decimal(value)
             self._hold(instrument.rules, field, new, fault.duration_s, now_ns)
         shown = {"field": field, "value": value} if field else {}
         return {"symbol": instrument.rules.symbol, **shown, "duration_s": fault.duration_s}
+
+    def _announce(self, fault: Fault, instrument: Instrument, now_ns: int) -> Outcome:
+        """Says when a symbol will not be traded any more; then that is so."""
+        rules, closes_ns = instrument.rules, now_ns + round(fault.notice_s * SECOND)
+        opens_ns = closes_ns + round(fault.duration_s * SECOND)
+        span_s = fault.duration_s and fault.notice_s + fault.duration_s
+        if fault.kind is FaultKind.MAINTENANCE:
+            span = closes_ns // MILLISECOND, opens_ns // MILLISECOND
+            self._hold(rules, "maintenance_ms", span, span_s, now_ns)
+        elif not rules.is_spot:
+            self._hold(rules, "closes_ms", closes_ns // MILLISECOND, span_s, now_ns)
+        self._outbox.put(
+            closes_ns, lambda at_ns: self._hold(rules, "is_open", False, fault.duration_s, at_ns)
+        )
+        return {"symbol": rules.symbol, "notice_s": fault.notice_s, "duration_s": fault.duration_s}
 
     def _revoke_keys(self, fault: Fault, desk: Desk, account: Account, now_ns: int) -> Iterator[Outcome]:
         keys = [key for key in self._keys.of_account(account.id) if key.house == account.house]

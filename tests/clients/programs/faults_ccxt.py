@@ -136,6 +136,9 @@ def venue() -> None:
     report("delisted", [0 < ends_ms < time.time() * 1000 + 1000, error_of(resting)])
     time.sleep(1.0)
     CLIENT.load_markets(True)
+    begin("maintenance", notice_s=30.0, duration_s=0.1)
+    entries = CLIENT.public_get_v5_system_status()["result"]["list"] if MARKET.startswith("bybit") else []
+    report("maintenance", sorted({entry["state"] for entry in entries}))
     begin("key_revoked", duration_s=1.0)
     revoked = error_of(CLIENT.fetch_balance)
     time.sleep(1.1)

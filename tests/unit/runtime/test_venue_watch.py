@@ -176,3 +176,18 @@ def test_a_symbol_whose_orders_are_refused_as_closed_is_closed() -> None:
     assert watched.pulls == [(VENUES[0], [0])]
     assert len(watched.pass_time(60)) == 1
     assert watched.pulls[1:] == [(VENUES[0], [])]
+
+
+def test_maintenance_counts_as_an_end_and_the_earlier_of_two_does() -> None:
+    watched = Watched(WatchTerms(lead_ns=20 * SECOND))
+    begins_ms = (BEGAN_NS + 60 * SECOND) // MILLISECOND
+    closing = {"BTCUSDT": LISTED._replace(closes_ms=begins_ms + 50_000)}
+    watched.watch.take(VENUES[1], closing, watched.now, (begins_ms, "an\nupgrade"))
+    assert watched.pass_time(39) == []
+    name = LEGS[1].name
+    (line,) = watched.pass_time(2)
+    assert line.startswith(f"venue {name}: maintenance (an")
+    assert line.endswith("upgrade) in 19 s: what rests is cancelled")
+    watched.watch.take(VENUES[1], {}, watched.now)
+    watched.watch.take(VENUES[1], {"BTCUSDT": LISTED}, watched.now)
+    assert watched.pass_time(60) == [f"venue {name}: open again"]

@@ -1,8 +1,8 @@
 """Bybit's public REST endpoints: orderbook, instruments-info, tickers, funding history. Pure.
 
 With trading, both addresses serve both categories, since clients have one base address; inverse and option have no
-instruments. Source: bybit-exchange/docs v5 `market/{orderbook,instrument,tickers,history-fund-rate}.mdx` (read
-2026-07-24).
+instruments. Source: bybit-exchange/docs v5 `market/{orderbook,instrument,tickers,history-fund-rate}.mdx`,
+`system-status.mdx` (read 2026-07-24).
 """
 
 from __future__ import annotations
@@ -47,7 +47,24 @@ class Market:
             "/v5/market/instruments-info": self.instruments,
             "/v5/market/tickers": self.tickers,
             "/v5/market/funding/history": self.funding,
+            "/v5/system/status": self.status,
         }
+
+    def status(self, fields: Fields, now_ms: int) -> str:
+        """The `result` of GET /v5/system/status: announced maintenance, of which each symbol is one here."""
+        rows = [
+            {
+                "id": f"{category}-{symbol}-{begin_ms}", "title": f"maintenance of {symbol}",
+                "state": "scheduled" if now_ms < begin_ms else "ongoing", "begin": str(begin_ms), "end": str(end_ms),
+                "href": "", "serviceTypes": [1, 2, 3, 4, 5], "product": [1 if category == "linear" else 2],
+                "uidSuffix": [], "maintainType": 1, "env": 1,
+            }
+            for category in CATEGORIES
+            for symbol, rules in self._rules(category).items()
+            if rules.maintenance_ms is not None
+            for begin_ms, end_ms in [rules.maintenance_ms]
+        ]  # fmt: skip
+        return json_text({"list": rows})
 
     def orderbook(self, fields: Fields, now_ms: int) -> str:
         """The `result` of GET /v5/market/orderbook, as JSON."""
