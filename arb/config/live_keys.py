@@ -170,6 +170,11 @@ class Supervisor(Table, frozen=True, kw_only=True):
     failures_pct: Annotated[
         float, key("Largest share of refused orders, once there are 20.", "percent", gt=0, le=100)
     ] = 5.0
+    modes: Annotated[
+        SupervisorAnswer,
+        key("Position mode, margin mode or leverage of an account, or a venue's filters, have changed."),
+    ] = "reduce"
+    status: Annotated[SupervisorAnswer, key("A venue does not trade a leg's symbol.")] = "warn"
     transfers: Annotated[
         SupervisorAnswer,
         key("A deposit or withdrawal was seen, and `arb capital --confirm` has not followed."),

@@ -19,6 +19,7 @@ from connectors.orders.model import (
     Notice,
     OrderRequest,
     OrderUpdate,
+    Setting,
     Transfer,
     VenueAnswer,
 )
@@ -140,6 +141,8 @@ class DeskQueries(DeskWires):
         if self._orders_ns <= now or not self._times.account_ns:
             asks = [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
             self._orders_ns = now + self._times.reconcile_ns
+            if self._times.account_ns and not self.instruments[first].is_spot:
+                asks.append(self._query(Act.MODE, first))
         if self._times.account_ns:
             asks.append(self._query(Act.TIME, first))
             if self._lists_transfers:
@@ -220,6 +223,8 @@ class DeskQueries(DeskWires):
             elif isinstance(one, Execution):
                 executions.append(one)
             elif isinstance(one, AccountView):
+                for name, value in one.settings.items():
+                    self._set(Setting(name, value))
                 if self._comparison is not None and self._comparison.has_asked(wire):
                     self.facts.view_again(one, now)
                     self._take_positions(one, now)
@@ -228,7 +233,7 @@ class DeskQueries(DeskWires):
             elif isinstance(one, Transfer):
                 self._transfer(one)
             elif isinstance(one, Notice) and act is Act.MODE:
-                self.facts.mode = one.text
+                self._set_mode(one.text)
         for x in executions:
             self._execution(x, now)
         for u in updates:
@@ -323,6 +328,15 @@ class DeskQueries(DeskWires):
         if self._stage is Stage.UP:
             self._compare_ns = min(self._compare_ns, now)
         self._hurried = _HURRIED
+
+    def _set_mode(self, mode: str) -> None:
+        self.facts.mode = mode
+        self._set(Setting("position mode", mode))
+
+    def _set(self, setting: Setting) -> None:
+        """A setting of the account, which sessions prepare before anything else."""
+        if self.facts.set(setting):
+            self._note("setting", self.facts.changed[setting.name])
 
     def _transfer(self, transfer: Transfer) -> None:
         """A deposit or withdrawal; those before the session are known."""

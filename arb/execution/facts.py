@@ -15,6 +15,7 @@ from connectors.orders.model import (
     OrderRequest,
     OrderUpdate,
     PositionRisk,
+    Setting,
     Transfer,
 )
 
@@ -83,6 +84,10 @@ class DeskFacts:
     #: Deposits and withdrawals since the session's start, by their ids; the latest ones.
     transfers: OrderedDict[str, Transfer] = field(default_factory=OrderedDict)
 
+    #: The first values of the account's settings by name, and how those that are not as they were have changed.
+    settings: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
+
     def gated(self, kind: str) -> bool:
         """The gate refused a request; returns whether it is the first one of its kind."""
         self.gate[kind] += 1
@@ -92,6 +97,17 @@ class DeskFacts:
         """A request was refused, or its outcome left open."""
         kind = f"{code} {text}".rstrip()
         self.refusals[kind if kind in self.refusals or len(self.refusals) < _REFUSALS_MAX else "others"] += 1
+
+    def set(self, setting: Setting) -> bool:
+        """A setting of the account. The first value of a name is as it was prepared, unless an event reports it: that
+        is a change. Returns whether it differs now and did not before."""
+        first = self.settings.setdefault(setting.name, setting.value)
+        was_changed = setting.name in self.changed
+        if first == setting.value:
+            self.changed.pop(setting.name, None)
+        else:
+            self.changed[setting.name] = f"{setting.name} was {first}, is {setting.value}"
+        return not was_changed and setting.name in self.changed
 
     def transferred(self, transfer: Transfer) -> bool:
         """A deposit or withdrawal; returns whether it is the first report of it."""

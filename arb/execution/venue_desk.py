@@ -33,6 +33,7 @@ from connectors.orders.model import (
     OrderRequest,
     OrderUpdate,
     RefusedFor,
+    Setting,
     Transfer,
     VenueAnswer,
     Verdict,
@@ -328,6 +329,9 @@ class VenueDesk(DeskQueries):
             self._funding(one, now)
         elif isinstance(one, Transfer):
             self._transfer(one)
+        elif isinstance(one, Setting):
+            self.facts.settings.setdefault(one.name, "as prepared")
+            self._set(one)
         elif isinstance(one, Notice):
             self._noticed(one, where, now)
 
@@ -354,7 +358,7 @@ class VenueDesk(DeskQueries):
             self._user_lines.discard(where)
             self._look_for_streams()
         if notice.kind is NoticeKind.MODE_CHANGED:
-            self.facts.mode = notice.text
+            self._set_mode(notice.text)
         if notice.kind in (NoticeKind.MODE_CHANGED, NoticeKind.MARGIN_CALL):
             self._note(notice.kind.name.lower().replace("_", " "), notice.text)
 

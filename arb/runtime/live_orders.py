@@ -276,7 +276,8 @@ class LiveOrders:
         feed = self.gateway.gate
         if self._supervision is not None and self._session is not None and feed is not None:
             noted = partial(self._journal.flagged, now=self._now())
-            self._supervision.look(self.gateway.desks, feed, self._session, noted)
+            filters = self._watch.filters if self._watch is not None else {}
+            self._supervision.look(self.gateway.desks, feed, self._session, noted, filters)
             self._journal.write()
         if self._watch is not None and self._session is not None and feed is not None:
             self._watch.look(self.gateway.desks, feed, self._session, self.pull)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from arb.execution.gate_feed import GateFeed
 from arb.execution.venue_desk import VenueDesk
@@ -59,13 +60,20 @@ class Supervision:
         feed: GateFeed,
         session: Session,
         noted: Callable[[str, str], None],
+        filters: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
-        """Reads everything, and follows the rules. noted: called with (event, text). Raises InputError."""
+        """Reads everything, and follows the rules. noted: called with (event, text). filters: by leg, those of venues
+        that have changed. Raises InputError."""
         now = session.now
         for desk in desks.values():
             for leg in desk.positions.differs:
                 feed.gate.exposure.set_position(leg, desk.positions.at_venue(leg))
-        for change in self._supervisor.look(self._readings(desks, feed, session, now, noted)):
+        readings = {
+            **self._readings(desks, feed, session, now, noted),
+            "modes": _modes(desks, filters),
+            "status": self._status(feed, now),
+        }
+        for change in self._supervisor.look(readings):
             self._follow(change, now, session, noted)
         feed.gate.supervised = self._supervisor.reason
 
@@ -125,6 +133,11 @@ class Supervision:
                 )
         return {name: Reading(len(texts), "; ".join(texts)) for name, texts in found.items()}
 
+    def _status(self, feed: GateFeed, now: int) -> Reading:
+        """Symbols that their venues do not trade."""
+        names = [self._legs[leg].name for leg in feed.gate.untraded(now)]
+        return Reading(len(names), f"{', '.join(names)}: not traded by the venue")
+
     def _unhedged(self, feed: GateFeed, now: int) -> Reading:
         longest = Reading(0.0, "")
         for no, pair in enumerate(self._pairs):
@@ -158,7 +171,7 @@ class Supervision:
 _UNITS = {"": "", "_s": "s", "_ms": "ms", "_pct": "%", "_gb": "GB"}
 #: The rules, and what their limit's key ends with; "": a count of which none is allowed.
 _RULES = {
-    **dict.fromkeys(("forced", "position", "transfers"), ""),
+    **dict.fromkeys(("forced", "position", "modes", "status", "transfers"), ""),
     **dict.fromkeys(("unhedged", "stale", "doubt"), "_s"),
     **dict.fromkeys(("failures", "drawdown", "daily_loss", "attempt_loss", "margin", "liquidation"), "_pct"),
     **dict.fromkeys(("clock", "round_trip"), "_ms"),
@@ -180,6 +193,13 @@ def rules_of(table: object, *, is_closing: bool) -> list[Rule]:
         answer = answer if is_closing else min(answer, Answer.HALT)
         found.append(Rule(name, answer, limit, unit, is_least=name in _LEAST))
     return found
+
+
+def _modes(desks: Mapping[str, VenueDesk], filters: Mapping[int, str]) -> Reading:
+    """Settings of accounts, and filters, that have changed since the start."""
+    texts = [f"{venue}: {text}" for venue, desk in desks.items() for text in desk.facts.changed.values()]
+    texts += filters.values()
+    return Reading(len(texts), "; ".join(texts))
 
 
 def _doubt(desks: Mapping[str, VenueDesk], now: int) -> Reading:

@@ -60,6 +60,8 @@ class VenueWatch:
         self._maintenance: dict[str, tuple[int, str] | None] = {}
         #: By leg, when its trading ends, ns, and the words for it.
         self._ends: dict[int, tuple[int, str]] = {}
+        #: By leg, how its venue's filters are not those that the session trades with.
+        self.filters: dict[int, str] = {}
         #: By venue: the kind of reason for which nothing is opened; legs whose orders are cancelled.
         self._kinds = dict.fromkeys(venues, "")
         self._pulled: dict[str, frozenset[int]] = dict.fromkeys(venues, frozenset())
@@ -95,6 +97,9 @@ class VenueWatch:
             if leg.venue != venue:
                 continue
             listing = listings.get(leg.symbol)
+            self.filters.pop(no, None)
+            if listing is not None and (changed := ", ".join(_changed_filters(leg, listing))):
+                self.filters[no] = f"{leg.name}: {changed}"
             if listing is None or not listing.is_trading:
                 self._ends[no] = now, "it is not traded"
                 continue
@@ -176,3 +181,16 @@ class VenueWatch:
         for leg in sorted(before - legs):
             session.emit("venue", f"{self._legs[leg].name}: open again")
         pull(venue, legs)
+
+
+def _changed_filters(leg: Leg, listing: Listing) -> Iterator[str]:
+    """The venue's steps that differ from the leg's, and its minima that are above them."""
+    for name, own, listed_text, is_least in (
+        ("tick_size", leg.tick_size, listing.tick_size, False),
+        ("lot_size", leg.lot_size, listing.lot_size, False),
+        ("min_qty", leg.min_qty, listing.min_qty, True),
+        ("min_notional", leg.min_notional, listing.min_notional, True),
+    ):
+        theirs = float(listed_text or own)
+        if theirs - own > 1e-9 * own or (not is_least and own - theirs > 1e-9 * own):
+            yield f"{name} is {listed_text} now"

@@ -259,7 +259,12 @@ def decode_account(
                         one.position_amt
                     )
                 risks = {one.symbol: one.risk for one in held if amount_of(one.position_amt)}
-                return AccountView({}, positions, False, _latest(held), risks=risks)
+                settings = {
+                    f"margin mode of {one.symbol}": "isolated" if amount_of(one.isolated_margin) else "cross"
+                    for one in held
+                    if amount_of(one.position_amt)
+                }
+                return AccountView({}, positions, False, _latest(held), risks=risks, settings=settings)
             case Act.MODE:
                 mode = "hedge" if _MODE.decode(body).dual_side_position else "one-way"
                 return (Notice(NoticeKind.MODE_CHANGED, mode),)

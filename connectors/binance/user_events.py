@@ -10,7 +10,7 @@ Streams" (read 2026-11).
 from __future__ import annotations
 
 import math
-from typing import TypeAlias, get_args
+from collections.abc import Iterator
 
 import msgspec
 
@@ -18,6 +18,30 @@ from connectors.binance.forms import Credentials, SignedForm
 from connectors.binance.order_answers import Answers, UnreadableError, fee_of, side_of, status_of
 from connectors.binance.order_errors import spot_verdict
 from connectors.binance.order_words import cause_of, kind_of, lots_of, tick_of, traded_tick_of
+from connectors.binance.user_messages import (
+    SPOT,
+    SPOT_NAME,
+    SPOT_NAMES,
+    USDM,
+    USDM_NAME,
+    USDM_NAMES,
+    Account,
+    Balanced,
+    Changes,
+    Config,
+    Expired,
+    MarginCall,
+    Named,
+    NamedFrame,
+    Order,
+    Position,
+    Report,
+    Shutdown,
+    SpotEvent,
+    Terminated,
+    Trade,
+    UsdmEvent,
+)
 from connectors.errors import DecodeError, OffGridError
 from connectors.orders.model import (
     AccountView,
@@ -31,6 +55,7 @@ from connectors.orders.model import (
     NoticeKind,
     OrderRequest,
     OrderUpdate,
+    Setting,
     Transfer,
     VenueAnswer,
     Verdict,
@@ -49,134 +74,6 @@ _KEY_ERRORS = (-2014, -2015)
 _ALREADY_SUBSCRIBED = -2035
 
 
-class _Report(msgspec.Struct, frozen=True, tag_field="e", tag="executionReport"):
-    s: str
-    #: Of a cancellation its own id; the order's is C.
-    c: str
-    C: str
-    S: str
-    f: str
-    q: str
-    p: str
-    x: str
-    X: str
-    r: str
-    i: int
-    #: Of this execution: quantity, price, fee, asset, id.
-    l: str  # noqa: E741
-    L: str
-    n: str | None
-    N: str | None
-    t: int
-    z: str
-    T: int
-    m: bool
-    expiry: str | None = msgspec.field(default=None, name="eR")
-
-
-class _Balance(msgspec.Struct, frozen=True):
-    a: str
-    f: str
-    l: str  # noqa: E741
-
-
-class _Position(msgspec.Struct, frozen=True, tag_field="e", tag="outboundAccountPosition"):
-    u: int
-    B: tuple[_Balance, ...]
-
-
-class _Balanced(msgspec.Struct, frozen=True, tag_field="e", tag="balanceUpdate"):
-    a: str
-    d: str
-    T: int
-
-
-class _Terminated(msgspec.Struct, frozen=True, tag_field="e", tag="eventStreamTerminated"):
-    pass
-
-
-class _Shutdown(msgspec.Struct, frozen=True, tag_field="e", tag="serverShutdown"):
-    pass
-
-
-class _SpotFrame(msgspec.Struct, frozen=True):
-    event: _Report | _Position | _Balanced | _Terminated | _Shutdown
-
-
-class _Trade(msgspec.Struct, frozen=True):
-    s: str
-    c: str
-    S: str
-    f: str
-    q: str
-    p: str
-    x: str
-    X: str
-    i: int
-    l: str  # noqa: E741
-    L: str
-    z: str
-    T: int
-    t: int
-    m: bool
-    n: str | None = None
-    N: str | None = None
-    er: str | int = "0"
-
-
-class _Order(msgspec.Struct, frozen=True, tag_field="e", tag="ORDER_TRADE_UPDATE"):
-    o: _Trade
-
-
-class _Wallet(msgspec.Struct, frozen=True):
-    a: str
-    wb: str
-    bc: str
-
-
-class _Held(msgspec.Struct, frozen=True):
-    s: str
-    pa: str
-
-
-class _Changes(msgspec.Struct, frozen=True):
-    m: str
-    B: tuple[_Wallet, ...] = ()
-    P: tuple[_Held, ...] = ()
-    S: str = ""
-
-
-class _Account(msgspec.Struct, frozen=True, tag_field="e", tag="ACCOUNT_UPDATE"):
-    T: int
-    a: _Changes
-
-
-class _Expired(msgspec.Struct, frozen=True, tag_field="e", tag="listenKeyExpired"):
-    pass
-
-
-class _MarginCall(msgspec.Struct, frozen=True, tag_field="e", tag="MARGIN_CALL"):
-    pass
-
-
-class _Named(msgspec.Struct, frozen=True):
-    e: str
-
-
-class _NamedFrame(msgspec.Struct, frozen=True):
-    event: _Named
-
-
-_SpotEvent: TypeAlias = _Report | _Position | _Balanced | _Terminated | _Shutdown
-_UsdmEvent: TypeAlias = _Order | _Account | _Expired | _MarginCall
-_SPOT = msgspec.json.Decoder(_SpotFrame)
-_SPOT_NAME = msgspec.json.Decoder(_NamedFrame)
-_USDM: msgspec.json.Decoder[_UsdmEvent] = msgspec.json.Decoder(_UsdmEvent)
-_USDM_NAME = msgspec.json.Decoder(_Named)
-_SPOT_NAMES = frozenset(one.__struct_config__.tag for one in get_args(_SpotEvent))
-_USDM_NAMES = frozenset(one.__struct_config__.tag for one in get_args(_UsdmEvent))
-
-
 #: Causes of USD-M's changes of balances that move money into the account or out of it.
 _TRANSFERS = {"DEPOSIT", "WITHDRAW", "WITHDRAW_REJECT", "ADMIN_DEPOSIT", "ADMIN_WITHDRAW", "ASSET_TRANSFER"}
 _TRANSFERS |= {"COIN_SWAP_DEPOSIT", "COIN_SWAP_WITHDRAW"}
@@ -185,6 +82,13 @@ _TRANSFERS |= {"COIN_SWAP_DEPOSIT", "COIN_SWAP_WITHDRAW"}
 def _transfer(asset: str, change: str, venue_ms: int) -> Transfer:
     """Two of the same amount in the same millisecond are one."""
     return Transfer(asset, amount_of(change), f"{venue_ms}-{asset}-{change}", venue_ms)
+
+
+def _settings(event: Config) -> Iterator[Setting]:
+    if event.ac is not None:
+        yield Setting(f"leverage of {event.ac.s}", str(event.ac.l))
+    if event.ai is not None:
+        yield Setting("multi-assets mode", "on" if event.ai.j else "off")
 
 
 class SpotUser:
@@ -235,12 +139,12 @@ class SpotUser:
     def decode(self, frame: bytes) -> tuple[Decoded, ...]:
         """See `UserProtocol`."""
         try:
-            event = _SPOT.decode(frame).event
+            event = SPOT.decode(frame).event
         except (msgspec.DecodeError, UnicodeError) as error:
-            name = _name_of(_SPOT_NAME, frame)
+            name = _name_of(SPOT_NAME, frame)
             if name is None:
                 return (self._answers.of_frame(frame),)
-            if name in _SPOT_NAMES:
+            if name in SPOT_NAMES:
                 raise DecodeError(self.venue, str(error), frame) from None
             return (Notice(NoticeKind.IGNORED, name),)
         try:
@@ -248,21 +152,21 @@ class SpotUser:
         except (OffGridError, UnreadableError) as error:
             raise DecodeError(self.venue, str(error), frame) from None
 
-    def _decoded(self, event: _SpotEvent) -> tuple[Decoded, ...]:
+    def _decoded(self, event: SpotEvent) -> tuple[Decoded, ...]:
         match event:
-            case _Report():
+            case Report():
                 return self._report(event)
-            case _Position():
+            case Position():
                 balances = {one.a: amount_of(one.f) + amount_of(one.l) for one in event.B}
                 return (AccountView(balances, {}, False, event.u),)
-            case _Balanced():
+            case Balanced():
                 return (_transfer(event.a, event.d, event.T),)
-            case _Terminated():
+            case Terminated():
                 return (Notice(NoticeKind.ENDED),)
-            case _Shutdown():
+            case Shutdown():
                 return (Notice(NoticeKind.SHUTDOWN, "serverShutdown"),)
 
-    def _report(self, event: _Report) -> tuple[Decoded, ...]:
+    def _report(self, event: Report) -> tuple[Decoded, ...]:
         instrument = self._instruments.get(event.s)
         if instrument is None:
             return (Notice(NoticeKind.IGNORED, f"order of {event.s}"),)
@@ -343,10 +247,10 @@ class UsdmUser:
     def decode(self, frame: bytes) -> tuple[Decoded, ...]:
         """See `UserProtocol`. `TRADE_LITE` is ignored: the same execution comes with its fee."""
         try:
-            event = _USDM.decode(frame)
+            event = USDM.decode(frame)
         except (msgspec.DecodeError, UnicodeError) as error:
-            name = _name_of(_USDM_NAME, frame)
-            if name is None or name in _USDM_NAMES:
+            name = _name_of(USDM_NAME, frame)
+            if name is None or name in USDM_NAMES:
                 raise DecodeError(self.venue, str(error), frame) from None
             return (Notice(NoticeKind.IGNORED, name),)
         try:
@@ -354,18 +258,20 @@ class UsdmUser:
         except (OffGridError, UnreadableError) as error:
             raise DecodeError(self.venue, str(error), frame) from None
 
-    def _decoded(self, event: _UsdmEvent) -> tuple[Decoded, ...]:
+    def _decoded(self, event: UsdmEvent) -> tuple[Decoded, ...]:
         match event:
-            case _Order():
+            case Order():
                 return self._order(event.o)
-            case _Account():
+            case Account():
                 return self._account(event.a, event.T)
-            case _Expired():
+            case Config():
+                return tuple(_settings(event))
+            case Expired():
                 return (Notice(NoticeKind.KEY_EXPIRED),)
-            case _MarginCall():
+            case MarginCall():
                 return (Notice(NoticeKind.MARGIN_CALL),)
 
-    def _order(self, event: _Trade) -> tuple[Decoded, ...]:
+    def _order(self, event: Trade) -> tuple[Decoded, ...]:
         instrument = self._instruments.get(event.s)
         if instrument is None:
             return (Notice(NoticeKind.IGNORED, f"order of {event.s}"),)
@@ -400,7 +306,7 @@ class UsdmUser:
         )
         return execution, update
 
-    def _account(self, changes: _Changes, venue_ms: int) -> tuple[Decoded, ...]:
+    def _account(self, changes: Changes, venue_ms: int) -> tuple[Decoded, ...]:
         """Balances and positions that changed, and a funding payment. In one-way mode a symbol has one position."""
         balances = {one.a: amount_of(one.wb) for one in changes.B}
         view = AccountView(balances, {one.s: amount_of(one.pa) for one in changes.P}, False, venue_ms)
@@ -438,11 +344,11 @@ def is_opened(answer: VenueAnswer) -> bool | None:
 
 
 def _name_of(
-    decoder: msgspec.json.Decoder[_Named] | msgspec.json.Decoder[_NamedFrame], frame: bytes
+    decoder: msgspec.json.Decoder[Named] | msgspec.json.Decoder[NamedFrame], frame: bytes
 ) -> str | None:
     """The name of an event; None if the frame is none."""
     try:
         found = decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeError):
         return None
-    return found.event.e if isinstance(found, _NamedFrame) else found.e
+    return found.event.e if isinstance(found, NamedFrame) else found.e

@@ -10,7 +10,7 @@ Source: bybit-exchange/docs v5 `order/{open-order,order-list,execution}.mdx`, `p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -97,6 +97,7 @@ class _Position(msgspec.Struct, frozen=True, rename="camel"):
     updated_time: str | int = 0
     mark_price: str = ""
     liq_price: str = ""
+    leverage: str = ""
     maintenance: str = msgspec.field(default="", name="positionMM")
 
     @property
@@ -246,7 +247,11 @@ def _content(
             unrealized = {coin.coin: amount_of(coin.unrealised_pnl) for coin in coins}
             ratios = [amount_of(one.maintenance) for one in accounts if one.maintenance]
             ratio = max(ratios, default=None)
-            return AccountView(balances, {}, False, answer.venue_ms, tied, unrealized, margin_ratio=ratio)
+            # Only accounts with cross margin have figures of the whole account.
+            settings = {"margin mode": "cross" if ratios else "isolated"} if accounts else {}
+            return AccountView(
+                balances, {}, False, answer.venue_ms, tied, unrealized, margin_ratio=ratio, settings=settings
+            )
         case Act.TRANSFERS:
             return tuple(
                 Transfer(one.currency, amount_of(one.change), one.id, ms_of(one.transaction_time))
@@ -257,10 +262,12 @@ def _content(
             positions = {one.symbol: signed_size(one.side, one.size) for one in held if not one.position_idx}
             risks = {one.symbol: one.risk for one in held if positions.get(one.symbol)}
             latest_ms = max((ms_of(one.updated_time) for one in held), default=0)
-            return AccountView({}, positions, False, latest_ms, risks=risks)
+            settings = {f"leverage of {one.symbol}": one.leverage for one in held if one.leverage}
+            if held:
+                settings["position mode"] = _mode(held)
+            return AccountView({}, positions, False, latest_ms, risks=risks, settings=settings)
         case Act.MODE:
-            is_hedge = any(one.position_idx for one in _POSITIONS.decode(result).list)
-            return (Notice(NoticeKind.MODE_CHANGED, "hedge" if is_hedge else "one-way"),)
+            return (Notice(NoticeKind.MODE_CHANGED, _mode(_POSITIONS.decode(result).list)),)
         case Act.COMMISSION:
             for rate in _RATES.decode(result).list:
                 if rate.symbol in instruments:
@@ -269,3 +276,7 @@ def _content(
             return answer._replace(verdict=Verdict.NOT_FOUND)
         case _:
             return answer
+
+
+def _mode(positions: Iterable[_Position]) -> str:
+    return "hedge" if any(one.position_idx for one in positions) else "one-way"

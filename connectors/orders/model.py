@@ -250,6 +250,13 @@ class Transfer(NamedTuple):
     venue_ms: int
 
 
+class Setting(NamedTuple):
+    """A setting of an account: its name, with the symbol that it is of, and its value."""
+
+    name: str
+    value: str
+
+
 class PositionRisk(NamedTuple):
     """What a venue says of the margin of a perpetual position. asset: of its margin; 0: none, or not said.
 
@@ -272,7 +279,7 @@ class AccountView:
     tied: what orders, positions and losses tie up of balances, where it is more than nothing. unrealized: profits of
     positions that are in no balance, but for isolated ones, by asset. margins: what positions that are not isolated
     have against their maintenance margin, by asset; margin_ratio: the account's need by what it has, where the venue
-    says it. risks: by symbol. All these of responses alone.
+    says it. risks: by symbol. settings: by name. All these of responses alone.
     """
 
     balances: dict[str, Decimal]
@@ -284,6 +291,7 @@ class AccountView:
     margins: dict[str, Decimal] = field(default_factory=dict)
     margin_ratio: Decimal | None = None
     risks: dict[str, PositionRisk] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 class NoticeKind(IntEnum):
@@ -329,4 +337,6 @@ class VenueAnswer(NamedTuple):
     reason: RefusedFor = RefusedFor.OTHER
 
 
-Decoded: TypeAlias = VenueAnswer | OrderUpdate | Execution | Funding | Transfer | AccountView | Notice
+Decoded: TypeAlias = (
+    VenueAnswer | OrderUpdate | Execution | Funding | Transfer | Setting | AccountView | Notice
+)

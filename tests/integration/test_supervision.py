@@ -136,3 +136,15 @@ def test_a_withdrawal_is_seen_and_is_no_loss_and_margin_is_read(tmp_path: Path) 
     assert "drawdown" not in log
     found = verify(run)
     assert (found.is_proven, found.differences) == (True, [])
+
+
+@pytest.mark.parametrize("venue", PERPETUAL)
+def test_a_leverage_that_somebody_changes_is_noticed(tmp_path: Path, venue: str) -> None:
+    fault = {"kind": "mode_switched", "venue": venue, "field": "leverage", "value": "7"}
+    code, run, state = session(tmp_path, fault, 'supervisor.modes="halt"', "supervisor.account_s=1.0")
+    assert code == ExitCode.HALTED_BY_RISK
+    (flag,) = Halts(state).read()
+    assert flag.reason.startswith(f"supervisor modes: {venue}: leverage of BTCUSDT was ")
+    assert flag.reason.endswith(", is 7")
+    found = verify(run)
+    assert (found.is_proven, found.differences) == (True, [])

@@ -8,7 +8,16 @@ import pytest
 from support.one_desk import CLIENT, Desk
 
 from arb.execution.position_watch import TIMES, PositionWatch
-from connectors.orders.model import Act, Execution, ExecutionKind, OrderStatus, Transfer
+from connectors.orders.model import (
+    Act,
+    Execution,
+    ExecutionKind,
+    Notice,
+    NoticeKind,
+    OrderStatus,
+    Setting,
+    Transfer,
+)
 from connectors.trade.interfaces import LineEvent
 from connectors.units import SECOND
 
@@ -54,7 +63,7 @@ def test_balances_positions_and_the_clock_are_queried_in_between() -> None:
         assert desk.desk.facts.round_trip_ns == SECOND // 5
         assert desk.desk.facts.balances_ns == desk.now
     desk.pass_time(7 * SECOND)
-    assert set(desk.acts) == {Act.OPEN_ORDERS, *own}
+    assert set(desk.acts) == {Act.OPEN_ORDERS, Act.MODE, *own}
 
 
 def test_it_is_compared_after_the_stream_was_away() -> None:
@@ -151,3 +160,16 @@ def test_a_transfer_is_reported_once_and_asked_for_where_no_event_reports_it() -
     desk.rest(wires[0], own, own._replace(transfer_id="t0", venue_ms=desk.desk._session_ms - 1))
     desk.rest(wires[1], own)
     assert [one for one in desk.events if one[0] == "transfer"] == [("transfer", "-5 USDT")]
+
+
+def test_a_setting_that_changes_is_reported_once_and_an_event_is_a_change() -> None:
+    desk = desk_of()
+    desk.frame(Setting("leverage of BTCUSDT", "25"), Setting("leverage of BTCUSDT", "25"))
+    desk.frame(Notice(NoticeKind.MODE_CHANGED, "one-way"))
+    desk.frame(Notice(NoticeKind.MODE_CHANGED, "hedge"))
+    assert [one[1] for one in desk.events if one[0] == "setting"] == [
+        "leverage of BTCUSDT was as prepared, is 25",
+        "position mode was one-way, is hedge",
+    ]
+    desk.frame(Notice(NoticeKind.MODE_CHANGED, "one-way"))
+    assert list(desk.desk.facts.changed) == ["leverage of BTCUSDT"]

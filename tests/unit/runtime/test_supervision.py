@@ -24,7 +24,7 @@ from arb.runtime import process_use
 from arb.runtime.account_risks import PROFIT
 from arb.runtime.supervision import Supervision, rules_of
 from connectors.orders.limits import LimitKind, LimitUse, VenueLimit
-from connectors.orders.model import AccountView, ExecutionKind, PositionRisk, Transfer
+from connectors.orders.model import AccountView, ExecutionKind, PositionRisk, Setting, Transfer
 from connectors.units import MILLISECOND, MINUTE, SECOND
 
 VENUES = ("binance_usdm", "bybit_linear")
@@ -53,7 +53,15 @@ class Watched:
         self.exposure = Exposure(legs)
         self.budgets = {venue: RateBudget([VenueLimit(LimitKind.WEIGHT, MINUTE, 100)]) for venue in VENUES}
         self.price = 50_000.0
-        gate = SimpleNamespace(exposure=self.exposure, supervised="", legs=legs, budgets=self.budgets)
+        self.untraded: list[int] = []
+        self.filters: dict[int, str] = {}
+        gate = SimpleNamespace(
+            exposure=self.exposure,
+            supervised="",
+            legs=legs,
+            budgets=self.budgets,
+            untraded=lambda _: self.untraded,
+        )
         self.feed = SimpleNamespace(gate=gate, placed=[], refused=[], mids=lambda: [self.price, self.price])
         self.flagged: list[tuple[str, str]] = []
         self.desks = {venue: Desk() for venue in VENUES}
@@ -82,6 +90,7 @@ class Watched:
             self.feed,  # type: ignore[arg-type]
             given,
             lambda *one: self.flagged.append(one),
+            self.filters,
         )
         lines, self.lines = self.lines, []
         return lines
@@ -352,3 +361,28 @@ def test_a_transfer_is_no_profit_and_nothing_is_opened_until_a_person_confirms_i
     assert watched.feed.gate.supervised == ""
     watched.desks[VENUES[1]].facts.transferred(Transfer("USDT", amount, "t-2", 6))
     assert len(watched.pass_time(0.25)) == 1
+
+
+def test_nothing_is_opened_while_a_setting_or_a_filter_is_not_as_at_the_start(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    facts = watched.desks[VENUES[1]].facts
+    facts.set(Setting("leverage of BTCUSDT", "1"))
+    assert watched.pass_time(0.25) == []
+    facts.set(Setting("leverage of BTCUSDT", "25"))
+    (line,) = watched.pass_time(0.25)
+    text = "bybit_linear: leverage of BTCUSDT was 1, is 25"
+    assert line == f"supervisor modes: {text}: nothing is opened"
+    facts.set(Setting("leverage of BTCUSDT", "1"))
+    assert watched.pass_time(0.25) == [f"supervisor modes: over: {text}"]
+    watched.filters[0] = "binance_usdm:BTCUSDT: min_qty is 0.01 now"
+    assert watched.pass_time(0.25)[0].startswith(f"supervisor modes: {watched.filters[0]}")
+
+
+def test_a_symbol_that_is_not_traded_is_reported(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, status="halt")
+    watched.untraded.append(1)
+    (line,) = watched.pass_time(0.25)
+    text = "bybit_linear:BTCUSDT: not traded by the venue"
+    assert line == f"supervisor status: {text}: the session is halted"
+    watched.untraded.clear()
+    assert watched.pass_time(0.25) == [f"supervisor status: over: {text}"]

@@ -191,3 +191,21 @@ def test_maintenance_counts_as_an_end_and_the_earlier_of_two_does() -> None:
     watched.watch.take(VENUES[1], {}, watched.now)
     watched.watch.take(VENUES[1], {"BTCUSDT": LISTED}, watched.now)
     assert watched.pass_time(60) == [f"venue {name}: open again"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"min_qty": "0.0005", "min_notional": "1"}, ""),
+        ({"min_qty": "0.01"}, "min_qty is 0.01 now"),
+        ({"min_notional": "5.5"}, "min_notional is 5.5 now"),
+        ({"tick_size": "0.05", "lot_size": "0.01"}, "tick_size is 0.05 now, lot_size is 0.01 now"),
+    ],
+)
+def test_filters_that_are_not_those_of_the_session_are_named(changes: dict[str, str], words: str) -> None:
+    watched = Watched()
+    watched.watch.take(VENUES[0], {"BTCUSDT": LISTED._replace(**changes)}, watched.now)
+    assert watched.watch.filters == ({0: f"{LEGS[0].name}: {words}"} if words else {})
+    watched.watch.take(VENUES[0], {"BTCUSDT": LISTED}, watched.now)
+    assert watched.watch.filters == {}

@@ -22,6 +22,7 @@ from connectors.orders.model import (
     NoticeKind,
     OrderStatus,
     OrderUpdate,
+    Setting,
     Transfer,
     VenueAnswer,
     Verdict,
@@ -154,7 +155,7 @@ def test_accounts_of_spot() -> None:
         ("binance_usdm", "event_trade_lite", Notice(NoticeKind.IGNORED, "TRADE_LITE")),
         ("binance_usdm", "event_listen_key_expired", Notice(NoticeKind.KEY_EXPIRED)),
         ("binance_usdm", "event_margin_call", Notice(NoticeKind.MARGIN_CALL)),
-        ("binance_usdm", "event_config", Notice(NoticeKind.IGNORED, "ACCOUNT_CONFIG_UPDATE")),
+        ("binance_usdm", "event_config", Setting("leverage of BTCUSDT", "25")),
     ],
 )
 def test_notices(venue: str, file: str, notice: Notice) -> None:

@@ -88,6 +88,7 @@ def test_margin_and_profits_of_a_bybit_account() -> None:
         body = {"retCode": 0, "retMsg": "OK", "time": 5, "result": {"list": [account]}}
         view = view_of(BybitOrders("linear", SIGNER, 1000), Act.BALANCES, body)
         assert view.margin_ratio == ratio
+        assert view.settings == {"margin mode": "isolated" if ratio is None else "cross"}
         assert view.unrealized == {"USDT": Decimal(-2)}
 
 
@@ -99,15 +100,17 @@ def test_the_margin_of_usdm_positions(isolated: str) -> None:
     view = view_of(UsdmOrders(SIGNER, 1000), Act.POSITION, [row, {**row, "symbol": "X", "positionAmt": "0"}])
     own = "7" if isolated != "0" else "0"
     assert view.risks == {"BTCUSDT": risk("USDT", "3", isolated, own, "50000", "52000.5")}
+    assert view.settings == {"margin mode of BTCUSDT": "cross" if isolated == "0" else "isolated"}
 
 
 @pytest.mark.parametrize(("text", "price"), [("", "0"), ("52000.5", "52000.5")])
 def test_the_margin_of_bybit_positions(text: str, price: str) -> None:
     row = {"symbol": "BTCUSDT", "side": "Sell", "size": "0.5", "positionIdx": 0, "updatedTime": "5",
-           "markPrice": "50000", "liqPrice": text, "positionMM": "3"}  # fmt: skip
+           "markPrice": "50000", "liqPrice": text, "positionMM": "3", "leverage": "4"}  # fmt: skip
     body = {"retCode": 0, "retMsg": "OK", "time": 5, "result": {"list": [row]}}
     view = view_of(BybitOrders("linear", SIGNER, 1000), Act.POSITION, body)
     assert view.risks == {"BTCUSDT": risk("USDT", "3", "0", "0", "50000", price)}
+    assert view.settings == {"leverage of BTCUSDT": "4", "position mode": "one-way"}
 
 
 @pytest.mark.parametrize(("attempt", "kind"), [(0, "TRANSFER_IN"), (1, "TRANSFER_OUT")])
