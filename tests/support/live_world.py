@@ -34,7 +34,7 @@ from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.trade_protocols import protocols_of, signer_of
 from arb.sandbox.accounts.keys import TestKey, test_keys
 from arb.sandbox.events import Listing
-from arb.sandbox.profiles import WIDE
+from arb.sandbox.profiles import WIDE, Dislocations
 from arb.sandbox.trading.setup import AccountSetup, Fees, Matching, TradingSetup
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import live_latency
@@ -91,11 +91,13 @@ class NetOrders(LiveOrders):
         setup: OrderSetup,
         folder: Path,
         gate: Gate,
-        net: LiveNet,
+        net: Any,
         kept: KeptRun | None,
+        **more: Any,
     ) -> None:
+        """net: its timers and venues. more: of the product's orders."""
         self._net = net
-        super().__init__(world, setup, folder, gate, kept=kept)
+        super().__init__(world, setup, folder, gate, kept=kept, **more)
 
     def connect(self, session: Session) -> None:
         """`open` without waiting."""
@@ -150,6 +152,19 @@ class NetOrders(LiveOrders):
         _call(self._net.timers, Turn.TIMER, after_step)
 
 
+def network_of(
+    config: Config, seed: int, matching: Matching, account: AccountSetup, dislocations: Dislocations = WIDE
+) -> LiveNet:
+    """A sandbox with the legs of a configuration and one account, and the network to it."""
+    legs = config.legs
+    listings = [Listing(leg.venue, leg.symbol, leg.tick_size_text, leg.lot_size_text) for leg in legs]
+    keys = tuple(one.key for one in test_keys(seed))
+    return LiveNet(
+        NetTimers(), listings, PRICES, facts_of(listings, config.venues), TradingSetup((account,), keys, matching),
+        {leg.venue: _delays(leg) for leg in legs}, seed, dislocations,
+    )  # fmt: skip
+
+
 class NetSession:
     """A session of which no order reaches the sandbox: the simulated exchange answers, as in a dry-run on live data."""
 
@@ -161,19 +176,11 @@ class NetSession:
         """matching: of the sandbox."""
         self.config, self.legs, self.folder = config, list(config.legs), folder
         folder.mkdir(parents=True)
-        self.timers = NetTimers()
-        listings = [
-            Listing(leg.venue, leg.symbol, leg.tick_size_text, leg.lot_size_text) for leg in self.legs
-        ]
-        keys = test_keys(seed)
-        self.net = LiveNet(
-            self.timers, listings, PRICES, facts_of(listings, config.venues),
-            TradingSetup((_account(config),), tuple(one.key for one in keys), matching),
-            {leg.venue: _delays(leg) for leg in self.legs}, seed, WIDE,
-        )  # fmt: skip
-        self.driver = self._driver(made, keys)
+        self.net = self._network(seed, matching)
+        self.timers = self.net.timers
+        self.driver = self._driver(made, test_keys(seed))
         self.driver.on_rows = self._on_rows  # type: ignore[method-assign]
-        self.recorder = FrameRecorder(folder / RECORDING, reserve_gb=0.0)
+        self.recorder = self._recorder()
         self.offset = OffsetEstimator(0)
         self.events: list[str] = []
         self.session = Session(
@@ -187,6 +194,14 @@ class NetSession:
         self.rows: list[list[Any]] = [[] for _ in self.legs]
         self.first_exch_ts = 1 << 62
         self.end_ts = 0
+
+    def _network(self, seed: int, matching: Matching) -> Any:
+        """The timers and the venues of the session."""
+        return network_of(self.config, seed, matching, _account(self.config))
+
+    def _recorder(self) -> Any:
+        """What records its frames."""
+        return FrameRecorder(self.folder / RECORDING, reserve_gb=0.0)
 
     def _feed(self, no: int, leg: Leg) -> Feed:
         venue, net = self.config.venues[leg.venue], self.net.venues[leg.venue]
@@ -266,16 +281,25 @@ class LiveSession(NetSession):
         self.world = LiveWorld(self.legs, is_live=True)
         if self._start_ts:
             self.world.start_at(self._start_ts)
-        signers = {leg.venue: _signer(leg.venue, keys) for leg in self.legs}
-        setup = order_setup(self.config, self.legs, signers, SessionIds("tests1", 1, START_NS // MILLISECOND))
-        self.orders = NetOrders(self.world, setup, self.folder, self._gate(), self.net, self._kept())
+        signers = signers_of(self.legs, keys)
+        setup = order_setup(self.config, self.legs, signers, self._ids())
+        self.orders = NetOrders(
+            self.world, setup, self.folder, self._gate(), self.net, self._kept(), **self._further()
+        )
         self.gateway = self.orders.gateway
         self.bot = LiveBot(self.world, keep=self.gateway, limits=made.limits)
         strategy, arguments = made.start(self.bot)
         return LiveDriver(self.bot, StrategyTask(self.bot, strategy, arguments), self.gateway)
 
+    def _ids(self) -> SessionIds:
+        return SessionIds("tests1", 1, START_NS // MILLISECOND)
+
     def _kept(self) -> KeptRun | None:
         return None
+
+    def _further(self) -> dict[str, Any]:
+        """Further arguments of its orders."""
+        return {}
 
     def _gate(self) -> Gate:
         # The simulated exchanges have no limits on requests, so that these would be the only difference.
@@ -315,16 +339,22 @@ class LiveSession(NetSession):
             raise self.gateway.fault
 
 
-def _call(timers: NetTimers, turn: Turn, call: Callable[[], None]) -> None:
+def _call(timers: Any, turn: Turn, call: Callable[[], None]) -> None:
     timers.at(timers.now, turn, call)
 
 
-def _account(config: Config) -> AccountSetup:
+def account_of(config: Config) -> AccountSetup:
+    """The account of a session, with the fees of the configuration."""
     fees = {
-        leg.venue: Fees(Decimal(repr(leg.maker_fee)), Decimal(repr(leg.taker_fee)), "quote")
+        leg.venue: Fees(Decimal(repr(leg.maker_fee)), Decimal(repr(leg.taker_fee)), config.venues[leg.venue].fees.asset)
         for leg in config.legs
     }
     return AccountSetup("main", 1, dict.fromkeys(("spot", "usdm", "unified"), _RICH), fees)
+
+
+def signers_of(legs: Sequence[Leg], keys: Sequence[TestKey]) -> dict[str, Signer]:
+    """By venue."""
+    return {leg.venue: _signer(leg.venue, keys) for leg in legs}
 
 
 def _signer(venue: str, keys: Sequence[TestKey]) -> Signer:
