@@ -157,7 +157,7 @@ class SeedRun:
             self.outcome = self.outcome or f"halted: {flags[0].reason}"
             return
         skew_ns = self.run.live.client.skew_ns if self.run.live is not None else 0
-        live = ChaosSession(self.place, plan, skew_ns)
+        live = ChaosSession(self.place, plan, skew_ns, is_estimating=23 in self.scenario.cases)
         self.run.live = live
         try:
             live.prepare()
@@ -288,7 +288,7 @@ def table(results: Iterable[Found]) -> list[str]:
     reasons = Counter(f"{one.outcome[:60]}" for one in halted)
     seconds = sorted(x.seconds for one in found for x in one.unhedged)
     undone = sorted(x for one in found for x in one.undone_bps)
-    lines = [
+    return [
         f"{count} seeds, {sum(one.executions for one in found):,} executions, "
         f"{sum(one.crashes for one in found)} crashes",
         f"{sum(one.hedged > 0 for one in found)} complete a hedged attempt, {len(halted)} halt",
@@ -298,7 +298,6 @@ def table(results: Iterable[Found]) -> list[str]:
         "unhedged, s: " + _spread(seconds),
         "cost of undoing, bps: " + _spread(undone),
     ]
-    return lines
 
 
 def _spread(values: list[float]) -> str:

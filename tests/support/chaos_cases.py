@@ -170,7 +170,9 @@ def _pruned(chance: Random, venues: Sequence[str]) -> list[Any]:
 def _twice(chance: Random, venues: Sequence[str]) -> list[Any]:
     venue = chance.choice(venues)
     code, message = _TWICE[venue]
-    return [_met(Fault(_K.ACCEPTED_5XX, venue=venue, request="place", code=code, status=400, message=message))]
+    return [
+        _met(Fault(_K.ACCEPTED_5XX, venue=venue, request="place", code=code, status=400, message=message))
+    ]
 
 
 def _late_fills(chance: Random, venues: Sequence[str]) -> list[Any]:
@@ -183,13 +185,27 @@ def _many_fills(chance: Random, venues: Sequence[str]) -> list[Any]:
     venue = chance.choice(venues)
     kind = chance.choice((_K.REORDER_EVENT, _K.LATE_EVENT))
     return [
-        _met(Fault(kind, venue=venue, event="order:*", count=chance.randint(1, 5), delay_s=chance.uniform(0.1, 2.0)))
+        _met(
+            Fault(
+                kind,
+                venue=venue,
+                event="order:*",
+                count=chance.randint(1, 5),
+                delay_s=chance.uniform(0.1, 2.0),
+            )
+        )
     ]
 
 
 def _parts(chance: Random, venues: Sequence[str]) -> list[Any]:
     share = chance.choice((0.03, 0.06, 0.12))
-    return [_met(Fault(_K.PARTIAL_THEN_EXPIRE, venue=chance.choice(venues), share=share, count=chance.randint(1, 4)))]
+    return [
+        _met(
+            Fault(
+                _K.PARTIAL_THEN_EXPIRE, venue=chance.choice(venues), share=share, count=chance.randint(1, 4)
+            )
+        )
+    ]
 
 
 def _filter(chance: Random, venues: Sequence[str]) -> list[Any]:

@@ -6,6 +6,7 @@ nothing. The venues go on. A new process has a new `Client` on the same network.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -29,10 +30,13 @@ class CrashPlan(NamedTuple):
     number: int = 0
 
 
+NEVER = CrashPlan()
+
+
 class Client:
     """One process: its timers, which are those of the session, and its venues. See the module."""
 
-    def __init__(self, net: LiveNet, plan: CrashPlan = CrashPlan(), skew_ns: int = 0) -> None:
+    def __init__(self, net: LiveNet, plan: CrashPlan = NEVER, skew_ns: int = 0) -> None:
         """skew_ns: of its clock."""
         self._net = net
         self._plan = plan
@@ -59,15 +63,15 @@ class Client:
         for one in self._connections:
             one.close()
 
-    def run(self, span_ns: int, due: Callable[[], int], wake: Callable[[], None]) -> None:
-        """Lets time pass. due: a time of its clock at which `wake` is called. Raises Crash."""
+    def run(self, span_ns: int, due_in: Callable[[], int], wake: Callable[[], None]) -> None:
+        """Lets time pass. due_in: in how many ns `wake` is called. Raises Crash."""
         timers = self._net.timers
-
-        def own_due() -> int:
-            at = (1 << 62) if self.is_dead else due()
-            return at if at >= 1 << 62 else at - self.skew_ns
-
-        timers.run(timers.now + span_ns, own_due, self._guarded(wake))
+        never = 1 << 61
+        timers.run(
+            timers.now + span_ns,
+            lambda: timers.now + (never if self.is_dead else due_in()),
+            self._guarded(wake),
+        )
         if self.is_dead:
             raise Crash
 
@@ -93,9 +97,11 @@ class Client:
 
     def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
         def guarded(*given: Any) -> None:
-            if not self.is_dead:
-                self.reach("callback")
-                callback(*given)
+            # The network goes on behind it: what has called here is not part of the process.
+            with contextlib.suppress(Crash):
+                if not self.is_dead:
+                    self.reach("callback")
+                    callback(*given)
 
         return guarded
 

@@ -95,7 +95,11 @@ class Ledger:
 
     def differences(self) -> list[str]:
         """Between the sandbox, its wallets and the journal."""
-        wrong = [f"{client} was accepted {count} times" for (_, client), count in self.accepted.items() if count > 1]
+        wrong = [
+            f"{client} was accepted {count} times"
+            for (_, client), count in self.accepted.items()
+            if count > 1
+        ]
         wrong += [f"{client} is open" for (_, client), one in self.orders.items() if one.is_open]
         with exact():
             wrong += self._of_journal()
@@ -120,7 +124,9 @@ class Ledger:
         if kept != there:
             wrong.append(f"executions: only in the journal {kept - there}, only at the venues {there - kept}")
         ids = Counter((one.venue, one.execution_id, one.run, one.leg) for one in trades)
-        wrong += [f"execution {key} is {count} times in the journal" for key, count in ids.items() if count > 1]
+        wrong += [
+            f"execution {key} is {count} times in the journal" for key, count in ids.items() if count > 1
+        ]
         wrong += [f"order {one.run}-{one.leg}-{one.placed} has no end in the journal" for one in left]
         opened: defaultdict[str, Decimal] = defaultdict(Decimal)
         for one in openings:
@@ -170,9 +176,7 @@ class Ledger:
             lots = sum((one.amount for one in mine), _ZERO)
             fees = sum((one.fee for one in mine if one.fee_asset == "USDT"), _ZERO)
             bought = Decimal(repr(float(state["position"][no]) - leg.opening_position))
-            if abs(bought - lots) > _ROUNDED and not any(
-                one.fee_asset == self._bases[no] for one in mine
-            ):
+            if abs(bought - lots) > _ROUNDED and not any(one.fee_asset == self._bases[no] for one in mine):
                 wrong.append(f"{leg.venue}: the bot holds {bought} more, by the executions {lots}")
             if fees and abs(Decimal(repr(float(state["fee"][no]))) - fees) > _ROUNDED:
                 wrong.append(f"{leg.venue}: the bot has paid {state['fee'][no]}, the account {fees}")

@@ -40,9 +40,10 @@ from arb.runtime.trade_protocols import protocols_of
 from arb.sandbox.accounts.keys import test_keys
 from arb.sandbox.profiles import Dislocations
 from arb.sandbox.trading.setup import AccountSetup
+from connectors.feed.clock_offset import OffsetEstimator
 from connectors.orders.model import Act
 from connectors.units import MILLISECOND, SECOND
-from support.chaos_client import Client, Crash, CrashPlan
+from support.chaos_client import NEVER, Client, Crash, CrashPlan
 from support.live_faults import NetFaults
 from support.live_net import LiveNet
 from support.live_world import LiveSession, Made, network_of, signers_of
@@ -57,6 +58,8 @@ BROKEN = "the socket is broken"
 _HALT_NS = 100 * MILLISECOND
 #: Longest time that a start may take, and the end of one.
 _START_NS, _END_S = 120 * SECOND, 60
+#: Shortest interval of the session's timer.
+_TICK_NS, _NEVER = MILLISECOND // 2, 1 << 61
 _SLICE_NS = 50 * MILLISECOND
 
 
@@ -140,7 +143,7 @@ class _SimulatedLoop(asyncio.BaseEventLoop):
         left = _START_NS if timeout is None else round(timeout * SECOND) + 1
         while left > 0 and not self._ready:  # type: ignore[attr-defined]
             span = min(left, MILLISECOND)
-            self._client.run(span, lambda: 1 << 62, lambda: None)
+            self._client.run(span, lambda: _NEVER, lambda: None)
             left -= span
         return []
 
@@ -165,7 +168,11 @@ def run_simulated(client: Client, work: Coroutine[Any, Any, Any]) -> Any:
 class ChaosSession(LiveSession):
     """One process. `prepare`, then `begin`, `go_on` and `end`; each may raise Crash, after which `abandon`."""
 
-    def __init__(self, place: Place, plan: CrashPlan = CrashPlan(), skew_ns: int = 0) -> None:
+    def __init__(
+        self, place: Place, plan: CrashPlan = NEVER, skew_ns: int = 0, *, is_estimating: bool = False
+    ) -> None:
+        """skew_ns: of its clock. is_estimating: whether it compares its clock with the venues'."""
+        self._is_estimating = is_estimating
         self.place = place
         self.client = Client(place.net, plan, skew_ns)
         place.runs += 1
@@ -249,6 +256,9 @@ class ChaosSession(LiveSession):
     def _recorder(self) -> _NoFrames:
         return _NoFrames()
 
+    def _offset(self) -> OffsetEstimator:
+        return OffsetEstimator() if self._is_estimating else super()._offset()
+
     def _ids(self) -> SessionIds:
         return SessionIds(self.journal.tag, self.run_no, self.client.time_ns() // MILLISECOND)
 
@@ -280,7 +290,9 @@ class ChaosSession(LiveSession):
             is_in_doubt = any(desk.doubts for desk in self.gateway.desks.values())
             for taken, row, _ in ready:
                 if row.act is Act.PLACE:
-                    client_id = SessionIds(self.journal.tag, self.run_no, 0).client_id(taken.leg, row.request_no)
+                    client_id = SessionIds(self.journal.tag, self.run_no, 0).client_id(
+                        taken.leg, row.request_no
+                    )
                     self.order_ids[client_id] = taken.leg, row.order_id
                     if is_in_doubt:
                         self.placed_in_doubt.append(client_id)
@@ -346,9 +358,12 @@ class ChaosSession(LiveSession):
     def _slice(self, until: int = 1 << 62) -> None:
         """Lets a short time pass. Raises Crash."""
         span = min(_SLICE_NS, until - self.client.now)
-        self.client.run(
-            span, lambda: 1 << 62 if self.session.is_over else self.driver.next_due, self.session.on_time
-        )
+
+        def due_in() -> int:
+            due = _NEVER if self.session.is_over else self.driver.next_due
+            return _NEVER if due >= _NEVER else max(_TICK_NS, due - self.session.now)
+
+        self.client.run(span, due_in, self.session.on_time)
 
     def _every(self, span_ns: int, call: Any) -> None:
         def strike() -> None:
@@ -372,6 +387,4 @@ class ChaosSession(LiveSession):
 
 def surplus_min(legs: Sequence[Any], price: float) -> Decimal:
     """The smallest surplus that an order of each leg can trade."""
-    return max(
-        Decimal(repr(max(leg.min_qty, leg.lot_size, leg.min_notional / price * 1.02))) for leg in legs
-    )
+    return max(Decimal(repr(max(leg.min_qty, leg.lot_size, leg.min_notional / price * 1.02))) for leg in legs)

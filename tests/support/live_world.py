@@ -115,8 +115,8 @@ class NetOrders(LiveOrders):
             self._lines[leg.venue] = OrderLines(
                 leg.venue, Sockets(url, url, net, net, timers, lambda: 0.5), protocols,
                 self.gateway.desks[leg.venue], log, setup.times,
-                now_of=lambda local_ts: local_ts, earliest=self.gateway.earliest_ts, failed=session.fail,
-                apply=self._apply,
+                now_of=lambda local_ts: local_ts + session.offset_ns, earliest=self.gateway.earliest_ts,
+                failed=session.fail, apply=self._apply,
             )  # fmt: skip
         for lines in self._lines.values():
             lines.start()
@@ -181,7 +181,7 @@ class NetSession:
         self.driver = self._driver(made, test_keys(seed))
         self.driver.on_rows = self._on_rows  # type: ignore[method-assign]
         self.recorder = self._recorder()
-        self.offset = OffsetEstimator(0)
+        self.offset = self._offset()
         self.events: list[str] = []
         self.session = Session(
             self.legs, self.driver, self.offset, self.recorder,
@@ -197,7 +197,10 @@ class NetSession:
 
     def _network(self, seed: int, matching: Matching) -> Any:
         """The timers and the venues of the session."""
-        return network_of(self.config, seed, matching, _account(self.config))
+        return network_of(self.config, seed, matching, account_of(self.config))
+
+    def _offset(self) -> OffsetEstimator:
+        return OffsetEstimator(0)
 
     def _recorder(self) -> Any:
         """What records its frames."""
@@ -346,7 +349,9 @@ def _call(timers: Any, turn: Turn, call: Callable[[], None]) -> None:
 def account_of(config: Config) -> AccountSetup:
     """The account of a session, with the fees of the configuration."""
     fees = {
-        leg.venue: Fees(Decimal(repr(leg.maker_fee)), Decimal(repr(leg.taker_fee)), config.venues[leg.venue].fees.asset)
+        leg.venue: Fees(
+            Decimal(repr(leg.maker_fee)), Decimal(repr(leg.taker_fee)), config.venues[leg.venue].fees.asset
+        )
         for leg in config.legs
     }
     return AccountSetup("main", 1, dict.fromkeys(("spot", "usdm", "unified"), _RICH), fees)
