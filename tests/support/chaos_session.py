@@ -20,7 +20,7 @@ from arb.accounts.start import wallet_of
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.account_state import _owned, _with_openings
-from arb.commands.gate_setup import add_traded, gate_of, halts_of
+from arb.commands.gate_setup import add_traded, gate_of, halts_of, losses_of
 from arb.commands.order_setup import instrument_of_orders
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import setup_of, with_end, with_halt
@@ -31,12 +31,12 @@ from arb.journal.journal import FILE, Journal, JournalError, make_journal
 from arb.journal.reader import JournalReader
 from arb.journal.schema import Intent, LegRow, RunRow
 from arb.risk.gate import Gate, GateLimits
-from arb.risk.supervisor import Answer
 from arb.runtime.account_queries import AccountQueries
 from arb.runtime.order_journal import KeptRun
 from arb.runtime.reconciliation import Reconciliation
 from arb.runtime.supervision import LOOK_S, Supervision, rules_of
 from arb.runtime.trade_protocols import protocols_of
+from arb.runtime.venue_watch import VenueWatch, WatchTerms
 from arb.sandbox.accounts.keys import test_keys
 from arb.sandbox.profiles import Dislocations
 from arb.sandbox.trading.setup import AccountSetup
@@ -268,16 +268,22 @@ class ChaosSession(LiveSession):
     def _gate(self) -> Gate:
         live = self.config.live
         limits = GateLimits(live.price_band_bps, live.max_notional or 0.0, live.max_daily_notional or 0.0)
-        gate = gate_of(self.config, self.legs, limits, budgets={})
+        self._own_gate = gate = gate_of(self.config, self.legs, limits, budgets={})
         add_traded(gate, self.place.state, ENVIRONMENT, self.client.time_ns())
         return gate
 
     def _further(self) -> dict[str, Any]:
-        rules = [one for one in rules_of(self.config.supervisor, is_closing=True) if one.name != "memory"]
-        assert any(rule.answer is Answer.FLATTEN for rule in rules)
-        venues = [leg.venue for leg in self.legs]
-        supervision = Supervision(rules, self.legs, self.place.state, has_pairs=True)
-        return {"halts": halts_of(self.place.state, venues), "supervision": supervision}
+        live, state = self.config.live, self.place.state
+        rules = rules_of(self.config.supervisor, is_closing=True)
+        losses = losses_of(self._own_gate, self.legs, state, ENVIRONMENT, has_pairs=True)
+        # What this machine has left is no part of a seed.
+        seeded = [one for one in rules if one.name not in ("memory", "disk", "files")]
+        terms = WatchTerms(live.trust_min, round(live.closing_lead_s * SECOND), False)
+        return {
+            "halts": halts_of(state, [leg.venue for leg in self.legs]),
+            "supervision": Supervision(seeded, self.legs, state, losses, has_pairs=True),
+            "watch": VenueWatch(self.legs, terms),
+        }
 
     # -- the host
 
