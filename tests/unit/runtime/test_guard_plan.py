@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from pathlib import Path
+
 import pytest
 
 from arb.errors import InputError
+from arb.journal.halts import Halt, Halts, set_halt
+from arb.runtime import guard
 from arb.runtime.guard_plan import GuardKey, GuardPlan, GuardVenue, Pulse, plan_of
 from connectors.units import MILLISECOND, SECOND
 
@@ -55,6 +61,40 @@ def test_a_closed_pipe_counts_once_there_may_be_orders(is_armed: bool) -> None:
 def test_before_the_first_order_a_silence_is_none() -> None:
     pulse = Pulse(1000, is_armed=False)
     assert set(silent(pulse, 0, 5 * SECOND)) == {""}
+
+
+def test_it_looks_until_an_order_that_was_on_its_way_cannot_arrive_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, seconds in (("_LATE_S", 0.1), ("_OFTEN_S", 0.02)):
+        monkeypatch.setattr(guard, name, seconds)
+    found = iter([2, 0, 0, 1])
+    looked = []
+
+    async def cancel_all(self: guard.VenueOrders) -> int:
+        looked.append(time.monotonic())
+        return next(found, 0)
+
+    monkeypatch.setattr(guard.VenueOrders, "cancel_all", cancel_all)
+    plan = GuardPlan("state", "log", "s12345", 1, 1000, recv_window_ms=200)
+    venue = GuardVenue("binance_spot", "http://127.0.0.1:1", GuardKey("binance", "hmac", "id", "key"), ())
+
+    async def clear() -> None:
+        orders = guard.VenueOrders(plan, venue)
+        await orders.clear()
+        await orders.close()
+
+    asyncio.run(clear())
+    assert len(looked) > 5
+    assert looked[-1] - looked[0] >= 0.3  # the receive window, and what an answer may take
+
+
+def test_the_flag_of_a_person_stays(tmp_path: Path) -> None:
+    guard._halt(tmp_path, "arb guard: silent")
+    assert [one.reason for one in Halts(tmp_path).read()] == ["arb guard: silent"]
+    set_halt(tmp_path, Halt("", 1, True, "by hand"))
+    guard._halt(tmp_path, "arb guard: silent")
+    assert [(one.reason, one.is_flattening) for one in Halts(tmp_path).read()] == [("by hand", True)]
 
 
 def test_what_has_ended_is_not_guarded() -> None:

@@ -86,6 +86,7 @@ def test_a_purchase_is_larger_by_its_fee() -> None:
     # 1.010 less a hundredth is 0.9999: 0.0001 is less than a lot, and left.
     assert orders(bot) == [(0, BUY, 1.01), (1, SELL, 1.0)]
     assert recorder.held == [pytest.approx(-0.0001)]
+    assert Decision.UNCOUNTED not in [d.code for d in recorder.decisions]  # a fee that was expected
 
 
 def test_what_was_received_too_little_is_bought_later() -> None:
