@@ -89,10 +89,10 @@ class Guard(asyncio.Protocol):
         if plan is None:
             return ExitCode.DONE
         venues = [VenueOrders(plan, one) for one in plan.venues]
-        lock = _lock(Path(plan.state))
+        lock, session = _lock(Path(plan.state)), os.getppid()
         proving = asyncio.create_task(self._prove(venues))
         try:
-            while not (why := self._pulse.look(time.monotonic_ns())):
+            while not (why := self._pulse.look(time.monotonic_ns(), _waited_ns(session))):
                 if self._pulse.is_over:
                     return ExitCode.DONE
                 for one in venues:
@@ -261,6 +261,15 @@ def _lock(state: Path) -> contextlib.ExitStack:
     with contextlib.suppress(InputError):
         held.callback(HeldLock(state / GUARD_LOCK, "the guard", f"process {os.getpid()}").close)
     return held
+
+
+def _waited_ns(process: int) -> int:
+    """For how long the main thread of a process was ready to run and had no processor; 0 if that is not known."""
+    try:
+        with open(f"/proc/{process}/schedstat", "rb") as file:
+            return int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):  # only Linux says it there
+        return 0
 
 
 def _halt(state: Path, reason: str) -> None:

@@ -92,7 +92,7 @@ class Pulse:
         #: Whether the session may have orders; whether it said that it has none any more; whether its pipe is closed.
         self.is_armed = is_armed
         self.is_ended = self.is_closed = False
-        self._looked_ns = -1
+        self._looked_ns, self._waited_ns = -1, 0
         self._silent_ns = 0
         #: Since when orders have been open at venues whose events the session does not receive, as silences.
         self._away: dict[str, int] = {}
@@ -109,16 +109,18 @@ class Pulse:
         self._away = {name: self._away.get(name, 0) for name in names.split()}
         return f"beat {number}"
 
-    def look(self, now_ns: int) -> str:
+    def look(self, now_ns: int, waited_ns: int = 0) -> str:
         """Why the guard acts now; "": the session lives, has ended, or has no order yet.
 
-        A silence is counted from look to look, and no more than a quarter of a second of each.
+        A silence is counted from look to look, and no more than a quarter of a second of each. waited_ns: for how long
+        the session has waited for a processor in all, 0 if it is not known: of a busy machine that time counts half.
         """
         if self._looked_ns >= 0:
             step = min(now_ns - self._looked_ns, _STEP_NS)
+            step -= min(max(waited_ns - self._waited_ns, 0), step) // 2
             self._silent_ns += step
             self._away = {name: silent + step for name, silent in self._away.items()}
-        self._looked_ns = now_ns
+        self._looked_ns, self._waited_ns = now_ns, waited_ns
         if self.is_ended or not self.is_armed:
             return ""
         if self.is_closed:

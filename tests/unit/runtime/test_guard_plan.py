@@ -48,6 +48,14 @@ def test_time_in_which_the_guard_itself_did_not_run_is_no_silence() -> None:
     assert pulse.look(3600 * SECOND + LOOK) == ""
 
 
+@pytest.mark.parametrize(("share", "acts_ns"), [(0.0, SECOND), (1.0, 2 * SECOND)])
+def test_time_in_which_the_session_waits_for_a_processor_counts_half(share: float, acts_ns: int) -> None:
+    pulse = Pulse(1000, is_armed=True)
+    pulse.look(0, waited_ns=9 * SECOND)
+    acts = [n * LOOK for n in range(1, 60) if pulse.look(n * LOOK, 9 * SECOND + int(share * n * LOOK))]
+    assert acts[0] == acts_ns + LOOK
+
+
 @pytest.mark.parametrize("is_armed", [False, True])
 def test_a_closed_pipe_counts_once_there_may_be_orders(is_armed: bool) -> None:
     pulse = Pulse(1000, is_armed=False)
