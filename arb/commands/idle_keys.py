@@ -295,6 +295,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "supervisor.liquidation_pct": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
     "guard": (_only_in(*_WITH_ORDERS),),
     "live.in_doubt_max_s": (_unread("in_doubt_max_ns"),),
+    "live.price_band_bps": (
+        lambda use, given: None if use.world in _WITH_ORDERS else _unread("price_band")(use, given),
+    ),
     "account": (_only_in(*_WITH_ORDERS),),
     "account.<venue>.margin_mode": (_only_in(*_WITH_ORDERS), _perpetual),
     "account.<venue>.leverage": (_only_in(*_WITH_ORDERS), _perpetual),

@@ -24,7 +24,7 @@ from arb.leg import Leg
 from arb.results.notes import capital_note
 from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
-from arb.strategies.flatten import HostOrders, closing_first, flattening, halting
+from arb.strategies.flatten import BANDS_MAX, HostOrders, closing_first, flattening, halting
 from arb.strategies.hedge_first import hedge_of, hedging_first
 from arb.strategies.loader import LoadedStrategy, load_strategy
 from arb.strategies.spread.decisions import is_halted
@@ -100,7 +100,9 @@ def with_halt(
 
 def _host_orders(config: Config, legs: Sequence[Leg], bot: Bot, recorder: Recorder) -> HostOrders:
     risk = config.risk
-    bounds = config.execution.slippage_tolerance, risk.max_order_qty or 0.0, risk.max_order_notional or 0.0
+    # Its widest band is one that a session's gate lets pass.
+    band = min(config.execution.slippage_tolerance, config.live.price_band_bps / 10_000.0 / BANDS_MAX)
+    bounds = band, risk.max_order_qty or 0.0, risk.max_order_notional or 0.0
     return HostOrders(bot, recorder, legs, *bounds)
 
 

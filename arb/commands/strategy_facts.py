@@ -35,6 +35,7 @@ def facts_of(config: Config) -> dict[str, Value]:
         "max_order_notional": config.risk.max_order_notional or 0.0,
         "stale_after_ns": config.execution.stale_after_ms * MILLISECOND,
         "slippage_tolerance": config.execution.slippage_tolerance,
+        "price_band": config.live.price_band_bps / 10_000.0,
         "in_doubt_max_ns": round(config.live.in_doubt_max_s * SECOND),
     }
     by_leg = [_facts_of_leg(leg, config) for leg in config.legs]

@@ -42,7 +42,11 @@ class Live(Table, frozen=True, kw_only=True):
     price_band_bps: Annotated[
         float,
         key(
-            "How far from the touch, at its worse side, the price of an order may be.", "bps", gt=0, le=10_000
+            "How far from the touch, at its worse side, the price of an order may be; reversals of the built-in "
+            "strategy stay within it in every world.",
+            "bps",
+            gt=0,
+            le=10_000,
         ),
     ] = 50.0
     reconcile_s: Annotated[

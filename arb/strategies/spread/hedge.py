@@ -327,6 +327,9 @@ def _reversal_price(attempt, legs, leg_no, params):
             px = 0.5 * (other.bid + other.ask)
             px = px / attempt.mid_ratio if leg_no == 0 else px * attempt.mid_ratio
     band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
+    if params.price_band > 0.0:
+        # A session's gate refuses what is beyond.
+        band = min(band, params.price_band)
     return price_within(side, px, band, leg.tick_size)
 
 

@@ -37,6 +37,7 @@ PARAMS = {
     "record_interval_ns": 1_000_000_000,
     "in_doubt_max_ns": 60_000_000_000,
     "slippage_tolerance": 0.001,
+    "price_band": 0.0,
     "stale_after_ns": 2_000_000_000,
     "max_leverage": 1.0,
     "max_order_qty": 0.0,

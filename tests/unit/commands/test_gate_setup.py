@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.journals import begun, execution, intent, journal_at, reader_at
 from support.live_world import config_of
 
 from arb.commands.gate_setup import add_traded, gate_of, halts_of
+from arb.commands.run_setup import _host_orders
+from arb.commands.strategy_facts import facts_of
 from arb.journal.halts import Halt, clear_halt, halt_path, set_halt
 from arb.risk.exposure import DAY_NS
 from arb.risk.gate import GateLimits
+from arb.strategies.flatten import BANDS_MAX
 
 VENUES = ("binance_spot", "bybit_spot", "bybit_linear", "binance_usdm")
 
@@ -43,6 +47,18 @@ def test_legs_and_limits_are_those_of_the_configuration() -> None:
 def test_without_limits_in_the_file_only_the_band_counts() -> None:
     config = config_of(("binance_spot", "bybit_spot"))
     assert gate_of(config, config.legs).limits == GateLimits(50.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "band"), [((), 0.001), (("execution.slippage_tolerance=0.003",), 0.001)]
+)
+def test_what_reduces_stays_within_the_band(settings: tuple[str, ...], band: float) -> None:
+    config = config_of(("binance_spot", "bybit_spot"), *settings)
+    assert facts_of(config)["price_band"] == config.live.price_band_bps / 10_000.0
+    nothing: Any = None
+    host = _host_orders(config, config.legs, nothing, nothing)
+    assert host.band == band
+    assert host.band * BANDS_MAX <= config.live.price_band_bps / 10_000.0
 
 
 def test_bybits_markets_share_a_wallet_and_a_ban() -> None:

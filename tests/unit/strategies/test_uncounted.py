@@ -203,6 +203,15 @@ def test_refused_reversals_are_sent_ever_more_rarely() -> None:
     assert result.codes[-1] == "HALTED"
 
 
+def test_reversals_stay_within_the_band_of_a_session_s_gate() -> None:
+    touches, unfilled = [*OPEN, *FAR], Fate(share=0.0, delay_ns=9 * MS)
+    prices = [o.price for o in run(touches, [NOTHING, FULL], unfilled, price_band=0.005).bot.sent[2:]]
+    assert prices[0] == pytest.approx(101.15)
+    assert prices[-1] == pytest.approx(101.55)  # half a percent above the touch of 101.05, on a tick
+    narrow = run(touches, [NOTHING, FULL], unfilled, price_band=0.0005).bot.sent[2:]
+    assert {round(o.price, 2) for o in narrow} == {101.1}
+
+
 # -- minima
 
 
