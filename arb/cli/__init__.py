@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 import arb
+from arb.cli.alert import alert
 from arb.cli.backtest import backtest
 from arb.cli.doctor import doctor
 from arb.cli.download import download
@@ -43,8 +44,8 @@ def cli() -> None:
 
 
 for command in (
-    backtest, convert, data, doctor, download, dry_run, guard, halt, init, live, orders, positions, record, report,
-    capital, resume, run, sandbox, status, symbols, trades, verify,
+    alert, backtest, capital, convert, data, doctor, download, dry_run, guard, halt, init, live, orders, positions,
+    record, report, resume, run, sandbox, status, symbols, trades, verify,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from arb.accounts.clients import account_clients
-from arb.accounts.facts import Balance
+from arb.accounts.facts import Balance, Rights
 from arb.accounts.start import AccountFacts, wallet_of
 from arb.commands.account_start import AccountStart
 from arb.commands.order_setup import instrument_of_orders
@@ -54,12 +54,14 @@ Write = Callable[[str, str], None]
 
 
 class AccountState(NamedTuple):
-    """What was prepared. config: with what the legs begin with; kept: the run, which the session ends."""
+    """What was prepared. config: with what the legs begin with; kept: the run, which the session ends; rights: of the
+    keys, by house."""
 
     config: Config
     ids: SessionIds
     kept: KeptRun
     locks: Sequence[HeldLock]
+    rights: Mapping[str, Rights | None]
 
     def close(self) -> None:
         """Releases the accounts. The journal is closed by the session, or here if there is none."""
@@ -167,7 +169,8 @@ class _Preparation:
             self._write("start", line)
         config = replace(self._config, legs=_with_openings(legs, taken.holdings, start.facts))
         ids = SessionIds(self._journal.tag, run, time.time_ns() // MILLISECOND)
-        return AccountState(config, ids, KeptRun(self._journal, run, self._leg_rows), self._locks)
+        kept = KeptRun(self._journal, run, self._leg_rows)
+        return AccountState(config, ids, kept, self._locks, start.facts.rights)
 
     def _claim(self, account_ids: Mapping[str, str]) -> bool:
         """Takes the accounts and the journal; whether earlier sessions left positions or open orders. account_ids: by

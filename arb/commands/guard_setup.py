@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from arb.alerts.message import ChannelAddress, Origin
 from arb.config import Config
 from arb.config.account_keys import house_of
 from arb.config.secrets import environment_without
 from arb.errors import InvariantError
 from arb.results.evidence import GUARD_LOG
-from arb.runtime.guard_plan import GuardKey, GuardLeg, GuardPlan, GuardVenue
+from arb.runtime.guard_plan import GuardAlerts, GuardKey, GuardLeg, GuardPlan, GuardVenue
 from arb.runtime.guard_process import GuardProcess
 from arb.runtime.order_setup import OrderSetup
 from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 
 
 def guard_of(
-    config: Config, setup: OrderSetup, state: Path, folder: Path, own: Mapping[str, Signer]
-) -> GuardProcess:
+    config: Config,
+    setup: OrderSetup,
+    state: Path,
+    folder: Path,
+    own: Mapping[str, Signer] | None,
+    channels: Sequence[ChannelAddress],
+) -> GuardProcess | None:
     """The guard of a session. state: folder of the environment; folder: of the session; own: what signs for the guard
-    alone, by house."""
+    alone, by house; None: the venues end with the session, and only alerts are sent, if there are channels."""
+    if own is None and not channels:
+        return None
+    ids = setup.ids
+    origin = Origin(f"{ids.tag}-{ids.run}", folder.name, setup.options.environment, tuple(setup.venues))
     plan = GuardPlan(
         str(state.absolute()),
         str((folder / GUARD_LOG).absolute()),
@@ -28,7 +38,10 @@ def guard_of(
         setup.ids.run,
         config.guard.timeout_ms,
         setup.recv_window_ms,
-        tuple(_venue(setup, venue, own.get(house_of(venue))) for venue in setup.venues),
+        ()
+        if own is None
+        else tuple(_venue(setup, venue, own.get(house_of(venue))) for venue in setup.venues),
+        alerts=GuardAlerts(origin, tuple(channels), "lost" in config.alerts.rules) if channels else None,
     )
     return GuardProcess(plan, environment_without(venue.auth for venue in config.venues.values()))
 

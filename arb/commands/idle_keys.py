@@ -13,6 +13,7 @@ from typing import NamedTuple
 from arb.commands.run_checks import fit_notes, has_different_assets, is_built_in
 from arb.commands.run_setup import Setup
 from arb.config import Config
+from arb.config.alert_keys import AlertRule
 from arb.config.given import Given
 from arb.config.schema import SYMBOL_PLACEHOLDER
 from arb.results.notes import NO_EFFECT
@@ -209,6 +210,14 @@ def _pairless(use: Use, _: Given) -> Reason | None:
     return None if use.setup.strategy.legs == PAIRS else Reason("it is about strategies that take pairs")
 
 
+def _unsent(use: Use, _: Given) -> Reason | None:
+    return None if use.config.alerts.has_channel else Reason("[alerts] has no channel")
+
+
+def _unreported(rule: AlertRule) -> Rule:
+    return _idle_if(lambda use, given: rule not in use.config.alerts.rules, f"alerts.rules has no {rule}")
+
+
 def _perpetual(use: Use, given: Given) -> Reason | None:
     venue = given.path[1]
     if all(leg.is_spot for leg in use.config.legs if leg.venue == venue):
@@ -294,6 +303,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "supervisor.liquidation": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
     "supervisor.liquidation_pct": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
     "guard": (_only_in(*_WITH_ORDERS),),
+    "alerts": (_only_in(*_WITH_ORDERS), _unsent),
+    "alerts.doubt_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("doubt")),
+    "alerts.unhedged_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("unhedged"), _pairless),
+    "alerts.key_days": (_only_in(*_WITH_ORDERS), _unsent, _unreported("key")),
     "live.in_doubt_max_s": (_unread("in_doubt_max_ns"),),
     "live.price_band_bps": (
         lambda use, given: None if use.world in _WITH_ORDERS else _unread("price_band")(use, given),

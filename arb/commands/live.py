@@ -9,10 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Unpack
 
+from arb.alerts.message import ChannelAddress
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.account_start import AccountStart
 from arb.commands.account_state import AccountState, Write, own_run, prepare_accounts
+from arb.commands.alerts import alert_channels, expiries_of
 from arb.commands.gate_setup import add_traded, gate_of, halts_of, losses_of
 from arb.commands.guard_setup import guard_of
 from arb.commands.idle_keys import World
@@ -37,6 +39,7 @@ from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.process_guard import no_core_files, refuse_unresolved
 from arb.runtime.sandbox_venues import sandbox_urls
+from arb.runtime.session_alerts import SessionAlerts
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.supervision import Supervision, rules_of
 from arb.runtime.trade_protocols import signer_of
@@ -56,7 +59,7 @@ def run_live_orders(
 ) -> WrittenRun:
     """Runs a session whose orders the sandbox answers. See `run_session`."""
     switches_of(config)
-    rehearsal = _Rehearsal(sandbox, chosen or LiveOptions("sandbox"))
+    rehearsal = _Rehearsal(sandbox, chosen or LiveOptions("sandbox"), alert_channels(config))
     kind = SessionKind(
         "live",
         World.ORDERS,
@@ -86,7 +89,7 @@ def run_account_orders(
     guards = guard_signers(config.venues)
     signers = account_signers(config.venues)
     refuse_unresolved(environment)
-    account = _Trading(chosen, signers, guards)
+    account = _Trading(chosen, signers, guards, alert_channels(config))
     kind = SessionKind(
         "live",
         _WORLDS[environment.name],
@@ -142,9 +145,11 @@ class _Trading:
         options: LiveOptions,
         signers: Mapping[str, Signer],
         guards: Mapping[str, Signer] = MappingProxyType({}),
+        channels: Sequence[ChannelAddress] = (),
     ) -> None:
-        """signers: by house; guards: of keys that the guard alone uses."""
+        """signers: by house; guards: of keys that the guard alone uses; channels: of alerts."""
         self._options = options
+        self._channels = channels
         self._signers = signers
         self._guards = guards
         self._state: AccountState | None = None
@@ -183,23 +188,27 @@ class _Trading:
             own = order_setup(config, legs, signers, ids, self._options)
             shared = kept.journal.path.parent
             halts = halts_of(shared, own.venues)
+            guard = guard_of(config, own, shared, folder, None, self._channels)
             kept_by: dict[str, Any] = {"kept": kept, "preflight": start}
         else:
             own = order_setup(config, legs, signers, state.ids, self._options)
             shared = state_directory(config.live) / self._options.environment
             add_traded(gate, shared, self._options.environment, time.time_ns())
             halts = halts_of(shared, own.venues)
-            guard = guard_of(config, own, shared, folder, self._guards)
-            kept_by = {"kept": state.kept, "guard": guard}
+            guard = guard_of(config, own, shared, folder, self._guards, self._channels)
+            kept_by = {"kept": state.kept}
         rules = rules_of(config.supervisor, is_closing=state is not None)
         has_pairs = setup.strategy.legs == PAIRS
         losses = losses_of(gate, legs, shared, self._options.environment, has_pairs=has_pairs)
         supervision = Supervision(rules, legs, shared, losses, has_pairs=has_pairs)
+        if self._channels and guard is not None:
+            expiries_ns = {} if state is None else expiries_of(state.rights)
+            supervision.alerts = SessionAlerts(config.alerts, halts, expiries_ns, guard.alert)
         lead_ns = round(config.live.closing_lead_s * SECOND)
         is_demo = self._options.environment == "demo"
         terms = WatchTerms(config.live.trust_min, lead_ns, is_demo)
-        watching: dict[str, Any] = {"supervision": supervision, "watch": VenueWatch(legs, terms)}
-        orders = LiveOrders(world, own, folder, gate, halts=halts, **watching, **kept_by)
+        kept_by |= {"supervision": supervision, "watch": VenueWatch(legs, terms), "guard": guard}
+        orders = LiveOrders(world, own, folder, gate, halts=halts, **kept_by)
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
@@ -218,8 +227,10 @@ class _Trading:
 class _Rehearsal(_Trading):
     """A session on a sandbox: its market with an account, then what trades there."""
 
-    def __init__(self, choice: SandboxChoice, options: LiveOptions) -> None:
-        super().__init__(options, {})
+    def __init__(
+        self, choice: SandboxChoice, options: LiveOptions, channels: Sequence[ChannelAddress]
+    ) -> None:
+        super().__init__(options, {}, channels=channels)
         self._choice = choice
 
     def market(self, config: Config) -> Market:

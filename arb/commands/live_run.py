@@ -30,7 +30,7 @@ from arb.commands.session_folder import write_session
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder as FrameRecorder
-from arb.errors import ExitCode, InputError, StrategyError
+from arb.errors import ArbError, ExitCode, InputError, StrategyError
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
 from arb.risk.limits import Limits
@@ -42,6 +42,7 @@ from arb.runtime.keeper import SessionKeeper
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput
 from arb.runtime.session import Session
+from arb.runtime.session_alerts import Ending
 from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.session_orders import SessionOrders
 from arb.runtime.session_watch import Facts, SessionWatch
@@ -206,7 +207,19 @@ class LiveRun:
             if not host.is_interrupted:
                 await self._run_strategy(unlisted, duration_s)
         finally:
-            await self._orders.close()
+            await self._orders.close(self._ending())
+
+    def _ending(self) -> Ending | None:
+        """How the session ended, as far as that is known before its folder is written."""
+        task = self._driver.task
+        errors = (sys.exception(), self._error, self._host.error, self._session.fault, task.error)
+        error = next((one for one in errors if isinstance(one, Exception)), None)
+        if error is not None:
+            text = str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}"
+            return Ending("failed", text)
+        if not self._host.is_interrupted and outcome_of(task.value)[1] == ExitCode.HALTED_BY_RISK:
+            return Ending("halted", "the strategy has halted the session, by its limits or a doubt")
+        return None
 
     async def _run_strategy(self, unlisted: Sequence[str], duration_s: float | None) -> None:
         host = self._host

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from arb.config.alert_keys import Alerts
 from arb.config.archive import Archive
 from arb.config.given import Given
 from arb.config.live_keys import Account, Guard, Live, Supervisor
@@ -74,6 +75,7 @@ class Config:
     live: Live
     supervisor: Supervisor
     guard: Guard
+    alerts: Alerts
     #: What is prepared and expected of the accounts at the venues of the legs.
     account: Mapping[str, Account]
     archive: Archive

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from arb.config.alert_keys import Alerts
 from arb.config.archive import Archive
 from arb.config.key import AssetName, DecimalText, LegName, SymbolName, Table, VenueName, key
 from arb.config.live_keys import Account, Guard, Live, Supervisor
@@ -372,5 +373,6 @@ class MainFile(Table, frozen=True, kw_only=True):
     live: Live = field(default_factory=Live)
     supervisor: Supervisor = field(default_factory=Supervisor)
     guard: Guard = field(default_factory=Guard)
+    alerts: Alerts = field(default_factory=Alerts)
     account: dict[VenueName, Account] = field(default_factory=dict)
     archive: Archive = field(default_factory=Archive)

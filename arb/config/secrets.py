@@ -89,8 +89,7 @@ class Auth:
 
     def forget(self) -> None:
         """Removes the variables from the environment of this process, which its children would inherit."""
-        for reference in self.references.values():
-            os.environ.pop(Variable(reference).name, None)
+        forget(self.references.values())
 
     def _read(self, key: str, environment: Mapping[str, str], *, is_needed: bool = True) -> str:
         reference: str | None = getattr(self, key)
@@ -99,16 +98,32 @@ class Auth:
             if is_needed:
                 raise ConfigError(f'{where} is missing; it must be "${{NAME}}" of a variable')
             return ""
-        own = Variable(reference)
-        file = Variable(f"{own.name}{FILE_SUFFIX}")
-        value, path = own.value(environment), file.value(environment)
-        if value is not None and path is not None:
-            raise ConfigError(f"{where}: both {own.name} and {file.name} are set; unset one of them")
-        if path is not None:
-            return _content(path, f"{where}: the file that {file.name} names")
-        if value is None and is_needed:
-            raise ConfigError(f"{where} needs the environment variable {own.name}, which is not set")
-        return value or ""
+        return read_secret(where, reference, environment, is_needed=is_needed)
+
+
+def read_secret(
+    where: str, reference: str, environment: Mapping[str, str] | None = None, *, is_needed: bool = True
+) -> str:
+    """The value of a variable, or of the file that the one with `_FILE` names; "" for none.
+
+    where: file and key, in errors. environment: replaces the process's. Raises ConfigError, see `Auth.resolve`.
+    """
+    own = Variable(reference)
+    file = Variable(f"{own.name}{FILE_SUFFIX}")
+    value, path = own.value(environment), file.value(environment)
+    if value is not None and path is not None:
+        raise ConfigError(f"{where}: both {own.name} and {file.name} are set; unset one of them")
+    if path is not None:
+        return _content(path, f"{where}: the file that {file.name} names")
+    if value is None and is_needed:
+        raise ConfigError(f"{where} needs the environment variable {own.name}, which is not set")
+    return value or ""
+
+
+def forget(references: Iterable[str | None]) -> None:
+    """Removes variables from the environment of this process, which its children would inherit."""
+    for reference in references:
+        os.environ.pop(Variable(reference).name, None)
 
 
 def environment_without(auths: Iterable[Auth]) -> dict[str, str]:

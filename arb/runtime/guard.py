@@ -4,6 +4,8 @@
 connections of its own. When the session gives no sign of life, or its process ends without saying that nothing is open,
 the guard sets the environment's kill flag, cancels every open order with the session's tag, and looks until none is
 left and none can arrive any more. Orders of others are not touched. It loads neither compiled code nor ccxt.
+
+It sends the session's alerts, too, on threads of their own (`arb.alerts.sender`).
 """
 
 from __future__ import annotations
@@ -18,11 +20,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
+from arb.alerts.message import Transition
+from arb.alerts.sender import AlertSender
 from arb.errors import ExitCode, InputError
 from arb.journal.halts import Halt, halt_path, set_halt
 from arb.journal.locks import GUARD_LOCK, HeldLock
 from arb.runtime.account_queries import AccountQueries
-from arb.runtime.guard_plan import GuardPlan, GuardVenue, Pulse, plan_of
+from arb.runtime.guard_plan import GuardAlerts, GuardPlan, GuardVenue, Pulse, plan_of
 from arb.runtime.process_guard import no_core_files
 from arb.runtime.trade_protocols import protocols_of, signer_of
 from connectors.net.hosts import ListedHosts
@@ -80,6 +86,9 @@ class Guard(asyncio.Protocol):
         self._planned: asyncio.Future[GuardPlan | None] = asyncio.get_running_loop().create_future()
         self._pulse = Pulse(0, is_armed=False)
         self._send: Callable[[bytes], object] = lambda data: None
+        self._alerts: AlertSender | None = None
+        #: Whether the session is known to be gone or silent; so may an earlier one be, whose alert then ends.
+        self._is_lost = self._has_lost = True
 
     async def run(self) -> int:
         """See `run_guard`."""
@@ -91,21 +100,37 @@ class Guard(asyncio.Protocol):
         venues = [VenueOrders(plan, one) for one in plan.venues]
         lock, session = _lock(Path(plan.state)), os.getppid()
         proving = asyncio.create_task(self._prove(venues))
+        code = int(ExitCode.DONE)
         try:
-            while not (why := self._pulse.look(time.monotonic_ns(), _waited_ns(session))):
-                if self._pulse.is_over:
-                    return ExitCode.DONE
-                for one in venues:
-                    if one.name in self._pulse.unattended:
-                        one.pull(self._say)
-                await asyncio.sleep(_LOOK_S)
-            proving.cancel()
-            return await self._act(plan, venues, why)
+            if why := await self._watch(venues, session):
+                proving.cancel()
+                code = await self._act(plan, venues, why)
         finally:
             proving.cancel()
             for one in venues:
                 await one.close()
             lock.close()
+        await self._finish_alerts()
+        return code
+
+    async def _watch(self, venues: list[VenueOrders], session: int) -> str:
+        """Returns why the session's orders are to be cancelled; "" once there is nothing to guard any more. session: its
+        process."""
+        while not (why := self._pulse.look(time.monotonic_ns(), _waited_ns(session))) or not venues:
+            if self._pulse.is_over or (why and self._pulse.is_closed):
+                if not self._pulse.is_ended:
+                    self._session_is(
+                        why or "the session's process has ended without its end, before its first order"
+                    )
+                return ""
+            if why:
+                self._session_is(why)
+            for one in venues:
+                if one.name in self._pulse.unattended:
+                    one.pull(self._say)
+            await asyncio.sleep(_LOOK_S)
+        self._session_is(f"{why}: its open orders are cancelled, and no session starts before arb resume")
+        return why
 
     # -- the pipe
 
@@ -115,6 +140,10 @@ class Guard(asyncio.Protocol):
         for line in lines:
             if not self._planned.done():
                 self._plan(line)
+                continue
+            self._session_is("")
+            if line.startswith(b"alert ") and self._alerts is not None:
+                self._alerts.take(msgspec.json.decode(line[6:], type=Transition))
             elif answer := self._pulse.receive(line.decode()):
                 self._say(answer)
 
@@ -131,11 +160,48 @@ class Guard(asyncio.Protocol):
             self._planned.set_exception(error)
             return
         self._pulse = Pulse(plan.timeout_ms, is_armed=plan.is_armed)
+        if plan.alerts is not None:
+            self._has_lost = plan.alerts.has_lost
+            self._alerts = self._sender(plan.alerts, Path(plan.state), _Log(Path(plan.log)))
         self._planned.set_result(plan)
 
     def _say(self, text: str) -> None:
         if not self._pulse.is_closed:
             self._send(f"{one_line(text)}\n".encode())
+
+    # -- the alerts
+
+    def _sender(self, alerts: GuardAlerts, state: Path, log: _Log) -> AlertSender:
+        loop = asyncio.get_running_loop()
+
+        def say(text: str) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._say, text)
+
+        def warn(text: str) -> None:
+            log.write(text) if self._pulse.is_closed else say(f"alerts {text}")
+
+        return AlertSender(
+            state, alerts.origin, alerts.channels, kept=lambda number: say(f"kept {number}"), warn=warn
+        )
+
+    def _session_is(self, lost: str) -> None:
+        """The session gives signs of life, or why it does not any more."""
+        if self._alerts is not None and self._has_lost and bool(lost) != self._is_lost:
+            if lost:
+                self._alerts.begin("lost", lost)
+            else:
+                self._alerts.end("lost")
+        self._is_lost = bool(lost)
+
+    async def _finish_alerts(self) -> None:
+        """Returns when all is sent, or after a long time: the next session's guard sends the rest."""
+        if self._alerts is None:
+            return
+        deadline = time.monotonic() + _GIVE_UP_S
+        while not self._alerts.is_done and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_S)
+        self._alerts.close()
 
     # -- the venues
 

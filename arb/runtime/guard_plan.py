@@ -4,12 +4,17 @@ The pipe has lines. The session's first is the plan, with the keys; then `armed`
 ten times a second, with the venues where orders are open and whose events it does not receive, and `ended` when no
 order of it is open any more. The guard answers `ready`, `beat N`, `failed WHY` while it cannot reach a venue, and
 `pulled VENUE COUNT` when it has cancelled there.
+
+Where alerts are configured, the session writes `alert JSON` for each state that begins or ends
+(`arb.alerts.message.Transition`), and again to another guard until `kept NUMBER` answers it; `alerts TEXT` is what does
+not work.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from arb.alerts.message import ChannelAddress, Origin
 from arb.errors import InputError
 from arb.execution.ids import parse_client_id
 from connectors.units import MILLISECOND
@@ -50,11 +55,20 @@ class GuardVenue(msgspec.Struct, frozen=True):
     legs: tuple[GuardLeg, ...]
 
 
+class GuardAlerts(msgspec.Struct, frozen=True):
+    """What the guard sends, besides. channels: at least one. has_lost: also that the session is gone or silent."""
+
+    origin: Origin
+    channels: tuple[ChannelAddress, ...]
+    has_lost: bool = True
+
+
 class GuardPlan(msgspec.Struct, frozen=True):
     """What is guarded. state: the environment's folder in the state directory; log: a file in the session's folder.
 
     tag, run: orders of this tag are the session's, those of later runs another one's. is_armed: the session may have
-    orders already, whose guard has died.
+    orders already, whose guard has died. venues: none where they end with the session: then only alerts
+    are sent.
     """
 
     state: str
@@ -65,6 +79,7 @@ class GuardPlan(msgspec.Struct, frozen=True):
     recv_window_ms: int
     venues: tuple[GuardVenue, ...] = ()
     is_armed: bool = False
+    alerts: GuardAlerts | None = None
 
     def owns(self, client_id: str) -> bool:
         """Whether an order is to be cancelled."""

@@ -13,11 +13,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from arb.alerts.message import Transition
 from arb.errors import InputError
 from arb.runtime.guard_plan import GuardPlan
 from arb.sandbox.serve.urls import VenueUrls
@@ -30,6 +32,10 @@ _READY_S, _END_S = 30.0, 2.0
 #: The second in a row that lives no longer is followed after a second, then after twice as long, up to this.
 _SHORT_S, _PAUSE_MAX_S = 10.0, 30.0
 _LOOK_S = 0.02
+#: Most states that wait for the guard; so many of them are on their way at a time.
+_ALERTS_MAX, _ALERTS_SENT = 1_000, 32
+#: How long the end waits until the guard has them.
+_ALERTS_END_S = 10.0
 #: Guards that were left to act after their session: `Popen` complains about what it does not see end.
 _LEFT: list[subprocess.Popen[bytes]] = []
 
@@ -54,6 +60,9 @@ class NoGuard:
         """Nobody cancels orders after the session."""
         return False
 
+    def alert(self, transition: Transition) -> None:
+        """Nobody sends it."""
+
     async def close(self, *, has_ended: bool) -> None:
         """Nothing has to end."""
 
@@ -77,6 +86,9 @@ class GuardProcess:
         self._begun = self._next = 0.0
         #: Guards in a row that did not live long.
         self._shorts = 0
+        #: What the guard has not kept yet, oldest first; of that, how many the present guard was given.
+        self._alerts: deque[Transition] = deque()
+        self._alerts_sent = 0
 
     def start(self, urls: Mapping[str, VenueUrls], write: Write, away: Callable[[], list[str]]) -> None:
         """Starts it, at these addresses. write: to the session's log. away: venues where orders are open and whose
@@ -84,14 +96,17 @@ class GuardProcess:
         self._write, self._away = write, away
         venues = [msgspec.structs.replace(one, rest=urls[one.name].rest) for one in self._plan.venues]
         self._plan = msgspec.structs.replace(self._plan, venues=tuple(venues))
-        write("start", "starting the guard, which cancels the session's orders if the session stops")
+        what = (
+            "cancels the session's orders if the session stops" if self._plan.venues else "sends its alerts"
+        )
+        write("start", f"starting the guard, which {what}")
         self._spawn()
         self._beat()
 
     async def ready(self) -> None:
         """Returns when it has reached every venue. Raises InputError after a while."""
         deadline = time.monotonic() + _READY_S
-        while not self._is_ready:
+        while self._plan.venues and not self._is_ready:
             if time.monotonic() > deadline:
                 raise InputError(
                     f"the guard is not ready after {_READY_S:g} s: {self._why or 'it does not answer'}; "
@@ -104,19 +119,32 @@ class GuardProcess:
         if not self._is_armed:
             self._is_armed = True
             self._send("armed")
-        if self._is_ready and self._sent - self._answered <= _SILENT:
+        if not self._plan.venues or (self._is_ready and self._sent - self._answered <= _SILENT):
             return ""
         return f"the guard is not up{f' ({self._why})' if self._why else ''}"
 
     def will_cancel(self) -> bool:
         """Whether it cancels what the session leaves open."""
-        return self._is_armed
+        return self._is_armed and bool(self._plan.venues)
+
+    def alert(self, transition: Transition) -> None:
+        """Has a state's beginning or end sent, if alerts are configured, also if the guard dies meanwhile."""
+        if self._plan.alerts is None:
+            return
+        if len(self._alerts) == _ALERTS_MAX:
+            self._write("guard", f"alerts: more than {_ALERTS_MAX:,} wait for the guard: one is dropped")
+            return
+        self._alerts.append(transition)
+        self._send_alerts()
 
     async def close(self, *, has_ended: bool) -> None:
         """Lets it go. has_ended: no order of the session is open; otherwise it cancels them, longer than this takes."""
-        if self._is_closing or self._process is None:
+        if self._is_closing or (self._process is None and not self._begun):
             return
         self._is_closing = True
+        await self._hand_over_alerts()
+        if self._process is None:
+            return
         if has_ended:
             self._send("ended")
         if self._pipe is not None:
@@ -153,6 +181,8 @@ class GuardProcess:
         with contextlib.suppress(OSError):  # it has ended: seen at the next sign of life
             ours.sendall(plan.line())
         ours.setblocking(False)
+        self._alerts_sent = 0
+        self._send_alerts()
 
     def _beat(self) -> None:
         if self._is_closing:
@@ -192,12 +222,35 @@ class GuardProcess:
 
     # -- the pipe
 
+    def _send_alerts(self) -> None:
+        for no in range(self._alerts_sent, min(len(self._alerts), _ALERTS_SENT)):
+            self._send(f"alert {msgspec.json.encode(self._alerts[no]).decode()}")
+            self._alerts_sent = no + 1
+
     def _send(self, text: str) -> None:
         if self._pipe is not None:
             data = f"{text}\n".encode()
             with contextlib.suppress(OSError):  # it has ended, or reads nothing: seen by its answers
                 if self._pipe.send(data) < len(data) and self._process is not None:
                     self._process.kill()
+
+    async def _hand_over_alerts(self) -> None:
+        """Returns when the guard has kept them all, or after a while: another one is started if there is none."""
+        deadline = time.monotonic() + _ALERTS_END_S
+        while self._plan.alerts is not None and time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                with contextlib.suppress(InputError):
+                    self._spawn()
+            self._read()
+            if not self._alerts:
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def _keep(self, number: int) -> None:
+        while self._alerts and self._alerts[0].number <= number:
+            self._alerts.popleft()
+            self._alerts_sent -= 1
+        self._send_alerts()
 
     def _read(self) -> None:
         if self._pipe is None:
@@ -210,6 +263,10 @@ class GuardProcess:
             word, _, rest = line.decode().partition(" ")
             if word == "beat":
                 self._answered = int(rest)
+            elif word == "kept":
+                self._keep(int(rest))
+            elif word == "alerts":
+                self._write("guard", rest)
             elif word == "ready" and not self._is_ready:
                 self._is_ready, self._why = True, ""
                 self._write("guard", f"the guard is up after {time.monotonic() - self._begun:.1f} s")

@@ -36,6 +36,7 @@ from arb.runtime.orders_end import OrdersEnd, order_count
 from arb.runtime.orders_start import until_up
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
+from arb.runtime.session_alerts import Ending
 from arb.runtime.session_halts import SessionHalts
 from arb.runtime.session_orders import Preflight
 from arb.runtime.supervision import Supervision
@@ -171,7 +172,7 @@ class LiveOrders:
                 host.until_over(self._watch.follow_listings(host, session)), name="listings"
             )
 
-    async def close(self) -> None:
+    async def close(self, ending: Ending | None = None) -> None:
         """See `SessionOrders`: cancels what is open, waits for doubts, and queries the account once more."""
         if self._is_closed:
             return
@@ -186,6 +187,7 @@ class LiveOrders:
                 lines.stop()
             for rest in self._rests:
                 await rest.close()
+            self._alert_end(ending)
             await self._guard.close(has_ended=not self.gateway.open_orders)
             self._note_taken()
             for log in self._logs.values():
@@ -194,6 +196,12 @@ class LiveOrders:
                 except InputError as error:
                     self._unwritten = error
             self._end_run()
+
+    def _alert_end(self, ending: Ending | None) -> None:
+        fault = self.fault or self.gateway.fault
+        if self._supervision is not None and self._supervision.alerts is not None:
+            own = ending if fault is None else Ending("failed", str(fault))
+            self._supervision.alerts.end(own, self._now())
 
     async def _end(self, session: Session, host: Host) -> None:
         if count := len(self.gateway.open_orders):

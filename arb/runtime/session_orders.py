@@ -13,6 +13,7 @@ from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_tables import OrderTables
 from arb.runtime.session import Session
+from arb.runtime.session_alerts import Ending
 
 
 class SessionOrders(Protocol):
@@ -28,8 +29,9 @@ class SessionOrders(Protocol):
     async def open(self, host: Host, session: Session) -> None:
         """Opens the connections, before the feeds start. Raises InputError if one cannot be opened."""
 
-    async def close(self) -> None:
-        """Leaves no order open, and closes the connections. The strategy has been stopped; may be called repeatedly."""
+    async def close(self, ending: Ending | None = None) -> None:
+        """Leaves no order open, and closes the connections. The strategy has been stopped; may be called repeatedly.
+        ending: of a session that did not end as it should."""
 
     @property
     def head(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class NoOrders:
     async def open(self, host: Host, session: Session) -> None:
         """Nothing is connected."""
 
-    async def close(self) -> None:
+    async def close(self, ending: Ending | None = None) -> None:
         """Nothing is open."""
 
     @property

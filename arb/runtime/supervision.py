@@ -21,6 +21,7 @@ from arb.risk.supervisor import OVER, Answer, Change, Reading, Rule, Supervisor
 from arb.runtime.account_risks import LossReadings, clock, headroom, liquidation, margin, round_trip
 from arb.runtime.process_use import disk, files, memory
 from arb.runtime.session import Session
+from arb.runtime.session_alerts import SessionAlerts
 from connectors.units import MINUTE, SECOND
 
 #: Interval of the looks.
@@ -49,6 +50,8 @@ class Supervision:
         self._losses = LossReadings(losses)
         self._slow: dict[str, Reading] = {}
         self._slow_ns = self._confirmed_ns = 0
+        #: What is read and begins, for messages.
+        self.alerts: SessionAlerts | None = None
         self._pairs = legs_of_pairs(legs) if has_pairs else []
         #: By pair, since when its legs do not balance, 0: they do; by venue, since when there is no stream.
         self._unhedged_ns = [0] * len(self._pairs)
@@ -73,8 +76,11 @@ class Supervision:
             "modes": _modes(desks, filters),
             "status": self._status(feed, now),
         }
-        for change in self._supervisor.look(readings):
+        changes = self._supervisor.look(readings)
+        for change in changes:
             self._follow(change, now, session, noted)
+        if self.alerts is not None:
+            self.alerts.look(readings, changes, now)
         feed.gate.supervised = self._supervisor.reason
 
     def _follow(self, change: Change, now: int, session: Session, noted: Callable[[str, str], None]) -> None:
@@ -204,8 +210,8 @@ def _modes(desks: Mapping[str, VenueDesk], filters: Mapping[int, str]) -> Readin
 
 def _doubt(desks: Mapping[str, VenueDesk], now: int) -> Reading:
     ages = [
-        Reading((now - doubt.opened_ns) / SECOND, f"{client}: {doubt.cause.value}")
-        for desk in desks.values()
+        Reading((now - doubt.opened_ns) / SECOND, f"{venue}: {client}: {doubt.cause.value}")
+        for venue, desk in desks.items()
         for client, doubt in desk.doubts.items()
     ]
     return max(ages, key=lambda one: one.value, default=Reading(0.0, ""))

@@ -272,6 +272,8 @@ ELSEWHERE = {
     **{f"supervisor.{key}": "unit/runtime/test_supervision.py" for key in Supervisor.__struct_fields__},
     "supervisor.account_s": "unit/config/test_live_keys.py",
     "guard.timeout_ms": "integration/test_guard.py",
+    **_of("alerts", "webhook apprise", "unit/commands/test_alerts.py"),
+    **_of("alerts", "rules doubt_s unhedged_s key_days", "unit/runtime/test_session_alerts.py"),
     **_of("account.<venue>", "margin_mode leverage fee_asset", "unit/config/test_live_keys.py"),
     **_of("account.<venue>", "switch switch_s", "integration/test_venue_switches.py"),
     **_of("connection", "trade_url user_url wallet_url", "unit/config/test_environment.py"),

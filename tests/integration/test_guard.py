@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 from soak.guard_load import run
+from support.alert_receiver import Receiver
+from support.canaries import Search
 from support.command_line import arb
 from support.guard_processes import await_guard, guard_process
 from support.guarded import Guarded
@@ -30,11 +32,20 @@ pytestmark = pytest.mark.slow
 
 #: Most time until nothing is open any more.
 GONE_S = 2.0
+HOOK = "alerts.webhook='${ALERTS_HOOK}'"
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with Guarded(tmp_path_factory.mktemp("guarded")) as made:
+        yield made
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """Of the alerts of sessions with the setting HOOK."""
+    with Receiver() as made:
+        monkeypatch.setenv("ALERTS_HOOK", made.address)
         yield made
 
 
@@ -50,13 +61,13 @@ def others(guarded: Guarded) -> Iterator[None]:
     guarded.resume()
 
 
-def test_a_killed_session(guarded: Guarded) -> None:
-    process = guarded.resting()
+def test_a_killed_session(guarded: Guarded, receiver: Receiver) -> None:
+    process = guarded.resting("resting", HOOK)
     guard = guard_process(process.pid)
     shown = ("status", "--state-directory", guarded.state)
     assert arb(*shown).output.startswith("sandbox: a session runs, its guard, too\n")
     assert guarded.gone_after(process.kill) < GONE_S
-    process.communicate()
+    output = process.communicate()[1]
     assert arb(*shown).output.startswith("sandbox: no session runs, a guard is cancelling its orders\n")
     await_guard(guard)
     assert arb(*shown).output.startswith("sandbox: no session runs\n")
@@ -64,18 +75,28 @@ def test_a_killed_session(guarded: Guarded) -> None:
         "arb guard: the session's process has ended without its end"
     ]
     assert "none is open" in guarded.guard_log()
+    assert receiver.texts == ["begin lost"]
+    message = receiver.received[0][1]
+    assert message["text"].startswith("the session's process has ended without its end: its open orders are")
+    assert (message["session"], message["environment"]) == (guarded.run.name, "sandbox")
+    assert message["venues"] == list(guarded.venues)
     # The next start is refused until a person has looked, then agrees with the venues.
     refused = guarded.begin("--duration", "1s", function="idle").communicate()[1]
     assert "halted since" in refused
     guarded.resume()
-    again = guarded.begin("--duration", "1s", function="idle")
-    again.communicate()
+    again = guarded.begin("--duration", "1s", "--set", HOOK, function="idle")
+    output += again.communicate()[1]
     assert again.returncode == ExitCode.DONE
     assert guarded.halts() == ()
+    assert receiver.texts == ["begin lost", "end lost"]
+    looking = Search(["canary-of-the-hook"])
+    looking.look(output.encode(), "output")
+    looking.look_through(guarded.folder)
+    assert looking.found == []
 
 
-def test_a_stopped_session_halts_when_it_goes_on(guarded: Guarded) -> None:
-    process = guarded.resting("resting", "guard.timeout_ms=800")
+def test_a_stopped_session_halts_when_it_goes_on(guarded: Guarded, receiver: Receiver) -> None:
+    process = guarded.resting("resting", "guard.timeout_ms=800", HOOK)
     guard = guard_process(process.pid)
     after = guarded.gone_after(lambda: process.send_signal(signal.SIGSTOP))
     assert 0.7 < after < GONE_S
@@ -86,6 +107,8 @@ def test_a_stopped_session_halts_when_it_goes_on(guarded: Guarded) -> None:
     assert process.returncode == ExitCode.HALTED_BY_RISK
     assert "halt the session is halted (arb guard: the session gave no sign of life" in guarded.log()
     assert guarded.open_orders(is_ours=True) == []
+    receiver.await_texts("begin lost", "end lost", "begin halted")
+    assert "no sign of life for 800 ms" in receiver.received[2][1]["text"]
 
 
 def test_a_strategy_that_never_returns(guarded: Guarded) -> None:

@@ -197,6 +197,7 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
             "live",
             "supervisor",
             "guard",
+            "alerts",
             "account",
             "archive",
             "venues",

@@ -176,9 +176,9 @@ def test_a_long_doubt_is_reported_when_it_begins_and_ends(tmp_path: Path) -> Non
     cause = SimpleNamespace(value="no answer")
     watched.desks[VENUES[0]].doubts["arb-1"] = SimpleNamespace(opened_ns=BEGAN_NS, cause=cause)
     assert watched.pass_time(8) == []
-    assert watched.pass_time(0.25) == ["supervisor doubt: arb-1: no answer, limit 8 s"]
+    assert watched.pass_time(0.25) == ["supervisor doubt: binance_usdm: arb-1: no answer, limit 8 s"]
     watched.desks[VENUES[0]].doubts.clear()
-    assert watched.pass_time(0.25) == ["supervisor doubt: over: arb-1: no answer"]
+    assert watched.pass_time(0.25) == ["supervisor doubt: over: binance_usdm: arb-1: no answer"]
     assert watched.feed.gate.supervised == ""
 
 

@@ -1,0 +1,231 @@
+"""The file of an environment's alerts: which states hold, and which messages a channel has not accepted yet.
+
+A guard that dies leaves both as they are; the next one goes on. What a session says is taken once, by its number, and
+the message of an end has the id of its beginning, so that what is said twice makes one message. Any thread, and
+guards of two sessions for a moment.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from arb.alerts.message import Origin, Transition, message_of
+
+#: Name of the file, in the environment's folder of the state directory.
+ALERTS_DB = "alerts.db"
+#: Most messages that wait for a channel; beyond it the oldest are dropped.
+WAITING_MAX = 1_000
+#: How long another process may use the file.
+_BUSY_S = 2.0
+_DEFINITIONS = """
+CREATE TABLE IF NOT EXISTS taken (session TEXT PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS states
+(rule TEXT PRIMARY KEY, id TEXT NOT NULL, since_ns INTEGER NOT NULL, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS messages (no INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS waiting (channel TEXT NOT NULL, no INTEGER NOT NULL, PRIMARY KEY (channel, no));
+CREATE TABLE IF NOT EXISTS sender (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
+"""
+_T = TypeVar("_T")
+
+
+class Waiting(NamedTuple):
+    """A message that a channel has not accepted. no: in the order of their making."""
+
+    no: int
+    message: dict[str, Any]
+
+
+class AlertStore:
+    """See the module."""
+
+    def __init__(self, path: Path, channels: Sequence[str], warn: Callable[[str], None]) -> None:
+        """channels: their names. warn: receives a line if the file cannot be used: states and messages are then in
+        memory, and end with the process. Messages for other channels are dropped."""
+        self._channels = tuple(channels)
+        self._warn = warn
+        self._lock = threading.RLock()
+        self._is_in_memory = False
+        self._db = _opened(":memory:")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._db = _opened(str(path))
+            path.chmod(0o600)
+        except (OSError, sqlite3.Error) as error:
+            self._use_memory(error)
+        self._do(self._forget_channels)
+
+    def take(self, origin: Origin, transition: Transition, now_ns: int) -> None:
+        """Takes what a session says; nothing if it was taken before."""
+
+        def change(db: sqlite3.Connection) -> None:
+            last = db.execute("SELECT number FROM taken WHERE session = ?", (origin.id,)).fetchone()
+            if last is not None and transition.number <= last[0]:
+                return
+            db.execute("INSERT OR REPLACE INTO taken VALUES (?, ?)", (origin.id, transition.number))
+            if transition.keeps is not None:
+                for (rule,) in db.execute("SELECT rule FROM states").fetchall():
+                    if rule not in transition.keeps:
+                        self._end(db, origin, rule, now_ns, "")
+            elif transition.is_over:
+                self._end(db, origin, transition.rule, now_ns, transition.text)
+            else:
+                new = f"{origin.id}-{transition.number}"
+                self._begin(db, origin, new, transition.rule, transition.text, transition.since_ns, now_ns)
+
+        self._do(change)
+
+    def begin(self, origin: Origin, rule: str, text: str, now_ns: int) -> None:
+        """A state that the guard itself has found; nothing while it holds."""
+        new = f"{origin.id}-{rule}-{now_ns}"
+        self._do(lambda db: self._begin(db, origin, new, rule, text, now_ns, now_ns))
+
+    def end(self, origin: Origin, rule: str, now_ns: int) -> None:
+        """A state that the guard itself has found is over; nothing unless it holds."""
+        self._do(lambda db: self._end(db, origin, rule, now_ns, ""))
+
+    def next(self, channel: str) -> Waiting | None:
+        """The oldest message that a channel has not accepted."""
+
+        def read(db: sqlite3.Connection) -> Waiting | None:
+            found = db.execute(
+                "SELECT no, body FROM messages JOIN waiting USING (no) WHERE channel = ? ORDER BY no LIMIT 1",
+                (channel,),
+            ).fetchone()
+            return None if found is None else Waiting(found[0], json.loads(found[1]))
+
+        return self._do(read)
+
+    def accepted(self, channel: str, no: int) -> None:
+        """A channel has accepted a message: it is not sent there again."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM waiting WHERE channel = ? AND no = ?", (channel, no))
+            _forget_accepted(db)
+
+        self._do(change)
+
+    def waiting(self) -> int:
+        """How many messages wait, for all channels."""
+        count: int = self._do(lambda db: db.execute("SELECT COUNT(*) FROM waiting").fetchone()[0])
+        return count
+
+    def holding(self) -> list[str]:
+        """The rules whose states hold."""
+        return self._do(
+            lambda db: [rule for (rule,) in db.execute("SELECT rule FROM states ORDER BY since_ns")]
+        )
+
+    def name_sender(self, name: str) -> None:
+        """From now on this guard sends; the one before looks at `sender`, and stops."""
+        self._do(lambda db: db.execute("INSERT OR REPLACE INTO sender VALUES (1, ?)", (name,)))
+
+    def sender(self) -> str:
+        """The guard that is to send."""
+        found = self._do(lambda db: db.execute("SELECT name FROM sender").fetchone())
+        return "" if found is None else found[0]
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._db.close()
+
+    # -- inside a transaction
+
+    def _begin(
+        self,
+        db: sqlite3.Connection,
+        origin: Origin,
+        new: str,
+        rule: str,
+        text: str,
+        since_ns: int,
+        now_ns: int,
+    ) -> None:
+        if db.execute("SELECT 1 FROM states WHERE rule = ?", (rule,)).fetchone():
+            return
+        db.execute("INSERT INTO states VALUES (?, ?, ?, ?)", (rule, new, since_ns, text))
+        self._add(db, message_of(origin, new, rule, text, since_ns, now_ns, is_over=False))
+
+    def _end(self, db: sqlite3.Connection, origin: Origin, rule: str, now_ns: int, text: str) -> None:
+        found = db.execute("SELECT id, since_ns, text FROM states WHERE rule = ?", (rule,)).fetchone()
+        if found is None:
+            return
+        begun, since_ns, before = found
+        db.execute("DELETE FROM states WHERE rule = ?", (rule,))
+        self._add(
+            db, message_of(origin, f"{begun}-over", rule, text or before, since_ns, now_ns, is_over=True)
+        )
+
+    def _add(self, db: sqlite3.Connection, message: dict[str, Any]) -> None:
+        no = db.execute("INSERT INTO messages (body) VALUES (?)", (json.dumps(message),)).lastrowid
+        for channel in self._channels:
+            db.execute("INSERT INTO waiting VALUES (?, ?)", (channel, no))
+            over = db.execute(
+                "DELETE FROM waiting WHERE channel = ? AND no IN (SELECT no FROM waiting WHERE channel = ? "
+                "ORDER BY no DESC LIMIT -1 OFFSET ?)",
+                (channel, channel, WAITING_MAX),
+            ).rowcount
+            if over:
+                self._warn(
+                    f"alerts: {channel}: more than {WAITING_MAX:,} messages wait: the oldest is dropped"
+                )
+        _forget_accepted(db)
+
+    def _forget_channels(self, db: sqlite3.Connection) -> None:
+        places = ", ".join("?" * len(self._channels))
+        db.execute(f"DELETE FROM waiting WHERE channel NOT IN ({places})", self._channels)
+        _forget_accepted(db)
+
+    # -- the file
+
+    def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Does it in a transaction; in memory if the file fails."""
+        with self._lock:
+            try:
+                return self._in_transaction(work)
+            except sqlite3.Error as error:
+                if self._is_in_memory:
+                    raise
+                self._use_memory(error)
+                return self._in_transaction(work)
+
+    def _in_transaction(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            found = work(self._db)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        return found
+
+    def _use_memory(self, error: Exception) -> None:
+        """Goes on with a copy in memory, if the file can be read."""
+        self._warn(f"alerts: {ALERTS_DB} cannot be used ({error}): what is not sent ends with the guard")
+        file, self._is_in_memory = self._db, True
+        self._db = _opened(":memory:")
+        try:
+            if file.in_transaction:
+                file.execute("ROLLBACK")
+            file.backup(self._db)
+            file.close()
+        except sqlite3.Error:
+            self._db = _opened(":memory:")
+
+
+def _forget_accepted(db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM messages WHERE no NOT IN (SELECT no FROM waiting)")
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    # What a killed process has committed is there; only a power failure may take the last of it.
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.executescript(_DEFINITIONS)
+    return db
