@@ -150,6 +150,11 @@ class AlertSender:
     def _send_all(self, store: AlertStore, address: ChannelAddress) -> None:
         channel: Channel | None = None
         pause_s, before = _AGAIN_S, ""
+        try:  # at once: to load a library takes time that orders need when the session dies
+            channel = channel_of(address)
+        except InputError as error:
+            before = str(error)
+            self._warn(f"alerts: {address.name}: {before}")
         while not self._is_over.is_set():
             found = store.next(address.name)
             if found is None:
