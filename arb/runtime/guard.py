@@ -114,8 +114,9 @@ class Guard(asyncio.Protocol):
         return code
 
     async def _watch(self, venues: list[VenueOrders], session: int) -> str:
-        """Returns why the session's orders are to be cancelled; "" once there is nothing to guard any more. session: its
-        process."""
+        """Returns why the session's orders are to be cancelled; "" once there is nothing to guard any more.
+
+        session: its process."""
         while not (why := self._pulse.look(time.monotonic_ns(), _waited_ns(session))) or not venues:
             if self._pulse.is_over or (why and self._pulse.is_closed):
                 if not self._pulse.is_ended:
