@@ -251,7 +251,7 @@ class Supervisor(Table, frozen=True, kw_only=True):
         ),
     ] = 60.0
     disk: Annotated[SupervisorAnswer, key("Less than disk_gb are free where the journal is.")] = "reduce"
-    disk_gb: Annotated[float, key("Smallest free space.", "GB", gt=0, le=100_000)] = 1.0
+    disk_gb: Annotated[float, key("Smallest free space.", "GB", gt=0, le=100_000)] = 2.0
     files: Annotated[
         SupervisorAnswer, key("The session has more than files_pct of the files open that it may have.")
     ] = "warn"
