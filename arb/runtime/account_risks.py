@@ -7,7 +7,8 @@ thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from arb.execution.facts import DeskFacts
@@ -22,6 +23,10 @@ from connectors.units import MILLISECOND, MINUTE, SECOND
 PROFIT = "profit of the day"
 #: It is written when it has changed by this share of the capital, at most once a second, and otherwise each minute.
 _WRITTEN_SHARE = 0.0005
+#: Prices are medians of so many looks, two seconds: a book that is swept for a moment is no loss.
+_MIDS = 9
+#: Shorter limits are left out.
+_WINDOW_NS = 10 * SECOND
 _UNKNOWN = Reading(math.nan, "")
 
 
@@ -35,6 +40,7 @@ class LossReadings:
         #: By wallet and id, transfers that nobody has confirmed: when they were seen, and what they are.
         self._transfers: dict[tuple[object, str], tuple[int, str]] = {}
         self._counts: dict[str, int] = {}
+        self._mids: dict[int, deque[float]] = {}
         self._written, self._written_ns = math.nan, 0
 
     def read(
@@ -48,7 +54,7 @@ class LossReadings:
         """Losses and transfers by rule. confirmed_ns: when a person last confirmed transfers. noted: receives the day's
         profit for the journal, so that a restart goes on with it."""
         losses = self.losses
-        losses.look(feed.mids(), now)
+        losses.look(self._medians(feed.mids()), now)
         is_news = False
         for venue, desk in desks.items():
             facts = desk.facts
@@ -68,6 +74,16 @@ class LossReadings:
             "attempt_loss": self._reading(losses.attempt, "has lost {} in an attempt"),
             "transfers": self._open_transfers(confirmed_ns),
         }
+
+    def _medians(self, mids: Sequence[float]) -> list[float]:
+        """The median of each leg's last mids; NaN before the first."""
+        found = []
+        for no, mid in enumerate(mids):
+            kept = self._mids.setdefault(no, deque(maxlen=_MIDS))
+            if mid == mid:
+                kept.append(mid)
+            found.append(sorted(kept)[len(kept) // 2] if kept else math.nan)
+        return found
 
     def _transferred(self, venue: str, facts: DeskFacts, feed: GateFeed, now: int) -> None:
         """Deposits and withdrawals are no profit. Venues of one wallet report the same ones."""
@@ -162,7 +178,8 @@ def round_trip(desks: Mapping[str, VenueDesk]) -> Reading:
 
 
 def headroom(feed: GateFeed, now: int) -> Reading:
-    """How much of a venue's limits on orders and requests is used, in percent: the fullest one."""
+    """How much of a venue's limits on orders and requests is used, in percent: the fullest one. A limit of a few
+    seconds is used up and free again before anybody has read it."""
     return _worst(
         Reading(
             100.0 * used / most,
@@ -171,7 +188,7 @@ def headroom(feed: GateFeed, now: int) -> Reading:
         for venue, budget in feed.gate.budgets.items()
         for kind in LimitKind
         for window_ns, used, most in budget.used(kind, now)
-        if most
+        if most and window_ns >= _WINDOW_NS
     )
 
 

@@ -29,6 +29,7 @@ from connectors.units import MILLISECOND, MINUTE, SECOND
 
 VENUES = ("binance_usdm", "bybit_linear")
 LEGS = [leg(no, venue=venue, is_spot=False, pair=0) for no, venue in enumerate(VENUES)]
+LIMITS = [VenueLimit(LimitKind.WEIGHT, MINUTE, 100), VenueLimit(LimitKind.ORDERS, SECOND, 1)]
 BEGAN_NS = 1_700_000_000 * SECOND
 
 
@@ -51,7 +52,7 @@ class Watched:
             for one in LEGS
         ]
         self.exposure = Exposure(legs)
-        self.budgets = {venue: RateBudget([VenueLimit(LimitKind.WEIGHT, MINUTE, 100)]) for venue in VENUES}
+        self.budgets = {venue: RateBudget(LIMITS) for venue in VENUES}
         self.price = 50_000.0
         self.untraded: list[int] = []
         self.filters: dict[int, str] = {}
@@ -279,7 +280,8 @@ def test_what_is_used_of_a_venue_s_limits_is_reported(tmp_path: Path) -> None:
     watched = Watched(tmp_path, headroom_pct=60.0)
     use = LimitUse(LimitKind.WEIGHT, MINUTE, 60)
     watched.budgets[VENUES[0]].report(use, watched.now)
-    assert watched.pass_time(2) == []
+    watched.budgets[VENUES[1]].spend(LimitKind.ORDERS, watched.now + 2 * SECOND, 5)
+    assert watched.pass_time(2) == [], "a second passes by itself"
     watched.budgets[VENUES[0]].report(use._replace(used=61), watched.now)
     (line,) = watched.pass_time(2)
     assert line == ("supervisor headroom: 61 of 100 weight in 60 s are used at binance_usdm, limit 60 %")
@@ -333,7 +335,17 @@ def test_an_attempt_that_costs_too_much_halts(tmp_path: Path) -> None:
     assert watched.pass_time(0.25) == []
     watched.exposure.executed(0, 1, 500_000, 1000, {"USDT": 200.0}, watched.now)
     assert watched.pass_time(0.25) == []
+    for _ in range(6):
+        assert watched.pass_time(0.25) == []
+    watched.price -= 20_000.0
+    for _ in range(4):
+        assert watched.pass_time(0.25) == [], "a book that is swept for a moment is no price"
+    watched.price += 20_000.0
+    for _ in range(9):
+        assert watched.pass_time(0.25) == []
     watched.price -= 1.0
+    for _ in range(4):
+        assert watched.pass_time(0.25) == []
     (line,) = watched.pass_time(0.25)
     assert line == (
         "supervisor attempt_loss: the session has lost 201.00 in an attempt, 0.01 % of its capital, limit 0.01 %: the "
