@@ -53,8 +53,8 @@ class AlertStore:
         self._db = _opened(":memory:")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
             self._db = _opened(str(path))
-            path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             self._use_memory(error)
         self._do(self._forget_channels)

@@ -65,11 +65,14 @@ def send_tests(config: Config) -> Iterator[tuple[str, str, float]]:
 
 
 def expiries_of(rights: Mapping[str, Rights | None]) -> dict[str, int]:
-    """When keys of accounts expire, in ns, by house, of those that do."""
+    """When keys of accounts expire, in ns, by house, of those whose venue says a time."""
     found = {}
     for house, own in rights.items():
         if own is not None and own.expires:
-            moment = datetime.fromisoformat(own.expires)
+            try:
+                moment = datetime.fromisoformat(own.expires)
+            except ValueError:  # it is in the start's line all the same
+                continue
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
             found[house] = round(moment.timestamp()) * SECOND
     return found

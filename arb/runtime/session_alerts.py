@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from arb.alerts.message import Transition
+from arb.alerts.message import TEXT_MAX, Transition
 from arb.config.alert_keys import Alerts
 from arb.risk.supervisor import Answer, Change, Reading, Rule, Supervisor
 from arb.runtime.session_halts import SessionHalts
@@ -84,7 +84,7 @@ class SessionAlerts:
         keeps: tuple[str, ...] | None = None,
     ) -> None:
         self._number += 1
-        self._send(Transition(self._number, rule, text, since_ns, is_over, keeps))
+        self._send(Transition(self._number, rule, text[:TEXT_MAX], since_ns, is_over, keeps))
 
     def _halted(self) -> Reading:
         flags = self._halts.flags()

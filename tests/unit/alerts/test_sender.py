@@ -42,7 +42,7 @@ def test_what_is_not_accepted_is_sent_again_after_a_pause_and_the_log_has_it_onc
         receiver.on_message = lambda message: asked.append(time.monotonic())
         sending = Sending(tmp_path, receiver.channel)
         sending.take(1)
-        sending.until(lambda: len(asked) == 3)
+        sending.until(lambda: len(asked) == 2)
         assert not sending.sender.is_done
         receiver.status = 204
         sending.until(lambda: sending.sender.is_done)

@@ -100,5 +100,12 @@ def test_keys_expire_when_the_venue_says() -> None:
     def rights(expires: str) -> Rights:
         return Rights(frozenset(), False, False, True, expires)
 
-    found = expiries_of({"binance": rights(""), "bybit": rights("2026-05-01T12:00:00Z"), "other": None})
+    found = expiries_of(
+        {
+            "binance": rights(""),
+            "bybit": rights("2026-05-01T12:00:00Z"),
+            "other": None,
+            "else": rights("soon"),
+        }
+    )
     assert found == {"bybit": round(datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()) * SECOND}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from arb.alerts.message import NEXT_STEPS, Transition, next_step
+from arb.alerts.message import NEXT_STEPS, Origin, Transition, next_step
+from arb.alerts.store import ALERTS_DB, AlertStore
 from arb.config.alert_keys import ALERT_RULES, Alerts
 from arb.journal.halts import Halt, clear_halt, set_halt
 from arb.risk.supervisor import Answer, Change, Reading, Rule
@@ -123,6 +124,32 @@ def test_limits_and_rules_are_those_of_the_configuration(tmp_path: Path) -> None
     later = Watched(tmp_path / "other", doubt_s=20.0)
     doubt(later, holds=True)
     assert later.look() == []
+
+
+def test_a_later_session_ends_what_an_earlier_one_has_left(tmp_path: Path) -> None:
+    store = AlertStore(tmp_path / ALERTS_DB, ["webhook"], pytest.fail)
+
+    def session(number: int, expiries: dict[str, int]) -> SessionAlerts:
+        origin = Origin(f"s1-{number}", "run", "sandbox", ())
+        halts = SessionHalts(tmp_path, {})
+        alerts = SessionAlerts(Alerts(), halts, expiries, lambda one: store.take(origin, one, NOW))
+        alerts.look({"doubt": Reading(0.0, "")}, (), NOW)
+        return alerts
+
+    first = session(1, {"bybit": NOW})
+    set_halt(tmp_path, Halt("", NOW, False, "arb halt"))
+    first.end(Ending("failed", "a reason"), NOW)
+    assert store.holding() == ["key", "halted", "failed"]
+    clear_halt(tmp_path, "")
+    session(2, {})
+    assert store.holding() == []
+    events = []
+    while (one := store.next("webhook")) is not None:
+        events.append(f"{one.message['event']} {one.message['rule']}")
+        store.accepted("webhook", one.no)
+    assert sorted(events[:3]) == ["begin failed", "begin halted", "begin key"]
+    assert sorted(events[3:]) == ["end failed", "end halted", "end key"]
+    store.close()
 
 
 def test_each_rule_has_a_next_step() -> None:
