@@ -235,11 +235,15 @@ class SeedRun:
         for one in self.ledger.done:
             if self.codes.get(one.client_id) not in _HEDGES:
                 continue
-            is_turned = one.before * one.after < 0 and abs(one.after) >= self.least
-            if is_turned or abs(one.after) > abs(one.before) + self.least:
+            # A forced closing counts for the session once it is noticed.
+            if self._is_over(one.before, one.after) and self._is_over(one.own_before, one.own_after):
                 code = Decision(self.codes[one.client_id]).name
                 wrong.append(f"{code} {one.client_id}: the surplus was {one.before}, then {one.after}")
         return wrong
+
+    def _is_over(self, before: Decimal, after: Decimal) -> bool:
+        is_turned = before * after < 0 and abs(after) >= self.least
+        return is_turned or abs(after) > abs(before) + self.least
 
     def _too_long(self) -> list[str]:
         return [f"unhedged {one}" for one in self.watch.unhedged if one.known_s > _KNOWN_MAX_S]

@@ -23,7 +23,8 @@ _ZERO = Decimal(0)
 
 
 class Done(NamedTuple):
-    """One execution at a venue. surplus: between the legs, before and after it. client_id: "" for others' orders."""
+    """One execution at a venue. before, after: the surplus between the legs; own: by orders of
+    the sessions alone. client_id: "" for orders of others."""
 
     at_ns: int
     leg: int
@@ -35,6 +36,8 @@ class Done(NamedTuple):
     fee_asset: str
     before: Decimal
     after: Decimal
+    own_before: Decimal
+    own_after: Decimal
     is_forced: bool
 
 
@@ -51,7 +54,8 @@ class Ledger:
         self.orders: dict[tuple[int, str], Any] = {}
         #: How often a client id was accepted.
         self.accepted: Counter[tuple[int, str]] = Counter()
-        self.surplus = _ZERO
+        #: What the legs together have bought; what they have by orders of the sessions alone.
+        self.surplus = self.own_surplus = _ZERO
         #: Received or paid beside executions, by (venue, asset): transfers and funding.
         self.beside: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self._begun = {
@@ -83,12 +87,13 @@ class Ledger:
         is_forced = event.change is Change.CALCULATED
         with exact():
             amount = x.quantity if x.side == BUY else -x.quantity
-            before = self.surplus
-            if is_ours or is_forced:
-                self.surplus += amount - (x.fee if x.fee_asset == self._bases[no] else _ZERO)
+            before, own_before = self.surplus, self.own_surplus
+            received = amount - (x.fee if x.fee_asset == self._bases[no] else _ZERO)
+            self.own_surplus += received if is_ours else _ZERO
+            self.surplus += received if is_ours or is_forced else _ZERO
         self.done.append(
             Done(event.at_ns, no, order.client_id if is_ours else "", x.trade_id, amount, x.price, x.fee,
-                 x.fee_asset, before, self.surplus, is_forced)
+                 x.fee_asset, before, self.surplus, own_before, self.own_surplus, is_forced)
         )  # fmt: skip
 
     # -- the end
