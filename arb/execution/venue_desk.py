@@ -40,7 +40,7 @@ from connectors.orders.model import (
     WireRequest,
 )
 from connectors.trade.interfaces import LineEvent, Sent
-from connectors.units import MILLISECOND, SECOND
+from connectors.units import SECOND
 
 _CANCEL_APART_NS = SECOND
 #: After these a line is to be replaced.
@@ -113,7 +113,7 @@ class VenueDesk(DeskQueries):
         wire = wire_id(leg, row.request_no, row.act)
         request = self._named(self.orders.request_of(leg, row, state), state, wire)
         try:
-            return self._protocol.encode(request, wire, now // MILLISECOND)
+            return self._protocol.encode(request, wire, self._stamp_ms(row.act, now))
         except ValueError:
             return None
 

@@ -41,6 +41,29 @@ def test_a_request_without_an_outcome_is_looked_up_and_never_repeated(how: str) 
     assert desk.acts == [Act.PLACE]
 
 
+@pytest.mark.parametrize(("off_ms", "corrected_ms"), [(-5_000, -5_000), (-400, 0), (5_000, 5_000)])
+def test_queries_have_the_venues_time_while_our_clock_is_wrong(off_ms: int, corrected_ms: int) -> None:
+    desk = Desk()
+    desk.place()
+    desk.pass_time(2 * SECOND)
+    (asked,) = [wire for wire in desk.sent if wire.act is Act.TIME]
+    desk.sent.clear()
+    desk.rest(asked.wire_id, VenueAnswer(asked.wire_id, Verdict.FOUND, venue_ms=desk.venue_ms + off_ms))
+    desk.pass_time(SECOND // 2)
+    stamps = {wire.act: int(wire.text.split()[1]) for wire in desk.sent}
+    assert stamps[Act.LOOK_UP] == desk.venue_ms + corrected_ms
+
+
+def test_orders_have_our_time_and_cancellations_the_venues_while_our_clock_is_wrong() -> None:
+    desk = Desk()
+    desk.desk.facts.clock_offset_ms = -5_000
+    desk.place()
+    desk.frame(desk.update(OrderStatus.NEW))
+    desk.request(Act.CANCEL, 2)
+    stamps = {wire.act: int(wire.text.split()[1]) - desk.venue_ms for wire in desk.sent}
+    assert stamps == {Act.PLACE: 0, Act.CANCEL: -5_000}
+
+
 def test_an_order_is_given_up_when_it_cannot_arrive_any_more_and_is_not_found_twice() -> None:
     desk = Desk()
     desk.place()
