@@ -4,8 +4,9 @@ Every order is an IOC limit, so nothing rests, and none is larger than the touch
 quantities, a purchase by what is received: where its fee is taken from the base, orders are larger by the fee. The
 missing quantity of one leg is chased within the slippage tolerance of the attempt's decision price, in a bounded number
 of orders and until the bound on unhedged time; then the surplus of the other leg is traded back at market prices,
-within a band that widens, without a touch at the last known prices; if that does not succeed either, the strategy
-halts. A surplus too small for any order of the leg that could still trade is left, and counts in the next attempt.
+within a band that widens, without a touch at the last known prices; while its orders are refused, the short leg is
+brought up instead; if none of this succeeds, the strategy halts. A surplus too small for any order of the leg that
+could still trade is left, and counts in the next attempt.
 
 While an order is not answered its outcome is in doubt: nothing is sent, and the attempt goes on with the answer.
 Without one for too long the strategy halts. Positions that differ from what was counted
@@ -161,7 +162,7 @@ def advance(bot, recorder, attempt, legs, params):
     long, short = legs[long_no], legs[1 - long_no]
     chase_px = price_within(short.side, short.reference_px, params.slippage_tolerance, short.tick_size)
     chase_qty = tradable_qty(short, long, short.side, surplus, chase_px)
-    reverse_px = _reversal_price(attempt, legs, long_no, params)
+    reverse_px = _reversal_price(attempt, legs, long_no, -long.side, params)
     reverse_qty = tradable_qty(long, short, -long.side, surplus, reverse_px)
     is_overdue = now >= _overdue_ts(attempt, params)
     if attempt.phase == OPENING:
@@ -193,6 +194,8 @@ def advance(bot, recorder, attempt, legs, params):
         _halt(recorder, attempt, legs, now)
     elif now >= long.resend_ts:
         _reverse(bot, recorder, attempt, legs, long_no, reverse_px, reverse_qty, is_overdue, params)
+    elif long.refusals >= REFUSALS_MAX and now >= short.resend_ts:
+        _complete(bot, recorder, attempt, legs, 1 - long_no, surplus, params)
 
 
 @njit
@@ -313,13 +316,12 @@ def _chase(bot, recorder, attempt, legs, leg_no, px, qty, params):
 
 
 @njit
-def _reversal_price(attempt, legs, leg_no, params):
-    """The limit of an order that reverses a leg: within a band of its touch, which widens with each order.
+def _reversal_price(attempt, legs, leg_no, side, params):
+    """The limit of an order that undoes an imbalance: within a band of its touch, which widens with each order.
 
     While the touch is unknown, of the other leg's mid and their last known relation; without that of its last mid.
     """
     leg, other = legs[leg_no], legs[1 - leg_no]
-    side = -leg.side
     px = leg.ask if side == BUY else leg.bid
     if not px > 0.0:
         px = leg.mark
@@ -345,6 +347,18 @@ def _reverse(bot, recorder, attempt, legs, leg_no, px, qty, is_overdue, params):
         shown = np.inf
     qty = _sendable(leg, side, px, qty, shown, params)
     if qty > 0.0 and send(bot, recorder, attempt, legs, leg_no, side, px, qty, Decision.REVERSE):
+        attempt.reversals += 1
+
+
+@njit
+def _complete(bot, recorder, attempt, legs, leg_no, surplus, params):
+    """Brings the short leg up at its touch, since orders that reverse the long one are refused, as by a venue that
+    takes none."""
+    leg = legs[leg_no]
+    px = _reversal_price(attempt, legs, leg_no, leg.side, params)
+    qty = tradable_qty(leg, legs[1 - leg_no], leg.side, surplus, px)
+    qty = _sendable(leg, leg.side, px, qty, leg.ask_qty if leg.side == BUY else leg.bid_qty, params)
+    if qty > 0.0 and send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, Decision.CHASE):
         attempt.reversals += 1
 
 

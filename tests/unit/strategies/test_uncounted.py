@@ -212,6 +212,32 @@ def test_reversals_stay_within_the_band_of_a_session_s_gate() -> None:
     assert {round(o.price, 2) for o in narrow} == {101.1}
 
 
+def test_a_refused_reversal_does_not_widen_the_band() -> None:
+    result = run([*OPEN, *FAR, touch(110, 0, 100.99, 101.02)], [NOTHING, FULL, Fate(code=20), FULL])
+    assert result.codes[-3:] == ["REFUSED", "REVERSE", "REVERSED"]
+    assert result.bot.sent[-1].price == pytest.approx(101.15)
+
+
+def test_a_leg_that_cannot_be_reversed_is_hedged_by_the_other_one() -> None:
+    # Leg 1 is sold, leg 0 has left the tolerance, and leg 1's venue takes no orders any more.
+    result = run([*OPEN, *FAR], [NOTHING, FULL, NOT_DONE, NOT_DONE, FULL], order_timeout_ns=2_000 * MS)
+    assert result.codes[-4:] == ["REVERSE", "REVERSE", "CHASE", "HEDGED"]
+    last = result.bot.sent[-1]
+    assert (last.leg_no, last.side, last.qty) == (0, BUY, pytest.approx(1.0))
+    assert last.price <= 101.0 * (1.0 + 3 * TOLERANCE)
+    assert result.imbalance == pytest.approx(0.0)
+
+
+def test_while_neither_venue_takes_orders_both_are_tried_ever_more_rarely() -> None:
+    result = run([*OPEN, *FAR], [NOTHING, FULL], NOT_DONE, order_timeout_ns=2_000 * MS)
+    for code in (Decision.REVERSE, Decision.CHASE):
+        times = [one.ts for one in result.of(code)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert 5 <= len(times) <= 10
+        assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(gaps[:4]))
+    assert result.codes[-1] == "HALTED"
+
+
 # -- minima
 
 
