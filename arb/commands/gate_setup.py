@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -69,12 +68,14 @@ def add_traded(gate: Gate, state: Path, environment: str, now_ns: int) -> None:
     gate.exposure.add_traded(float(sum(one.price * one.qty for one in trades)), now_ns)
 
 
-def losses_of(gate: Gate, legs: Sequence[Leg], state: Path, environment: str, *, has_pairs: bool) -> Losses:
+def losses_of(
+    gate: Gate, legs: Sequence[Leg], state: Path, environment: str, now_ns: int, *, has_pairs: bool
+) -> Losses:
     """The losses of a session, with the profit that earlier ones have written on the UTC day. state: folder of the
     environment. Raises InputError."""
-    since_ns = time.time_ns() // DAY_NS * DAY_NS
     with JournalReader(state / FILE, environment) as reader:
-        written = [(ts, float(text)) for _, ts, _, flag, text in reader.flags(since_ns) if flag == PROFIT]
+        flags = reader.flags(now_ns // DAY_NS * DAY_NS)
+    written = [(ts, float(text)) for _, ts, _, flag, text in flags if flag == PROFIT]
     pairs = legs_of_pairs(legs) if has_pairs else []
     return Losses(legs, gate.exposure, pairs, written[-1] if written else (0, 0.0))
 

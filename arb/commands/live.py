@@ -199,7 +199,7 @@ class _Trading:
             kept_by = {"kept": state.kept}
         rules = rules_of(config.supervisor, is_closing=state is not None)
         has_pairs = setup.strategy.legs == PAIRS
-        losses = losses_of(gate, legs, shared, self._options.environment, has_pairs=has_pairs)
+        losses = losses_of(gate, legs, shared, self._options.environment, time.time_ns(), has_pairs=has_pairs)
         supervision = Supervision(rules, legs, shared, losses, has_pairs=has_pairs)
         if self._channels and guard is not None:
             expiries_ns = {} if state is None else expiries_of(state.rights)

@@ -275,7 +275,9 @@ class ChaosSession(LiveSession):
     def _further(self) -> dict[str, Any]:
         live, state = self.config.live, self.place.state
         rules = rules_of(self.config.supervisor, is_closing=True)
-        losses = losses_of(self._own_gate, self.legs, state, ENVIRONMENT, has_pairs=True)
+        losses = losses_of(
+            self._own_gate, self.legs, state, ENVIRONMENT, self.client.time_ns(), has_pairs=True
+        )
         # What this machine has left is no part of a seed.
         seeded = [one for one in rules if one.name not in ("memory", "disk", "files")]
         terms = WatchTerms(live.trust_min, round(live.closing_lead_s * SECOND), False)

@@ -9,12 +9,15 @@ import pytest
 from support.journals import begun, execution, intent, journal_at, reader_at
 from support.live_world import config_of
 
-from arb.commands.gate_setup import add_traded, gate_of, halts_of
+from arb.commands.gate_setup import add_traded, gate_of, halts_of, losses_of
 from arb.commands.run_setup import _host_orders
 from arb.commands.strategy_facts import facts_of
 from arb.journal.halts import Halt, clear_halt, halt_path, set_halt
+from arb.journal.schema import Flagged
 from arb.risk.exposure import DAY_NS
 from arb.risk.gate import GateLimits
+from arb.risk.losses import Holdings
+from arb.runtime.account_risks import PROFIT
 from arb.strategies.flatten import BANDS_MAX
 
 VENUES = ("binance_spot", "bybit_spot", "bybit_linear", "binance_usdm")
@@ -99,3 +102,25 @@ def test_what_was_traded_today_counts(tmp_path: Path) -> None:
         add_traded(gate, tmp_path / "sandbox", "sandbox", now_ns)
         assert gate.exposure.traded(now_ns) == pytest.approx(notional)
     assert float(trade.price * trade.qty) > 0.0
+
+
+@pytest.mark.parametrize(("days", "expected"), [(0, -12.5), (1, 0.0)])
+def test_the_profit_that_earlier_sessions_of_the_day_have_written_goes_on(
+    tmp_path: Path, days: int, expected: float
+) -> None:
+    journal = journal_at(tmp_path)
+    run = begun(journal)
+    written_ns = 20_000 * DAY_NS + 5
+    for text in ("-40.00000000", "-12.50000000"):
+        journal.note(Flagged(run, written_ns, "", PROFIT, text))
+    journal.note(Flagged(run, written_ns, "", "supervisor memory", "4 GB"))
+    journal.write_notes()
+    journal.close()
+    config = config_of(("binance_spot", "bybit_spot"))
+    gate, now_ns = gate_of(config, config.legs), written_ns + days * DAY_NS
+    losses = losses_of(gate, config.legs, tmp_path / "sandbox", "sandbox", now_ns, has_pairs=True)
+    losses.look([50_000.0, 50_000.0], now_ns)
+    for leg in gate.legs:
+        losses.reported(leg.wallet, Holdings({"USDT": 10.0}, {}))
+    losses.look([50_000.0, 50_000.0], now_ns)
+    assert losses.of_day == expected
