@@ -35,6 +35,7 @@ from support.dry_market import START_NS
 from support.live_world import PRICES, account_of, config_of
 from support.net_timers import Turn
 
+from arb.commands.account_state import refuse_halted
 from arb.errors import InputError
 from arb.strategies.spread.decisions import Decision
 from connectors.units import MILLISECOND, SECOND
@@ -45,6 +46,8 @@ _OWN = (
 )  # fmt: skip
 #: After the last fault, until the session is stopped between two attempts; a halt may take longer.
 _CALM_S, _HALT_S = 25.0, 20.0
+#: Hits of each case in a thousand seeds, and the share of those that halt.
+_HITS_MIN, _HALTED_MAX = 20, 0.3
 #: Most processes of a run.
 _LIVES = 5
 #: How often the surplus is looked at, and how long it may last in all while the session could end it: the bound, two
@@ -143,6 +146,7 @@ class SeedRun:
         while not self.outcome and self.place.runs < _LIVES:
             self._live(crashes.pop(0) if crashes else CrashPlan())
         self.watch.close()
+        self.wrong += self._not_halted()
         self.wrong += self.ledger.differences() + self._over_hedged() + self._too_long()
         return Found(
             self.seed, self.scenario, self.run.hits, self.hedged, self.outcome or "no end", self.crashes,
@@ -241,6 +245,19 @@ class SeedRun:
                 wrong.append(f"{code} {one.client_id}: the surplus was {one.before}, then {one.after}")
         return wrong
 
+    def _not_halted(self) -> list[str]:
+        """What a halt has not done: no session starts, and the legs are flat or hedged where only we have traded."""
+        if not self.place.flags():
+            return ["the flag of a halt is gone"] if self.run.hits.get(29) else []
+        try:
+            refuse_halted(self.place.state)
+        except InputError:
+            is_ours = not any(self.run.hits.get(case) for case in (18, 19, 30))
+            if is_ours and abs(self.ledger.surplus) >= self.least:
+                return [f"halted with a surplus of {self.ledger.surplus}"]
+            return []
+        return ["a session starts in spite of a halt"]
+
     def _is_over(self, before: Decimal, after: Decimal) -> bool:
         is_turned = before * after < 0 and abs(after) >= self.least
         return is_turned or abs(after) > abs(before) + self.least
@@ -312,6 +329,22 @@ def _spread(values: list[float]) -> str:
     return f"{len(values)}, " + ", ".join(f"{name} {value:.3f}" for name, value in found.items())
 
 
+def short_of(found: list[Found]) -> list[str]:
+    """What a thousand seeds have to reach, and these have not."""
+    hits: Counter[int] = Counter()
+    for one in found:
+        hits.update(one.hits)
+    count = len(found)
+    short = [
+        f"case {case} is hit {hits[case]} times" for case in CASES if hits[case] < _HITS_MIN * count / 1000
+    ]
+    if sum(one.hedged > 0 for one in found) < count / 2:
+        short.append("too few seeds complete a hedged attempt")
+    if sum(one.outcome != "ended" for one in found) > _HALTED_MAX * count:
+        short.append("too many seeds halt")
+    return short
+
+
 def main() -> int:
     """Runs and prints."""
     parser = argparse.ArgumentParser()
@@ -334,7 +367,9 @@ def main() -> int:
                 print(line_of(found), flush=True)
     print(*table(results), sep="\n")
     print(f"{time.monotonic() - began_s:.0f} s on {os.cpu_count()} cores, {given.workers} workers")
-    return 4 if any(one.wrong for one in results) else 0
+    short = short_of(results)
+    print(*short, sep="\n")
+    return 4 if short or any(one.wrong for one in results) else 0
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ PAIRS = {
 }
 #: Times of the run, in seconds: the first and the last at which something goes wrong; until when the strategy trades.
 FIRST_S, LAST_S, TRADING_S = 2.6, 6.5, 10.0
+#: Share of the seeds that crash, whatever else goes wrong in them.
+_CRASHES = 0.25
 #: A refusal by venue: for balance, price band, permission, self-trade or a limit; "client id twice"; too many requests.
 _REFUSED = {
     "binance_spot": (-2010, -1013, -2015),
@@ -125,6 +127,8 @@ def scenario_of(seed: int) -> Scenario:
         acts += [one._replace(case=case) for one in found if isinstance(one, Act)]
         crashes += [one for one in found if isinstance(one, CrashPlan)]
         settings += [one for one in found if isinstance(one, str)]
+    if not crashes and chance.random() < _CRASHES:
+        crashes = _crash(chance, venues)
     return Scenario(pair, cases, tuple(settings), tuple(acts), tuple(crashes))
 
 

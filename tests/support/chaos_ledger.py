@@ -52,8 +52,8 @@ class Ledger:
         self.done: list[Done] = []
         #: Orders of ours, by leg and client id.
         self.orders: dict[tuple[int, str], Any] = {}
-        #: How often a client id was accepted.
-        self.accepted: Counter[tuple[int, str]] = Counter()
+        #: How often an order with a client id arrived at its venue.
+        self.arrived: Counter[str] = Counter()
         #: What the legs together have bought; what they have by orders of the sessions alone.
         self.surplus = self.own_surplus = _ZERO
         #: Received or paid beside executions, by (venue, asset): transfers and funding.
@@ -65,6 +65,14 @@ class Ledger:
         }
         self.on_order: Any = lambda event: None
         place.net.trading.observer = self._follow
+        faults = place.net.trading.faults
+        meet = faults.meet
+
+        def counted(request: Any, now_ns: int) -> Any:
+            self.arrived[request.client_id] += request.what == "place"
+            return meet(request, now_ns)
+
+        faults.meet = counted  # type: ignore[method-assign]
 
     def _follow(self, event: Any) -> None:
         if isinstance(event, TransferEvent):
@@ -81,7 +89,6 @@ class Ledger:
         is_ours = parse_client_id(order.client_id or "") is not None
         if is_ours:
             self.orders[no, order.client_id] = order
-            self.accepted[no, order.client_id] += event.change is Change.NEW
         if x is None:
             return
         is_forced = event.change is Change.CALCULATED
@@ -100,11 +107,7 @@ class Ledger:
 
     def differences(self) -> list[str]:
         """Between the sandbox, its wallets and the journal."""
-        wrong = [
-            f"{client} was accepted {count} times"
-            for (_, client), count in self.accepted.items()
-            if count > 1
-        ]
+        wrong = [f"{client} was sent {count} times" for client, count in self.arrived.items() if count > 1]
         wrong += [f"{client} is open" for (_, client), one in self.orders.items() if one.is_open]
         with exact():
             wrong += self._of_journal()
