@@ -138,7 +138,11 @@ class DeskQueries(DeskWires):
         """Begins to compare positions, and if they are due open orders, with the venue's."""
         first = min(self.instruments)
         asks = []
-        if self._orders_ns <= now or not self._times.account_ns:
+        is_whole = self._orders_ns <= now or not self._times.account_ns
+        # In between, positions tell of margin alone: an answer that is older or newer than the executions says nothing.
+        is_doubted = self.positions.is_in_doubt or bool(self.positions.differs)
+        self._compares_positions = is_whole or is_doubted or self._hurried > 0
+        if is_whole:
             asks = [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
             self._orders_ns = now + self._times.reconcile_ns
             if self._times.account_ns and not self.instruments[first].is_spot:
@@ -151,7 +155,8 @@ class DeskQueries(DeskWires):
                 asks += [ask, ask._replace(attempt=1)]
         asks.append(self._query(Act.BALANCES, first))
         if not self.instruments[first].is_spot:
-            asks += [self._query(Act.POSITION, leg) for leg in self.instruments]
+            legs = [first] if self._lists_positions else list(self.instruments)
+            asks += [self._query(Act.POSITION, leg) for leg in legs]
         self._comparison = Questions(asks, now, self._times.lookup_first_ns)
 
     def _compared(self, now: int) -> None:
@@ -227,7 +232,8 @@ class DeskQueries(DeskWires):
                     self._set(Setting(name, value))
                 if self._comparison is not None and self._comparison.has_asked(wire):
                     self.facts.view_again(one, now)
-                    self._take_positions(one, now)
+                    if self._compares_positions:
+                        self._take_positions(one, now)
                 else:
                     self.facts.view(one, now, is_end=self._last_questions is not None)
             elif isinstance(one, Transfer):

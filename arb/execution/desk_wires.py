@@ -148,8 +148,9 @@ class DeskWires(ABC):
         #: Of the comparison in progress, and when the next one is due.
         self._comparison: Questions | None = None
         self._compare_ns = NEVER
-        #: When open orders are part of a comparison again.
+        #: When open orders are part of a comparison again, and whether positions are of the one in progress.
         self._orders_ns = 0
+        self._compares_positions = True
         #: Further comparisons in a row, soon after each other.
         self._hurried = 0
         self.positions = PositionWatch(opening)
@@ -180,6 +181,11 @@ class DeskWires(ABC):
     def venue_has_cancel_ids(self) -> bool:
         """Whether a cancellation has a client id of its own."""
         return self._protocol.venue == "binance_spot"
+
+    @property
+    def _lists_positions(self) -> bool:
+        """Whether one answer has the positions of all symbols."""
+        return self._protocol.venue.startswith("binance")
 
     @property
     def _lists_transfers(self) -> bool:

@@ -66,6 +66,26 @@ def test_balances_positions_and_the_clock_are_queried_in_between() -> None:
     assert set(desk.acts) == {Act.OPEN_ORDERS, Act.MODE, *own}
 
 
+def test_positions_in_between_are_no_comparison_until_one_has_differed() -> None:
+    desk = desk_of(opening=5, account_ns=5 * SECOND)
+    desk.position = Decimal("0.003")
+    for _ in range(5):
+        desk.pass_time(5 * SECOND)
+        desk.answer_queries()
+    assert not desk.desk.positions.is_in_doubt
+    desk.pass_time(5 * SECOND)
+    desk.answer_queries()
+    assert desk.desk.positions.is_in_doubt
+    for _ in range(TIMES):
+        desk.pass_time(SECOND)
+        desk.answer_queries()
+    assert differences(desk) == [("position differs", "BTCUSDT: 3 lots at the venue, 5 by executions")]
+    desk.position = Decimal("0.005")
+    desk.pass_time(5 * SECOND)
+    desk.answer_queries()
+    assert not desk.desk.positions.differs
+
+
 def test_it_is_compared_after_the_stream_was_away() -> None:
     desk = desk_of()
     desk.pass_time(SECOND)
