@@ -219,6 +219,7 @@ def _status_lines(found: Status) -> list[str]:
             f"{', positions are closed' if one.is_flattening else ''}; arb resume clears it"
         )
     lines += [f"  supervisor {name}, since {_time(ts)}: {text}" for name, ts, text in found.rules]
+    lines += [f"  {name}, since {_time(ts)}: {text}" for name, ts, text in found.closed]
     lines.append(f"  {found.open_orders} open orders, {found.trades} trades")
     lines += [f"  position: {one.venue}:{one.symbol} {one.qty:+f} ({one.account})" for one in found.positions]
     for account, is_agreed, ts, text in found.reconciled:

@@ -44,6 +44,8 @@ class Status(NamedTuple):
     reconciled: Sequence[tuple[str, bool, int, str]]
     #: Rules of the supervisor that hold while the session runs: (name, since, text).
     rules: Sequence[tuple[str, int, str]]
+    #: Likewise, the venues and legs where nothing is opened.
+    closed: Sequence[tuple[str, int, str]]
 
 
 def directory_of(given: Path | None, config: Path) -> Path:
@@ -114,18 +116,19 @@ def statuses(directory: Path, environments: Sequence[str]) -> list[Status]:
                 [one for one in reader.positions() if one.qty],
                 reader.trade_count(),
                 [(one.account, one.is_agreed, one.ts, one.text) for one in reader.reconciliations().values()],
-                _rules(reader, run) if run is not None and reader.is_running else (),
+                _lasting(reader, run, "supervisor") if run is not None and reader.is_running else (),
+                _lasting(reader, run, "venue") if run is not None and reader.is_running else (),
             )
         )
     return found
 
 
-def _rules(reader: JournalReader, run: Run) -> list[tuple[str, int, str]]:
-    """What the supervisor of a run has reported and not ended."""
+def _lasting(reader: JournalReader, run: Run, word: str) -> list[tuple[str, int, str]]:
+    """What a run has reported under a word and a name, and not ended."""
     found: dict[str, tuple[str, int, str]] = {}
     for of_run, ts, _, flag, text in reader.flags(run.started_ns):
-        word, _, name = flag.partition(" ")
-        if word != "supervisor" or of_run != run.run:
+        first, _, name = flag.partition(" ")
+        if first != word or of_run != run.run:
             continue
         found.pop(name, None)
         if not text.startswith(OVER):
@@ -152,6 +155,7 @@ def status_record(status: Status) -> dict[str, Any]:
             for account, is_agreed, ts, text in status.reconciled
         ],
         "rules": [{"rule": name, "since_ns": ts, "text": text} for name, ts, text in status.rules],
+        "closed": [{"name": name, "since_ns": ts, "text": text} for name, ts, text in status.closed],
     }
 
 

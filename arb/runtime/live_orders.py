@@ -281,14 +281,16 @@ class LiveOrders:
 
     def supervise(self) -> None:
         """See `SessionOrders`."""
-        feed = self.gateway.gate
-        if self._supervision is not None and self._session is not None and feed is not None:
-            noted = partial(self._journal.flagged, now=self._now())
+        feed, session = self.gateway.gate, self._session
+        if session is None or feed is None:
+            return
+        noted = partial(self._journal.flagged, now=self._now())
+        if self._supervision is not None:
             filters = self._watch.filters if self._watch is not None else {}
-            self._supervision.look(self.gateway.desks, feed, self._session, noted, filters)
-            self._journal.write()
-        if self._watch is not None and self._session is not None and feed is not None:
-            self._watch.look(self.gateway.desks, feed, self._session, self.pull)
+            self._supervision.look(self.gateway.desks, feed, session, noted, filters)
+        if self._watch is not None:
+            self._watch.look(self.gateway.desks, feed, session, self.pull, noted)
+        self._journal.write()
 
     def pull(self, venue: str, legs: frozenset[int]) -> None:
         """From now on cancels what rests at these legs of a venue, and at no others."""

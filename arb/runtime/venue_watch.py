@@ -16,6 +16,7 @@ from typing import NamedTuple
 from arb.execution.gate_feed import GateFeed
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
+from arb.risk.supervisor import OVER
 from arb.risk.trust import VenueTrust
 from arb.runtime.host import Host
 from arb.runtime.listings import LISTINGS_S, listed
@@ -34,6 +35,8 @@ _ERRORS = ("away", "undecodable", "position differs", "line ends")
 
 #: Cancels what rests at these legs of a venue from now on, and at no others.
 Pull = Callable[[str, frozenset[int]], None]
+#: Takes (event, text), for the journal.
+Noted = Callable[[str, str], None]
 
 
 class WatchTerms(NamedTuple):
@@ -66,8 +69,10 @@ class VenueWatch:
         self._kinds = dict.fromkeys(venues, "")
         self._pulled: dict[str, frozenset[int]] = dict.fromkeys(venues, frozenset())
 
-    def look(self, desks: Mapping[str, VenueDesk], feed: GateFeed, session: Session, pull: Pull) -> None:
-        """Reads everything, and tells the gate."""
+    def look(
+        self, desks: Mapping[str, VenueDesk], feed: GateFeed, session: Session, pull: Pull, noted: Noted
+    ) -> None:
+        """Reads everything, and informs the gate. noted: receives (event, text) of what begins or ends."""
         now = session.now
         for leg, (at_ns, _) in self._ends.items():
             if now >= at_ns - self._terms.lead_ns:
@@ -77,12 +82,10 @@ class VenueWatch:
             kind, text = self._reason(venue, desk, now)
             if kind != self._kinds[venue]:
                 self._kinds[venue] = kind
-                session.emit(
-                    "venue", f"{venue}: {text}: nothing is opened" if kind else f"{venue}: opens again"
-                )
+                _report(session, noted, venue, f"{text}: nothing is opened" if kind else "")
             feed.gate.venues[venue].closed = text
             own = frozenset(desk.instruments) if desk.closing else frozenset(feed.gate.untraded(now))
-            self._pull(venue, own & desk.instruments.keys(), session, pull)
+            self._pull(venue, own & desk.instruments.keys(), session, pull, noted)
 
     def take(
         self,
@@ -167,7 +170,7 @@ class VenueWatch:
         yield "gaps", sum(gaps for gaps, _ in troubles)
         yield "late seconds", sum(late for _, late in troubles)
 
-    def _pull(self, venue: str, legs: frozenset[int], session: Session, pull: Pull) -> None:
+    def _pull(self, venue: str, legs: frozenset[int], session: Session, pull: Pull, noted: Noted) -> None:
         """Has the orders of these legs cancelled, and says so when that begins or ends."""
         before = self._pulled[venue]
         if legs == before:
@@ -177,10 +180,17 @@ class VenueWatch:
             at_ns, words = self._ends.get(leg, (0, "the venue closes, or does not trade it"))
             in_s = (at_ns - session.now) / SECOND
             when = f" in {in_s:.0f} s" if in_s > 0 else ""
-            session.emit("venue", f"{self._legs[leg].name}: {words}{when}: what rests is cancelled")
+            _report(session, noted, self._legs[leg].name, f"{words}{when}: what rests is cancelled")
         for leg in sorted(before - legs):
-            session.emit("venue", f"{self._legs[leg].name}: open again")
+            _report(session, noted, self._legs[leg].name, "")
         pull(venue, legs)
+
+
+def _report(session: Session, noted: Noted, name: str, text: str) -> None:
+    """Why nothing is opened at a venue or leg, for the log, and for the journal, where `arb status` reads it; "": it is
+    over."""
+    session.emit("venue", f"{name}: {text or 'open again'}")
+    noted(f"venue {name}", text or OVER)
 
 
 def _changed_filters(leg: Leg, listing: Listing) -> Iterator[str]:

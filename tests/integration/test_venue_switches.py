@@ -11,13 +11,10 @@ import pytest
 from support import live_net
 from support.dry_market import START_NS
 from support.live_faults import NetFaults
-from support.live_net import LiveNet
-from support.live_world import PRICES, _account, _delays, _signer, config_of
-from support.net_timers import NetTimers
+from support.live_world import account_of, config_of, network_of, signers_of
 from support.venue_rows import level, rows_of
 
 from arb.commands.order_setup import order_setup, switches_of
-from arb.commands.serve import facts_of
 from arb.errors import ConfigError
 from arb.execution.ids import SessionIds
 from arb.runtime.order_lines import OrderLines, Sockets, switch_reasons
@@ -26,9 +23,7 @@ from arb.sandbox.accounts.keys import test_keys as keys_of
 from arb.sandbox.events import ASK, BID, BUY, Listing
 from arb.sandbox.faults import Fault, FaultKind
 from arb.sandbox.matching.orders import Force
-from arb.sandbox.profiles import WIDE
 from arb.sandbox.trading.requests import OrderKind, Place
-from arb.sandbox.trading.setup import TradingSetup
 from connectors.orders.blanking import blanked
 from connectors.units import MILLISECOND, SECOND
 
@@ -65,18 +60,12 @@ class World:
     def __init__(self, folder: Path, *faults: Fault, switch: str = "warn", venues: Any = VENUES) -> None:
         config = config_of(venues, *(f"account.{venue}.switch='{switch}'" for venue in venues))
         legs = list(config.legs)
-        listings = [Listing(leg.venue, leg.symbol, leg.tick_size_text, leg.lot_size_text) for leg in legs]
-        self.timers = NetTimers()
-        keys = keys_of(1)
-        trading = TradingSetup((_account(config),), tuple(one.key for one in keys), "levels")
-        delays = {leg.venue: _delays(leg) for leg in legs}
-        facts = facts_of(listings, config.venues)
-        self.net = LiveNet(self.timers, listings, PRICES, facts, trading, delays, 1, WIDE)
+        self.net = network_of(config, 1, "levels", account_of(config))
+        self.timers = self.net.timers
         if faults:
             NetFaults(self.net, faults, 1)
-        signers = {venue: _signer(venue, keys) for venue in venues}
         ids = SessionIds("tests1", 1, START_NS // MILLISECOND)
-        setup = order_setup(config, legs, signers, ids)
+        setup = order_setup(config, legs, signers_of(legs, keys_of(1)), ids)
         desks = setup.desks()
         self.notes: list[str] = []
         self.room = True

@@ -15,6 +15,7 @@ from support.dry_market import leg
 from arb.config.live_keys import Live
 from arb.risk.exposure import GateLeg
 from arb.risk.gate import Gate, GateRequest
+from arb.risk.supervisor import OVER
 from arb.runtime.venue_watch import VenueWatch, WatchTerms
 from connectors.model import Listing
 from connectors.orders.model import Act
@@ -54,6 +55,8 @@ class Watched:
         self.troubles = [(0, 0), (0, 0)]
         self.now = BEGAN_NS
         self.lines: list[str] = []
+        #: The last text of each event for the journal.
+        self.noted: dict[str, str] = {}
         self.pulls: list[tuple[str, list[int]]] = []
         self.watch = VenueWatch(LEGS, terms)
 
@@ -66,9 +69,12 @@ class Watched:
         self.gate.beat(self.now)
         self.gate.reconciled(self.now)
         given: Any = self
-        self.watch.look(self.desks, self.feed, given, self._pull)  # type: ignore[arg-type]
+        self.watch.look(self.desks, self.feed, given, self._pull, self._note)  # type: ignore[arg-type]
         lines, self.lines = self.lines, []
         return lines
+
+    def _note(self, event: str, text: str) -> None:
+        self.noted[event] = text
 
     def _pull(self, venue: str, legs: frozenset[int]) -> None:
         self.pulls.append((venue, sorted(legs)))
@@ -112,7 +118,7 @@ def test_nothing_is_opened_below_the_level_until_time_has_passed(cause: str) -> 
     watched.gate.exposure.set_position(0, 0)
     assert watched.pulls == []
     assert watched.pass_time(0.2) == []
-    assert watched.pass_time(12.0) == [f"venue {VENUES[0]}: opens again"]
+    assert watched.pass_time(12.0) == [f"venue {VENUES[0]}: open again"]
     assert watched.refusal() == ""
 
 
@@ -133,10 +139,12 @@ def test_a_connection_that_its_venue_closes_is_waited_for_without_orders() -> No
     ]
     assert watched.pulls == [(VENUES[1], [1])]
     assert watched.refusal(1).startswith("the venue closes a connection")
+    assert set(watched.noted) == {f"venue {VENUES[1]}", f"venue {LEGS[1].name}"}
     assert watched.refusal(0) == ""
     desk.closing.clear()
     assert len(watched.pass_time(0.25)) == 2
     assert watched.pulls[1:] == [(VENUES[1], [])]
+    assert watched.noted == {f"venue {VENUES[1]}": OVER, f"venue {LEGS[1].name}": OVER}
     assert watched.refusal(1) == ""
 
 
