@@ -64,6 +64,8 @@ def others(guarded: Guarded) -> Iterator[None]:
 def test_a_killed_session(guarded: Guarded, receiver: Receiver) -> None:
     process = guarded.resting("resting", HOOK)
     guard = guard_process(process.pid)
+    looking = Search(["canary-of-the-hook"])
+    looking.look_at_process(process.pid)
     shown = ("status", "--state-directory", guarded.state)
     assert arb(*shown).output.startswith("sandbox: a session runs, its guard, too\n")
     assert guarded.gone_after(process.kill) < GONE_S
@@ -89,7 +91,6 @@ def test_a_killed_session(guarded: Guarded, receiver: Receiver) -> None:
     assert again.returncode == ExitCode.DONE
     assert guarded.halts() == ()
     assert receiver.texts == ["begin lost", "end lost"]
-    looking = Search(["canary-of-the-hook"])
     looking.look(output.encode(), "output")
     looking.look_through(guarded.folder)
     assert looking.found == []
