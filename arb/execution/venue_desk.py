@@ -83,6 +83,11 @@ class VenueDesk(DeskQueries):
         return self.is_settled and self._last_questions is not None and self._last_questions.is_done
 
     @property
+    def is_agreed(self) -> bool:
+        """Whether, at the end, orders, executions and positions are those of the venue."""
+        return self.is_done and not self.positions.differs and not self.positions.is_in_doubt
+
+    @property
     def differences(self) -> list[str]:
         """Positions that are not those of the session: symbol and lots."""
         return [

@@ -232,6 +232,9 @@ class LiveOrders:
             self.fault = InvariantError(left)
 
     def _end_run(self) -> None:
+        for venue, desk in self.gateway.desks.items():
+            if desk.is_agreed:
+                self._journal.agreed(venue, self._now())
         fault = self.fault or self.gateway.fault
         self._journal.end("ended" if fault is None else str(fault), self._now())
         self.fault = self.fault or self._journal.fault

@@ -13,7 +13,17 @@ from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.gateway import ReadyRequest, TakenRequest
 from arb.execution.order_state import OrderState
 from arb.journal.journal import Journal, JournalError
-from arb.journal.schema import Answered, Ended, ExecutionRow, Flagged, Intent, LegRow, Refused, Sent
+from arb.journal.schema import (
+    Answered,
+    Ended,
+    ExecutionRow,
+    Flagged,
+    Intent,
+    LegRow,
+    Reconciled,
+    Refused,
+    Sent,
+)
 from arb.runtime.order_tables import STATUS_WORDS, signed_id
 from connectors.orders.model import Act, Execution, Force, WireRequest
 from connectors.trade.interfaces import Sent as SentWire
@@ -58,6 +68,9 @@ class NoOrderJournal:
         """See `OrderJournal`."""
 
     def flagged(self, event: str, text: str, now: int) -> None:
+        """See `OrderJournal`."""
+
+    def agreed(self, venue: str, now: int) -> None:
         """See `OrderJournal`."""
 
     def write(self) -> None:
@@ -145,6 +158,12 @@ class OrderJournal(NoOrderJournal):
     def flagged(self, event: str, text: str, now: int) -> None:
         """Something about the whole session."""
         self._journal.note(Flagged(self._run, now, "", event, text))
+
+    def agreed(self, venue: str, now: int) -> None:
+        """Every order has ended, and executions and positions are those of the venue."""
+        self._journal.note(
+            Reconciled(self._run, now, self._accounts[venue], True, "every order and position")
+        )
 
     def write(self) -> None:
         """Commits what was noted; if that fails, the next call tries again."""

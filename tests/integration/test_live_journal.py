@@ -60,6 +60,11 @@ def test_the_journal_has_the_orders_and_executions_of_the_session(tmp_path: Path
         positions = {one.venue: one.lots for one in reader.positions()}
         (run,) = reader.runs()
         assert (run.outcome, reader.is_running) == ("ended", False)
+        agreed = reader.reconciliations()
+        assert {account: one.is_agreed for account, one in agreed.items()} == {
+            f"{leg.venue}-1": True for leg in live.legs
+        }
+        assert all(one.ts >= live.end_ts for one in agreed.values())
     assert len(orders) > 50
     assert len(trades) > 20
     # What the gateway refused at once was never on its way.
