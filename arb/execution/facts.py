@@ -17,6 +17,8 @@ from connectors.orders.model import (
     PositionRisk,
     Setting,
     Transfer,
+    VenueAnswer,
+    Verdict,
 )
 
 DOUBTS_MAX = 10_000
@@ -93,9 +95,11 @@ class DeskFacts:
         self.gate[kind] += 1
         return self.gate[kind] == 1
 
-    def refused(self, code: int, text: str) -> None:
-        """A request was refused, or its outcome left open."""
-        kind = f"{code} {text}".rstrip()
+    def refused(self, answer: VenueAnswer) -> None:
+        """A request was refused, its outcome left open, or nothing found."""
+        kind = f"{answer.code} {answer.text}".rstrip() if answer.code else answer.text
+        if answer.verdict is Verdict.NOT_FOUND and not answer.code:
+            kind = "nothing found"  # Bybit's empty list is no error
         self.refusals[kind if kind in self.refusals or len(self.refusals) < _REFUSALS_MAX else "others"] += 1
 
     def set(self, setting: Setting) -> bool:

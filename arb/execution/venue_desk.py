@@ -377,7 +377,7 @@ class VenueDesk(DeskQueries):
         """An answer to a wire request."""
         asked.is_done = True
         if isinstance(decoded, VenueAnswer) and decoded.verdict not in (Verdict.FOUND, Verdict.ACCEPTED):
-            self.facts.refused(decoded.code, decoded.text)
+            self.facts.refused(decoded)
             is_fault = decoded.verdict in _NOT_DONE and decoded.reason is not RefusedFor.MARKET
             if is_fault and asked.state is not None and asked.request.act in CHANGES:
                 kind = str(decoded.code) if decoded.code else decoded.text
