@@ -171,6 +171,7 @@ class LiveOrders:
             self._listing = asyncio.create_task(
                 host.until_over(self._watch.follow_listings(host, session)), name="listings"
             )
+            self._listing.add_done_callback(self._listings_ended)
 
     async def close(self, ending: Ending | None = None) -> None:
         """See `SessionOrders`: cancels what is open, waits for doubts, and queries the account once more."""
@@ -392,6 +393,10 @@ class LiveOrders:
                 self._fail(error)
 
         asyncio.get_running_loop().call_soon(after_step)
+
+    def _listings_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         if self._session is not None and not self._session.is_over:

@@ -116,14 +116,17 @@ class VenueWatch:
                 self._ends.pop(no, None)
 
     async def follow_listings(self, host: Host, session: Session) -> None:
-        """Asks for the listings again and again."""
+        """Takes the listings of the start, then asks for them again and again."""
         symbols = {venue: [leg.symbol for leg in self._legs if leg.venue == venue] for venue in self.trust}
+        found = dict(host.listings)
         while True:
+            for venue in symbols:
+                listings = found.get(venue, "")
+                if not isinstance(listings, str):  # else what is known stays
+                    self.take(venue, listings, session.now, await self._announced(venue, host))
             await asyncio.sleep(LISTED_S)
             for venue, own in symbols.items():
-                found = await listed(host.venues[venue], own, LISTINGS_S, host.hosts)
-                if not isinstance(found, str):  # else what is known stays
-                    self.take(venue, found, session.now, await self._announced(venue, host))
+                found[venue] = await listed(host.venues[venue], own, LISTINGS_S, host.hosts)
 
     async def _announced(self, venue: str, host: Host) -> tuple[int, str] | None:
         """When a venue's maintenance begins, and its title; without an answer what is known."""

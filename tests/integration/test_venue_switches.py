@@ -66,7 +66,7 @@ class World:
             NetFaults(self.net, faults, 1)
         ids = SessionIds("tests1", 1, START_NS // MILLISECOND)
         setup = order_setup(config, legs, signers_of(legs, keys_of(1)), ids)
-        desks = setup.desks()
+        self.desks = setup.desks()
         self.notes: list[str] = []
         self.room = True
         self.lines = {
@@ -74,14 +74,14 @@ class World:
                 venue,
                 Sockets(f"ws://{venue}", f"ws://{venue}", net, net, self.timers, lambda: 0.5),
                 setup.protocols(venue),
-                desks[venue],
+                self.desks[venue],
                 PrivateLog(folder / venue, blanked),
                 setup.times,
                 now_of=lambda local_ts: local_ts,
                 earliest=lambda: 0,
                 failed=pytest.fail,
                 apply=lambda *_: None,
-                terms=setup.switches[venue],
+                terms=setup.switches.get(venue),
                 on_switch=self.notes.append,
                 has_room=lambda: self.room,
             )
@@ -191,3 +191,15 @@ def test_switches_that_cannot_be(tmp_path: Path) -> None:
                 "account.binance_usdm={switch='warn', switch_s=3.0}",
             )
         )
+
+
+def test_a_venue_that_announces_its_restart_is_known_to_close_connections(tmp_path: Path) -> None:
+    restart = Fault(FaultKind.RESTARTING, venue="binance_spot", at_s=3.0, notice_s=2.0)
+    world = World(tmp_path, restart, switch="off", venues=("binance_spot", "bybit_spot"))
+    spot, other = world.desks.values()
+    assert spot.closing == set()
+    world.pass_time(1.5)
+    assert {where[0] for where in spot.closing} == {"t", "u"}
+    assert other.closing == set()
+    world.pass_time(3.0)
+    assert spot.closing == set(), "they are gone"
