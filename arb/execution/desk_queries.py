@@ -152,7 +152,11 @@ class DeskQueries(DeskWires):
             if self._lists_transfers:
                 since_ms = max(self._session_ms, now // MILLISECOND - _TRANSFERS_MS)
                 ask = self._query(Act.TRANSFERS, first, since_ms=since_ms)
-                asks += [ask, ask._replace(attempt=1)]
+                for attempt in (
+                    0,
+                    1,
+                ):  # the comparison does not wait for them: a key may not be allowed to ask
+                    self._ask(ask._replace(attempt=attempt), None, now)
         asks.append(self._query(Act.BALANCES, first))
         if not self.instruments[first].is_spot:
             legs = [first] if self._lists_positions else list(self.instruments)

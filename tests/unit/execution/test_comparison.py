@@ -17,6 +17,8 @@ from connectors.orders.model import (
     OrderStatus,
     Setting,
     Transfer,
+    VenueAnswer,
+    Verdict,
 )
 from connectors.trade.interfaces import LineEvent
 from connectors.units import SECOND
@@ -194,3 +196,15 @@ def test_a_setting_that_changes_is_reported_once_and_an_event_is_a_change() -> N
     ]
     desk.frame(Notice(NoticeKind.MODE_CHANGED, "one-way"))
     assert list(desk.desk.facts.changed) == ["leverage of BTCUSDT"]
+
+
+def test_transfers_that_the_key_may_not_ask_for_do_not_hold_up_the_comparison() -> None:
+    desk = Desk("bybit_linear", reconcile_ns=EVERY_NS, account_ns=5 * SECOND)
+    desk.pass_time(0)
+    for wire in [one for one in desk.sent if one.act is Act.TRANSFERS]:
+        desk.sent.remove(wire)
+        desk.rest(wire.wire_id, VenueAnswer(wire.wire_id, Verdict.REFUSED, 10005, "Permission denied"))
+    desk.answer_queries()
+    assert desk.desk.is_compared
+    desk.pass_time(5 * SECOND - 1)
+    assert desk.acts == []
