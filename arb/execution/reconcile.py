@@ -15,6 +15,10 @@ from typing import NamedTuple
 
 from arb.execution.ids import OrderId, parse_client_id
 from connectors.orders.model import Execution, ExecutionKind, OrderStatus, OrderUpdate
+from connectors.units import MILLISECOND
+
+#: So much a venue's clock may be behind ours when an order is made.
+_CLOCK_MS = 10_000
 
 #: An order in the journal: run, leg, number of the request that placed it.
 OrderKey = tuple[int, int, int]
@@ -63,6 +67,9 @@ class SymbolState:
     foreign_open: list[str] = field(default_factory=list)
     #: Executions of orders that are not ours: of liquidations, and of others who trade with the account.
     others: dict[tuple[str, str], Execution] = field(default_factory=dict)
+
+    #: Executions of orders that the venue does not find, so that it does not say whose they are.
+    unclaimed: list[Execution] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._by_client = {client: key for key, one in self.orders.items() for client in one.client_ids}
@@ -124,11 +131,20 @@ class SymbolState:
         self.endings[key] = Ending(key, last.status.name.lower(), executed, "found at the start")
         return ""
 
-    def lost(self, key: OrderKey) -> None:
-        """An order that the venue does not know, and cannot receive any more."""
+    def lost(self, key: OrderKey) -> str:
+        """An order that the venue does not know, and cannot receive any more. Returns why that is not certain."""
         executed = self.executed_of(key)
+        known = self.orders.get(key)
+        since_ms = known.made_ns // MILLISECOND - _CLOCK_MS if known is not None else 0
+        if maybe := [x for x in self.unclaimed if x.venue_ms >= since_ms]:
+            x = maybe[0]
+            return (
+                f"{self.venue} {self.symbol}: the venue does not find an order of an earlier session, nor that of the "
+                f"execution {x.execution_id} of {x.side * x.lots:+} lots: look there whose it is; --adopt if it is not ours"
+            )
         status = OrderStatus.EXPIRED.name.lower() if not executed else OrderStatus.CANCELED.name.lower()
         self.endings[key] = Ending(key, status, executed, "not known to the venue at the start")
+        return ""
 
     def foreign_lots(self, since_ms: int = 0) -> int:
         """What others have traded since then. Signed."""

@@ -179,9 +179,8 @@ class Reconciliation:
         await self._executions(queries, leg, state, since_ms, ends)
         differences = []
         for key, updates in ends.items():
-            if not updates:
-                state.lost(key)
-            elif difference := await self._ended(queries, leg, state, key, updates):
+            difference = await self._ended(queries, leg, state, key, updates) if updates else state.lost(key)
+            if difference:
                 differences.append(difference)
         if differences:
             raise InputError("; ".join(differences))
@@ -243,6 +242,8 @@ class Reconciliation:
                         )
                     order = await queries.look_up(leg, venue_id=x.venue_order_id)
                     client = clients[x.venue_order_id] = order.client_id if order is not None else ""
+                    if order is None and not self._takes_any and x.kind is ExecutionKind.TRADE:
+                        state.unclaimed.append(x)
                 if not x.client_id and client and x.kind is ExecutionKind.TRADE:
                     x = x._replace(kind=kind_of(client))  # Binance's list does not say it
                 state.add(x, client or "")

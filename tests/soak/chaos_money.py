@@ -147,7 +147,10 @@ class SeedRun:
             self._live(crashes.pop(0) if crashes else CrashPlan())
         self.watch.close()
         self.wrong += self._not_halted()
-        self.wrong += self.ledger.differences() + self._over_hedged() + self._too_long()
+        is_refused = self.outcome.startswith("refused")
+        self.wrong += (
+            self.ledger.differences(has_journal=not is_refused) + self._over_hedged() + self._too_long()
+        )
         return Found(
             self.seed, self.scenario, self.run.hits, self.hedged, self.outcome or "no end", self.crashes,
             len(self.ledger.done), self.watch.unhedged, self._undone(), self.wrong,

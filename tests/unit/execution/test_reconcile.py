@@ -80,6 +80,13 @@ def test_an_order_that_the_venue_does_not_know_keeps_its_executions(filled: int,
     assert [(one.status, one.executed) for one in found.endings.values()] == [(status, filled)]
 
 
+def test_an_order_is_not_lost_while_an_execution_may_be_its_own() -> None:
+    found = state()
+    found.unclaimed.append(execution("z"))
+    assert "nor that of the execution z of +4 lots: look there" in found.lost((2, 0, 5))
+    assert not found.endings
+
+
 def test_liquidations_and_trades_of_others_are_told_apart() -> None:
     found = state()
     found.add(execution("l", 3, ExecutionKind.LIQUIDATION), "autoclose-1")
