@@ -140,7 +140,7 @@ class SymbolState:
             x = maybe[0]
             return (
                 f"{self.venue} {self.symbol}: the venue does not find an order of an earlier session, nor that of the "
-                f"execution {x.execution_id} of {x.side * x.lots:+} lots: look there whose it is; --adopt if it is not ours"
+                f"execution {x.execution_id} of {x.side * x.lots:+} lots: look there; --adopt if it is not ours"
             )
         status = OrderStatus.EXPIRED.name.lower() if not executed else OrderStatus.CANCELED.name.lower()
         self.endings[key] = Ending(key, status, executed, "not known to the venue at the start")
