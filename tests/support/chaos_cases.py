@@ -27,6 +27,8 @@ PAIRS = {
 FIRST_S, LAST_S, TRADING_S = 2.6, 6.5, 10.0
 #: Share of the seeds that crash, whatever else goes wrong in them.
 _CRASHES = 0.25
+#: Share of those with a perpetual in which a venue closes a position: rarer than others, since there has to be one.
+_FORCED = 0.05
 #: A refusal by venue: for balance, price band, permission, self-trade or a limit; "client id twice"; too many requests.
 _REFUSED = {
     "binance_spot": (-2010, -1013, -2015),
@@ -129,6 +131,9 @@ def scenario_of(seed: int) -> Scenario:
         settings += [one for one in found if isinstance(one, str)]
     if not crashes and chance.random() < _CRASHES:
         crashes = _crash(chance, venues)
+    if any("spot" not in one for one in venues) and 19 not in cases and chance.random() < _FORCED:
+        acts += [one._replace(case=19) for one in _forced(chance, venues)]
+        cases = (*cases, 19)
     return Scenario(pair, cases, tuple(settings), tuple(acts), tuple(crashes))
 
 

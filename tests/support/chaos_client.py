@@ -36,11 +36,11 @@ NEVER = CrashPlan()
 class Client:
     """One process: its timers, which are those of the session, and its venues. See the module."""
 
-    def __init__(self, net: LiveNet, plan: CrashPlan = NEVER, skew_ns: int = 0) -> None:
-        """skew_ns: of its clock."""
+    def __init__(self, net: LiveNet, plan: CrashPlan = NEVER) -> None:
         self._net = net
         self._plan = plan
-        self.skew_ns = skew_ns
+        #: Of its clock.
+        self.skew_ns = 0
         self.is_dead = False
         #: How often it did each thing.
         self.counts: Counter[str] = Counter()

@@ -168,13 +168,11 @@ def run_simulated(client: Client, work: Coroutine[Any, Any, Any]) -> Any:
 class ChaosSession(LiveSession):
     """One process. `prepare`, then `begin`, `go_on` and `end`; each may raise Crash, after which `abandon`."""
 
-    def __init__(
-        self, place: Place, plan: CrashPlan = NEVER, skew_ns: int = 0, *, is_estimating: bool = False
-    ) -> None:
-        """skew_ns: of its clock. is_estimating: whether it compares its clock with the venues'."""
+    def __init__(self, place: Place, plan: CrashPlan = NEVER, *, is_estimating: bool = False) -> None:
+        """is_estimating: whether it compares its clock with the venues'."""
         self._is_estimating = is_estimating
         self.place = place
-        self.client = Client(place.net, plan, skew_ns)
+        self.client = Client(place.net, plan)
         place.runs += 1
         self.recorder_of_strategy = Recorder(2)
         #: Of its orders by client id: leg and the bot's id; those that were sent while a request was in doubt.
