@@ -13,13 +13,17 @@ from arb.bot.recorder import state_of
 from arb.execution.ids import parse_client_id
 from arb.journal.reader import JournalReader
 from arb.sandbox.accounts.amounts import exact
+from arb.sandbox.accounts.ledger import EntryCause
+from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.events import BUY
-from arb.sandbox.trading.events import Cause, Change, OrderEvent, TransferEvent
+from arb.sandbox.trading.events import Change, OrderEvent
 from support.chaos_session import ENVIRONMENT, ChaosSession, Place
 
 #: Of profit that a venue rounds with each execution.
 _ROUNDED = Decimal("0.000001")
 _ZERO = Decimal(0)
+#: What changes wallets beside executions.
+_BESIDE = {EntryCause.FUNDING, EntryCause.TRANSFER, EntryCause.LIQUIDATION_FEE, EntryCause.INSURANCE}
 
 
 class Done(NamedTuple):
@@ -56,8 +60,6 @@ class Ledger:
         self.arrived: Counter[str] = Counter()
         #: What the legs together have bought; what they have by orders of the sessions alone.
         self.surplus = self.own_surplus = _ZERO
-        #: Received or paid beside executions, by (venue, asset): transfers and funding.
-        self.beside: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self._begun = {
             (leg.venue, asset): place.wallet(leg.venue).total(asset)
             for leg, base in zip(self.legs, self._bases, strict=True)
@@ -75,12 +77,7 @@ class Ledger:
         faults.meet = counted  # type: ignore[method-assign]
 
     def _follow(self, event: Any) -> None:
-        if isinstance(event, TransferEvent):
-            self.beside[event.venue, event.asset] += event.amount
-        elif not isinstance(event, OrderEvent):
-            if event.__class__.__name__ == "AccountEvent" and event.cause is Cause.FUNDING:
-                self.beside[event.venue, "USDT"] -= event.funding.fee
-        elif event.venue in self._no:
+        if isinstance(event, OrderEvent) and event.venue in self._no:
             self._order(event)
             self.on_order(event)
 
@@ -152,7 +149,7 @@ class Ledger:
             own = [one for one in self.done if one.leg == no]
             wallet = self._place.wallet(leg.venue)
             for asset in (base, "USDT", "BNB"):
-                expected = self._begun[leg.venue, asset] + self.beside[leg.venue, asset]
+                expected = self._begun[leg.venue, asset] + self._beside(leg.venue, asset)
                 expected -= sum((one.fee for one in own if one.fee_asset == asset), _ZERO)
                 if leg.is_spot and asset == base:
                     expected += sum((one.amount for one in own), _ZERO)
@@ -167,11 +164,22 @@ class Ledger:
                     wrong.append(f"{leg.venue}: {wallet.total(asset)} {asset}, by the executions {expected}")
         return wrong
 
-    def _position(self, leg: Any) -> Any:
-        from arb.sandbox.accounts.positions import PositionSide
+    def _beside(self, venue: str, asset: str) -> Decimal:
+        """What the account has received, less what it has paid, beside executions."""
+        return sum(
+            (
+                one.amount
+                for one in self._account(venue).ledger.entries
+                if (one.venue, one.asset) == (venue, asset) and one.cause in _BESIDE
+            ),
+            _ZERO,
+        )
 
-        account = self._place.net.trading.accounts[leg.venue.partition("_")[0]][self._place.account]
-        return account.positions.get(leg.symbol, PositionSide.BOTH)
+    def _account(self, venue: str) -> Any:
+        return self._place.net.trading.accounts[venue.partition("_")[0]][self._place.account]
+
+    def _position(self, leg: Any) -> Any:
+        return self._account(leg.venue).positions.get(leg.symbol, PositionSide.BOTH)
 
     def of_session(self, live: ChaosSession) -> list[str]:
         """Between the sandbox and the bot of a session that has ended, which began with what was there before."""
