@@ -128,7 +128,7 @@ def test_a_session_on_a_wrong_grid_shows_no_touch_and_says_why(
         run_live(config, run, duration_s=4.0, sandbox=sandbox.urls, has_report=False)
     assert "no data of bybit_spot:BTCUSDT (" in str(caught.value)
     assert "of the configured" in str(caught.value)
-    assert log_of(run, "warning")[0] == "nobody answered"
+    assert "nobody answered" in log_of(run, "warning")
     assert log_of(run, "grid")[-1].startswith("bybit_spot:BTCUSDT ")
     manifest = json.loads((run / "manifest.json").read_bytes())
     assert "of the configured" in manifest["inputs"][1]["off_grid"]

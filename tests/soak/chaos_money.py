@@ -282,6 +282,7 @@ class SeedRun:
 
 def run_seed(seed: int) -> Found:
     """Runs one seed."""
+    before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="arb-chaos-") as name:
         try:
@@ -290,6 +291,8 @@ def run_seed(seed: int) -> Found:
             return Found(
                 seed, scenario_of(seed), {}, 0, "raised", 0, 0, [], [], [traceback.format_exc()], 0.0
             )
+        finally:
+            logging.disable(before)
 
 
 def line_of(found: Found) -> str:
