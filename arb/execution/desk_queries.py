@@ -139,7 +139,7 @@ class DeskQueries(DeskWires):
         first = min(self.instruments)
         asks = []
         is_whole = self._orders_ns <= now or not self._times.account_ns
-        # In between, positions tell of margin alone: an answer that is older or newer than the executions says nothing.
+        # In between, positions are used for margin alone: an answer may be older or newer than the executions.
         is_doubted = self.positions.is_in_doubt or bool(self.positions.differs)
         self._compares_positions = is_whole or is_doubted or self._hurried > 0
         if is_whole:

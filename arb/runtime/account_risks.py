@@ -116,7 +116,7 @@ class LossReadings:
 
 
 def margin(desks: Mapping[str, VenueDesk]) -> Reading:
-    """How much of what stands against it the maintenance margin of an account takes up: the worst one."""
+    """The maintenance margin of an account relative to its margin balance: the worst account."""
     return _worst(
         Reading(
             100.0 * ratio, f"{venue} needs {100.0 * ratio:.1f} % of {what} so as not to liquidate positions"

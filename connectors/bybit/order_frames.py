@@ -34,7 +34,7 @@ _PATHS = {
     Act.CANCEL: "/v5/order/cancel",
     Act.CANCEL_ALL: "/v5/order/cancel-all",
 }
-#: The protection after disconnects: what sets it and what tells it, and its name of a category.
+#: The protection after disconnects: the paths that set and query it, and its name of a category.
 _DCP, _DCP_INFO = "/v5/order/disconnected-cancel-all", "/v5/account/query-dcp-info"
 _PRODUCTS = {"spot": "SPOT", "linear": "DERIVATIVES"}
 _SWITCH = OrderRequest(Act.SWITCH, 0, "", 0, "")

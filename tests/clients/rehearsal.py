@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -41,7 +42,7 @@ def _sums_of(executions: Sequence[Execution]) -> dict[str, Decimal]:
     return sums
 
 
-class Rehearsal:
+class Rehearsal(ABC):
     """A venue adds `check_` and the name of each cell that it does not share with others."""
 
     #: Whether the venue's list of past orders has open ones too.
@@ -171,8 +172,9 @@ class Rehearsal:
         self.check_fills(value["fills"])
         self.check_stream_balance(value["balance"])
 
+    @abstractmethod
     def check_balance(self, value: Any) -> None:
-        raise NotImplementedError
+        """The balances that a client reports are those of the account."""
 
     def check_stream_balance(self, value: Any) -> None:
         self.check_balance(value)
