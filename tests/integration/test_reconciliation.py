@@ -178,13 +178,15 @@ def test_orders_that_a_loss_of_power_took_from_the_journal_are_adopted(tmp_path:
         assert sum("was cancelled" in line for line in place.lines) == 2
         with place.journal() as reader:
             assert reader.orders(open_only=True) == []
-            assert sorted((one.venue, one.qty) for one in reader.executions()) == [
-                ("binance_spot", Decimal("0.01")), ("bybit_linear", Decimal("0.01")),
-            ]  # fmt: skip
+            executed: dict[str, Decimal] = {}  # the book may fill an order in parts
+            for one in reader.executions():
+                executed[one.venue] = executed.get(one.venue, Decimal(0)) + one.qty
+            assert executed == {"binance_spot": Decimal("0.01"), "bybit_linear": Decimal("0.01")}
+            executions = reader.trade_count()
         # Once is enough.
         place.prepared()
         with place.journal() as reader:
-            assert reader.trade_count() == 2
+            assert reader.trade_count() == executions
 
 
 def test_an_order_of_a_run_that_the_journal_does_not_know_is_refused(tmp_path: Path) -> None:

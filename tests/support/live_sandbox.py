@@ -68,6 +68,17 @@ def busy(bot):
     return 0
 
 
+def resting(bot):
+    # Rests an order far below the market at each leg.
+    n = 1
+    while bot.elapse(50_000_000) == 0:
+        depth = bot.depth(n % 2)
+        if n <= 2 and depth.best_bid > 0:
+            bot.submit_buy_order(n % 2, n, depth.best_bid * 0.98, 0.01, 0, 0, False)
+            n += 1
+    return 0
+
+
 def halting(bot):
     # Buys at one leg, sells at the other, and halts when both were answered.
     n = 1

@@ -131,11 +131,14 @@ def requests() -> None:
     REST.cancel_all_orders(**COMMON)
     gone = {"openOnly": 1, "limit": 50}
     before = len(REST.get_open_orders(**COMMON, **gone)["result"]["list"])
-    connection = trading.ws
-    begin("restarting", notice_s=1.0)
-    refused = ask("restarting")
-    kept = len(REST.get_open_orders(**COMMON, **gone)["result"]["list"])
-    until(lambda: trading.ws is not connection and trading.auth)
+    for attempt in range(3):
+        connection = trading.ws
+        begin("restarting", notice_s=1.0)
+        refused = ask(f"restarting-{attempt}")
+        kept = len(REST.get_open_orders(**COMMON, **gone)["result"]["list"])
+        until(lambda last=connection: trading.ws is not last and trading.auth)
+        if refused != "no answer":
+            break  # else, on a busy machine, the refusal arrived before pybit had registered its callback
     report("restarting", [refused, before > 0, kept, ask("restarted")])
 
 

@@ -12,7 +12,7 @@ from arb.data.archives.ahead import AHEAD, ahead
 
 
 def is_running(name: str) -> bool:
-    return any(thread.name.startswith(name) for thread in threading.enumerate())
+    return any(thread.name == name for thread in threading.enumerate())
 
 
 def test_all_pieces_arrive_in_their_order_and_so_many_are_made_in_advance() -> None:
@@ -25,14 +25,14 @@ def test_all_pieces_arrive_in_their_order_and_so_many_are_made_in_advance() -> N
             is_made.release()
             yield n
 
-    coming = ahead(pieces(), "a")
+    coming = ahead(pieces(), "test ahead a")
     assert next(coming) == 0
     for _ in range(1 + AHEAD):
         assert is_made.acquire(timeout=10)
     assert not is_made.acquire(timeout=0.05)
     assert made == list(range(1 + AHEAD))
     assert [0, *coming] == list(range(AHEAD + 5))
-    assert not is_running("a")
+    assert not is_running("test ahead a")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -44,7 +44,7 @@ def test_an_error_arrives_in_place_of_its_piece_and_leaves_no_thread(error: type
         raise error
 
     def both() -> Iterator[tuple[int, int]]:
-        first, second = ahead(iter(range(100)), "b"), ahead(bad(), "c")
+        first, second = ahead(iter(range(100)), "test ahead b"), ahead(bad(), "test ahead c")
         while True:
             yield next(first), next(second)
 
@@ -52,15 +52,15 @@ def test_an_error_arrives_in_place_of_its_piece_and_leaves_no_thread(error: type
     try:
         with pytest.raises(error):
             list(both())
-        assert not is_running("b")
-        assert not is_running("c")
+        assert not is_running("test ahead b")
+        assert not is_running("test ahead c")
     finally:
         gc.enable()
 
 
 def test_the_thread_ends_with_an_iterator_that_is_left_early() -> None:
-    coming = ahead(iter(range(1_000)), "d")
+    coming = ahead(iter(range(1_000)), "test ahead d")
     next(coming)
-    assert is_running("d")
+    assert is_running("test ahead d")
     coming.close()
-    assert not is_running("d")
+    assert not is_running("test ahead d")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,8 @@ from arb.journal.halts import Halts
 from arb.risk.exposure import Exposure, GateLeg
 from arb.risk.losses import Losses
 from arb.risk.rate_budget import RateBudget
-from arb.runtime import process_use
+from arb.risk.supervisor import Reading
+from arb.runtime import process_use, supervision
 from arb.runtime.account_risks import PROFIT
 from arb.runtime.supervision import Supervision, rules_of
 from connectors.orders.limits import LimitKind, LimitUse, VenueLimit
@@ -31,6 +33,14 @@ VENUES = ("binance_usdm", "bybit_linear")
 LEGS = [leg(no, venue=venue, is_spot=False, pair=0) for no, venue in enumerate(VENUES)]
 LIMITS = [VenueLimit(LimitKind.WEIGHT, MINUTE, 100), VenueLimit(LimitKind.ORDERS, SECOND, 1)]
 BEGAN_NS = 1_700_000_000 * SECOND
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the session uses: the process of many tests may be large."""
+    used = SimpleNamespace(gb=1.0)
+    monkeypatch.setattr(supervision, "memory", lambda: Reading(used.gb, f"the session uses {used.gb:.2f} GB"))
+    return used
 
 
 @dataclass
@@ -198,10 +208,17 @@ def test_refusals_count_once_there_are_orders_enough_and_for_five_minutes(tmp_pa
     assert watched.feed.gate.supervised == ""
 
 
-def test_memory_is_read_and_reported(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, memory_gb=0.001)
-    (line,) = watched.pass_time(0)
-    assert line.startswith("supervisor memory: the session uses ")
+def test_memory_is_reported(tmp_path: Path, memory: SimpleNamespace) -> None:
+    watched = Watched(tmp_path, memory_gb=2.5)
+    assert watched.pass_time(0) == []
+    memory.gb = 2.75
+    (line,) = watched.pass_time(2)
+    assert line.startswith("supervisor memory: the session uses 2.75 GB, limit 2.5 GB")
+
+
+def test_memory_is_what_the_process_has_resident() -> None:
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    assert 0.02 < process_use.memory().value <= most * 1.01
 
 
 def test_a_rule_that_is_off_says_nothing_and_a_session_that_cannot_close_is_halted(tmp_path: Path) -> None:
