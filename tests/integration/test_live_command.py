@@ -357,13 +357,7 @@ def test_a_full_disk_under_the_private_frames_ends_the_session_which_is_proven_u
     with monkeypatch.context() as full:
         full.setattr("arb.runtime.private_log.write_all", write)
         with pytest.raises(InputError, match="cannot be written: No space left on device") as raised:
-            run_live_orders(
-                config_of(tmp_path, function="resting"),
-                tmp_path / "run",
-                SandboxChoice(7),
-                duration_s=60.0,
-                has_report=False,
-            )
+            session(tmp_path, config_of(tmp_path, function="resting"), 60.0)
     assert "the session is saved: make room, then arb verify" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "cancelling" in (tmp_path / "run" / "log.txt").read_text()
