@@ -21,7 +21,8 @@ import pickle
 import platform
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -32,12 +33,14 @@ import platformdirs
 from numba import njit, types
 from numba.core import caching, compiler, config, sigutils
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.event import trigger_event
 from numba.core.serialize import dumps
 
 from connectors.jit.dependencies import VERSIONED, Dependencies, digest_of
 from connectors.jit.own_files import ForeignError, make_own_folder, read_own, write_own
+from connectors.jit.turns import Turn, take_turn
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ def compiled(function: Callable[..., Any] | None = None, *, framework: str = "",
         dispatcher = njit(**options)(python_function)
         if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
             dispatcher._cache = DiskCache(python_function, options, framework)  # type: ignore[attr-defined]
+            dispatcher.compile = partial(_compile, dispatcher)  # type: ignore[method-assign]
             dispatcher.get_call_template = partial(_call_template, dispatcher)  # type: ignore[method-assign]
         return dispatcher
 
@@ -93,6 +97,12 @@ def _call_template(dispatcher: Any, args: Any, kws: Any) -> Any:
     return Dispatcher.get_call_template(
         dispatcher, plain, {name: types.unliteral(kind) for name, kind in kws.items()}
     )
+
+
+def _compile(dispatcher: Any, signature: Any) -> Any:
+    """`Dispatcher.compile`, while other processes that need the same signature wait."""
+    with global_compiler_lock, dispatcher._cache.turns():
+        return Dispatcher.compile(dispatcher, signature)
 
 
 def compiled_callback(
@@ -113,7 +123,8 @@ def compiled_callback(
         callback._cache = DiskCache(  # type: ignore[attr-defined]
             python_function, {**options, "callback": True}, framework
         )
-        callback.compile()
+        with global_compiler_lock, callback._cache.turns():  # type: ignore[attr-defined]
+            callback.compile()
         return callback
 
     return decorate if function is None else decorate(function)
@@ -179,12 +190,42 @@ class DiskCache(caching.NullCache):  # type: ignore[misc]
         self._function = function
         self._options = repr(sorted(options.items(), key=lambda item: item[0]))
         self._framework = framework
+        self._turns: list[Turn] = []
+
+    @contextmanager
+    def turns(self) -> Iterator[None]:
+        """Around a compilation: ends the turns that were taken in it."""
+        count = len(self._turns)
+        try:
+            yield
+        finally:
+            while len(self._turns) > count:
+                self._turns.pop().end()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled signature, or None if it must be compiled."""
         target_context.refresh()
         try:
-            raw = read_own(self._path(sig, target_context.codegen()))
+            path = self._path(sig, target_context.codegen())
+        except Exception:  # neither loaded nor saved, e.g. no home folder
+            return None
+        found = self._load(path, sig, target_context)
+        if found is None and self._is_saved(sig) and (turn := self._take_turn(path)) is not None:
+            self._turns.append(turn)
+            if turn.has_waited:
+                found = self._load(path, sig, target_context)
+        return found
+
+    def _take_turn(self, path: Path) -> Turn | None:
+        try:
+            return take_turn(path)
+        except ForeignError as error:
+            _note_once(str(error))
+            return None
+
+    def _load(self, path: Path, sig: Any, target_context: Any) -> Any:
+        try:
+            raw = read_own(path)
             expected, body = raw[:32], raw[32:]
             if hashlib.sha256(body).digest() != expected:
                 return None
@@ -199,11 +240,13 @@ class DiskCache(caching.NullCache):  # type: ignore[misc]
         except Exception:
             return None
 
+    def _is_saved(self, sig: Any) -> bool:
+        # A type named by its address differs in every process.
+        return self._function.__module__ in sys.modules and " at 0x" not in str(sig)
+
     def save_overload(self, sig: Any, data: Any) -> None:
         """Writes the compiled signature; if the folder or a type does not allow it, it stays in memory."""
-        if self._function.__module__ not in sys.modules:
-            return
-        if " at 0x" in str(sig):  # a type named by its address differs in every process
+        if not self._is_saved(sig):
             return
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
