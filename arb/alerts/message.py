@@ -82,6 +82,14 @@ def message_of(
     }
 
 
+def with_count(begin: dict[str, Any], count: int) -> dict[str, Any]:
+    """The message of a state that has begun so often since its last message."""
+    if count < 2:
+        return begin
+    words = f" ({count} times since the last message)"
+    return {**begin, "text": begin["text"][: TEXT_MAX - len(words)] + words}
+
+
 def test_message(now_ns: int) -> dict[str, Any]:
     """What `arb alert test` sends."""
     origin = Origin("test", "", "", ())

@@ -18,6 +18,7 @@ from arb.alerts.message import ChannelAddress, Origin, Transition
 from arb.alerts.store import ALERTS_DB, AlertStore
 from arb.errors import InputError
 from arb.journal.locks import HeldLock
+from connectors.units import SECOND
 
 #: Held by the guard that sends.
 ALERTS_LOCK = "alerts.lock"
@@ -40,12 +41,14 @@ class AlertSender:
         *,
         kept: Callable[[int], None],
         warn: Callable[[str], None],
+        every_s: float = 0.0,
     ) -> None:
         """state: folder of the environment. kept: receives the number of what was taken; warn: a line about what does
-        not work; both on another thread."""
+        not work; both on another thread. every_s: see `AlertStore`."""
         self._state = state
         self._origin = origin
         self._kept, self._warn = kept, warn
+        self._every_ns = round(every_s * SECOND)
         self._work: queue.SimpleQueue[Callable[[AlertStore], None]] = queue.SimpleQueue()
         #: Something may be there to send; the end.
         self._news = threading.Condition()
@@ -90,7 +93,8 @@ class AlertSender:
     # -- the thread that writes the file
 
     def _keep(self) -> None:
-        store = AlertStore(self._state / ALERTS_DB, [one.name for one in self._addresses], self._warn)
+        names = [one.name for one in self._addresses]
+        store = AlertStore(self._state / ALERTS_DB, names, self._warn, self._every_ns)
         name = f"{self._origin.id} {time.time_ns()}"
         lock: HeldLock | None = None
         try:
@@ -98,6 +102,7 @@ class AlertSender:
             while not self._is_over.is_set():
                 lock = lock or self._lock(store)
                 is_done = self._work_once(store)
+                store.release(time.time_ns())
                 # Before the count: `is_done` of this object reads the count first.
                 self._is_waiting = bool(store.waiting())
                 self._done += is_done

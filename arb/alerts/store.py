@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from arb.alerts.message import Origin, Transition, message_of
+from arb.alerts.message import Origin, Transition, message_of, with_count
 
 #: Name of the file, in the environment's folder of the state directory.
 ALERTS_DB = "alerts.db"
@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS states
 (rule TEXT PRIMARY KEY, id TEXT NOT NULL, since_ns INTEGER NOT NULL, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS messages (no INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS waiting (channel TEXT NOT NULL, no INTEGER NOT NULL, PRIMARY KEY (channel, no));
+CREATE TABLE IF NOT EXISTS begun (rule TEXT PRIMARY KEY, at_ns INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS held
+(rule TEXT PRIMARY KEY, id TEXT NOT NULL, count INTEGER NOT NULL, begin_body TEXT NOT NULL, end_body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sender (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
 """
 _T = TypeVar("_T")
@@ -43,10 +46,14 @@ class Waiting(NamedTuple):
 class AlertStore:
     """See the module."""
 
-    def __init__(self, path: Path, channels: Sequence[str], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, channels: Sequence[str], warn: Callable[[str], None], every_ns: int = 0
+    ) -> None:
         """channels: their names. warn: receives a line if the file cannot be used: states and messages are then in
-        memory, and end with the process. Messages for other channels are dropped."""
+        memory, and end with the process. Messages for other channels are dropped. every_ns: the beginning of a state
+        is reported at most once in so long; what follows sooner is held, and reported then (`release`)."""
         self._channels = tuple(channels)
+        self._every_ns = every_ns
         self._warn = warn
         self._lock = threading.RLock()
         self._is_in_memory = False
@@ -109,9 +116,14 @@ class AlertStore:
 
         self._do(change)
 
+    def release(self, now_ns: int) -> None:
+        """Reports the states that were held, once their time is over."""
+        self._do(lambda db: self._release(db, now_ns))
+
     def waiting(self) -> int:
-        """How many messages wait, for all channels."""
-        count: int = self._do(lambda db: db.execute("SELECT COUNT(*) FROM waiting").fetchone()[0])
+        """How many messages wait, for all channels, and states are held."""
+        counts = "SELECT (SELECT COUNT(*) FROM waiting) + (SELECT COUNT(*) FROM held)"
+        count: int = self._do(lambda db: db.execute(counts).fetchone()[0])
         return count
 
     def holding(self) -> list[str]:
@@ -149,7 +161,15 @@ class AlertStore:
         if db.execute("SELECT 1 FROM states WHERE rule = ?", (rule,)).fetchone():
             return
         db.execute("INSERT INTO states VALUES (?, ?, ?, ?)", (rule, new, since_ns, text))
-        self._add(db, message_of(origin, new, rule, text, since_ns, now_ns, is_over=False))
+        self._release(db, now_ns)
+        message = message_of(origin, new, rule, text, since_ns, now_ns, is_over=False)
+        reported = db.execute("SELECT at_ns FROM begun WHERE rule = ?", (rule,)).fetchone()
+        if reported is None or not self._is_soon(reported[0], now_ns):
+            self._report(db, rule, message, now_ns)
+            return
+        count = db.execute("SELECT IFNULL(SUM(count), 0) FROM held WHERE rule = ?", (rule,)).fetchone()[0]
+        values = rule, new, count + 1, json.dumps(message), ""
+        db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)", values)
 
     def _end(self, db: sqlite3.Connection, origin: Origin, rule: str, now_ns: int, text: str) -> None:
         found = db.execute("SELECT id, since_ns, text FROM states WHERE rule = ?", (rule,)).fetchone()
@@ -157,9 +177,30 @@ class AlertStore:
             return
         begun, since_ns, before = found
         db.execute("DELETE FROM states WHERE rule = ?", (rule,))
-        self._add(
-            db, message_of(origin, f"{begun}-over", rule, text or before, since_ns, now_ns, is_over=True)
+        message = message_of(origin, f"{begun}-over", rule, text or before, since_ns, now_ns, is_over=True)
+        values = json.dumps(message), rule, begun
+        if not db.execute("UPDATE held SET end_body = ? WHERE rule = ? AND id = ?", values).rowcount:
+            self._add(db, message)
+
+    def _is_soon(self, reported_ns: int, now_ns: int) -> bool:
+        # A clock that was set back does not hold anything.
+        return 0 <= now_ns - reported_ns < self._every_ns
+
+    def _release(self, db: sqlite3.Connection, now_ns: int) -> None:
+        rows = (
+            "SELECT rule, at_ns, count, begin_body, end_body FROM held JOIN begun USING (rule) ORDER BY at_ns"
         )
+        for rule, reported_ns, count, begin, end in db.execute(rows).fetchall():
+            if not self._is_soon(reported_ns, now_ns):
+                db.execute("DELETE FROM held WHERE rule = ?", (rule,))
+                self._report(db, rule, with_count(json.loads(begin), count), now_ns)
+                if end:
+                    self._add(db, json.loads(end))
+
+    def _report(self, db: sqlite3.Connection, rule: str, begin: dict[str, Any], now_ns: int) -> None:
+        """The message of a beginning; from now on others of the state are held for a while."""
+        db.execute("INSERT OR REPLACE INTO begun VALUES (?, ?)", (rule, now_ns))
+        self._add(db, begin)
 
     def _add(self, db: sqlite3.Connection, message: dict[str, Any]) -> None:
         no = db.execute("INSERT INTO messages (body) VALUES (?)", (json.dumps(message),)).lastrowid

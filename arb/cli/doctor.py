@@ -84,7 +84,8 @@ def doctor(
     """Check this machine and the venues: reach, clock, listings and filters, disk, limits.
 
     Public requests only: no keys, no orders. With --live, signed requests about the accounts, which change nothing
-    and send no order: keys, settings, fees, balances, limits, open orders, positions. Exit code 4 when a check fails.
+    and send no order: keys, settings, fees, balances, limits, open orders, positions. Each channel of [alerts] gets a
+    test message. Exit code 4 when a check fails.
     """
     environment = _environment(
         is_live=is_live, is_testnet=is_testnet, is_demo=is_demo, is_sandbox=sandbox is not None

@@ -12,6 +12,7 @@ from arb.accounts.clients import account_clients
 from arb.accounts.examine import Finding, examine_accounts
 from arb.accounts.start import StartSetup
 from arb.commands.account_state import refuse_halted
+from arb.commands.alerts import alert_checks
 from arb.commands.checks import Check, Level
 from arb.commands.live import refuse_unlimited
 from arb.commands.sandbox_account import running_keys, trading_sandbox
@@ -36,7 +37,7 @@ def examine_live(
     config: Config, environment: EnvironmentName, timeout_s: float, sandbox: SandboxChoice | None
 ) -> list[Check]:
     """The checks of the configured legs' accounts. Raises InputError for keys and addresses that are not usable."""
-    checks = []
+    checks = alert_checks(config)
     market: Environment | Sandbox | dict[str, VenueUrls]
     if sandbox is None:
         checks.append(

@@ -1,4 +1,4 @@
-"""The channels of `[alerts]` with their addresses, and `arb alert test`."""
+"""The channels of `[alerts]` with their addresses, and their trial: `arb alert test` and `arb doctor`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 from arb.accounts.facts import Rights
 from arb.alerts.channels import channel_of, check_address
 from arb.alerts.message import ChannelAddress, test_message
+from arb.commands.checks import Check, Level
 from arb.config import Config
 from arb.config.secrets import Variable, forget, read_secret
 from arb.errors import ConfigError, InputError
@@ -62,6 +63,22 @@ def send_tests(config: Config) -> Iterator[tuple[str, str, float]]:
         except InputError as error:
             why = str(error)
         yield address.name, why, time.monotonic() - begun
+
+
+def alert_checks(config: Config) -> list[Check]:
+    """Sends a message over each channel, for `arb doctor`; nothing is found without one."""
+    if not config.alerts.has_channel:
+        return []
+    step = "correct the address in its variable; arb alert test tries it again"
+    try:
+        return [
+            Check(f"alerts {name}", Level.FAIL, f"not accepted: {why}", step)
+            if why
+            else Check(f"alerts {name}", Level.OK, f"a test message was accepted after {seconds:.2f} s")
+            for name, why, seconds in send_tests(config)
+        ]
+    except ConfigError as error:
+        return [Check("alerts", Level.FAIL, str(error), "set the variable; arb alert test tries it again")]
 
 
 def expiries_of(rights: Mapping[str, Rights | None]) -> dict[str, int]:

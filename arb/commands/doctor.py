@@ -1,4 +1,7 @@
-"""`arb doctor`: checks this machine, then the venues by public requests and their feeds. Sends no orders."""
+"""`arb doctor`: checks this machine and the channels of alerts, then the venues by public requests and their feeds.
+
+Sends no orders.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from arb.commands.alerts import alert_checks
 from arb.commands.checks import Check, compiled_check, disk_check, files_check, python_check
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.selection import Wanted
@@ -28,6 +32,7 @@ def examine(
         disk_check(Path(config.data.directory), config.record.reserve_gb),
         files_check(len(wanted), len(pairs)),
         compiled_check(),
+        *alert_checks(config),
     ]
     for one in wanted:
         # Compiled first: compilation takes seconds, which would count as the venue's latency.

@@ -30,6 +30,7 @@ def guard_of(
     if own is None and not channels:
         return None
     ids = setup.ids
+    alerts = config.alerts
     origin = Origin(f"{ids.tag}-{ids.run}", folder.name, setup.options.environment, tuple(setup.venues))
     plan = GuardPlan(
         str(state.absolute()),
@@ -41,7 +42,9 @@ def guard_of(
         ()
         if own is None
         else tuple(_venue(setup, venue, own.get(house_of(venue))) for venue in setup.venues),
-        alerts=GuardAlerts(origin, tuple(channels), "lost" in config.alerts.rules) if channels else None,
+        alerts=GuardAlerts(origin, tuple(channels), "lost" in alerts.rules, alerts.every_s)
+        if channels
+        else None,
     )
     return GuardProcess(plan, environment_without(venue.auth for venue in config.venues.values()))
 

@@ -50,6 +50,17 @@ class Alerts(Table, frozen=True, kw_only=True):
         float, key("A key of an account expires sooner, where the venue says when.", "days", gt=0, le=90)
     ] = 7.0
 
+    every_s: Annotated[
+        float,
+        key(
+            "A state's beginning is sent at most once in so long; one that follows sooner is sent then, with its end "
+            "if it is over.",
+            "s",
+            ge=0,
+            le=600,
+        ),
+    ] = 60.0
+
     @property
     def has_channel(self) -> bool:
         """Whether anything is sent."""

@@ -183,7 +183,12 @@ class Guard(asyncio.Protocol):
             log.write(text) if self._pulse.is_closed else say(f"alerts {text}")
 
         return AlertSender(
-            state, alerts.origin, alerts.channels, kept=lambda number: say(f"kept {number}"), warn=warn
+            state,
+            alerts.origin,
+            alerts.channels,
+            kept=lambda number: say(f"kept {number}"),
+            warn=warn,
+            every_s=alerts.every_s,
         )
 
     def _session_is(self, lost: str) -> None:

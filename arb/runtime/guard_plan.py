@@ -56,11 +56,13 @@ class GuardVenue(msgspec.Struct, frozen=True):
 
 
 class GuardAlerts(msgspec.Struct, frozen=True):
-    """What the guard sends, besides. channels: at least one. has_lost: also that the session is gone or silent."""
+    """What the guard sends, besides. channels: at least one. has_lost: also that the session is gone or silent.
+    every_s: a state's beginning is sent at most once in so long."""
 
     origin: Origin
     channels: tuple[ChannelAddress, ...]
     has_lost: bool = True
+    every_s: float = 0.0
 
 
 class GuardPlan(msgspec.Struct, frozen=True):

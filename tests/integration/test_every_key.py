@@ -274,6 +274,7 @@ ELSEWHERE = {
     "guard.timeout_ms": "integration/test_guard.py",
     **_of("alerts", "webhook apprise", "unit/commands/test_alerts.py"),
     **_of("alerts", "rules doubt_s unhedged_s key_days", "unit/runtime/test_session_alerts.py"),
+    "alerts.every_s": "unit/alerts/test_sender.py",
     **_of("account.<venue>", "margin_mode leverage fee_asset", "unit/config/test_live_keys.py"),
     **_of("account.<venue>", "switch switch_s", "integration/test_venue_switches.py"),
     **_of("connection", "trade_url user_url wallet_url", "unit/config/test_environment.py"),

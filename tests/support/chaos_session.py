@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from arb.accounts.facts import Balance
@@ -31,6 +31,7 @@ from arb.journal.journal import FILE, Journal, JournalError, make_journal
 from arb.journal.reader import JournalReader
 from arb.journal.schema import Intent, LegRow, RunRow
 from arb.risk.gate import Gate, GateLimits
+from arb.risk.rate_budget import RateBudget
 from arb.runtime.account_queries import AccountQueries
 from arb.runtime.order_journal import KeptRun
 from arb.runtime.reconciliation import Reconciliation
@@ -66,14 +67,21 @@ _SLICE_NS = 50 * MILLISECOND
 class Place:
     """What outlives the processes: the sandbox, the network, the folder with journal and flags."""
 
-    def __init__(self, config: Config, seed: int, folder: Path, account: AccountSetup) -> None:
+    def __init__(
+        self,
+        config: Config,
+        seed: int,
+        folder: Path,
+        account: AccountSetup,
+        dislocations: Dislocations = _OFTEN,
+    ) -> None:
         self.config, self.seed, self.folder = config, seed, folder
         self.state = folder / ENVIRONMENT
         self.state.mkdir(parents=True)
         connection = sqlite3.connect(self.state / FILE, isolation_level=None)
         make_journal(connection, ENVIRONMENT, _TAG)  # with client ids that a seed gives again
         connection.close()
-        self.net: LiveNet = network_of(config, seed, "levels", account, _OFTEN)
+        self.net: LiveNet = network_of(config, seed, "levels", account, dislocations)
         self.faults = NetFaults(self.net, [], seed)
         self.account = account.id
         self.runs = 0
@@ -168,6 +176,13 @@ def run_simulated(client: Client, work: Coroutine[Any, Any, Any]) -> Any:
 class ChaosSession(LiveSession):
     """One process. `prepare`, then `begin`, `go_on` and `end`; each may raise Crash, after which `abandon`."""
 
+    #: Rules of the supervisor that are left out: what this machine has left is no part of a seed.
+    left_out: Sequence[str] = ("memory", "disk", "files")
+    #: As `gate_of` takes them: no limits on requests.
+    budgets: Mapping[str, RateBudget] | None = MappingProxyType({})
+    #: The arguments of the strategy, once it is made.
+    arguments: tuple[Any, ...] = ()
+
     def __init__(self, place: Place, plan: CrashPlan = NEVER, *, is_estimating: bool = False) -> None:
         """is_estimating: whether it compares its clock with the venues'."""
         self._is_estimating = is_estimating
@@ -242,7 +257,8 @@ class ChaosSession(LiveSession):
         def start(bot: Any) -> Any:
             function = with_end(config, strategy.function, config.legs, bot, recorder)
             function = with_halt(config, function, config.legs, bot, recorder)
-            return function, setup.arguments.bind(bot, recorder)
+            self.arguments = setup.arguments.bind(bot, recorder)
+            return function, self.arguments
 
         return Made(limits_of(config), start)
 
@@ -266,7 +282,7 @@ class ChaosSession(LiveSession):
     def _gate(self) -> Gate:
         live = self.config.live
         limits = GateLimits(live.price_band_bps, live.max_notional or 0.0, live.max_daily_notional or 0.0)
-        self._own_gate = gate = gate_of(self.config, self.legs, limits, budgets={})
+        self._own_gate = gate = gate_of(self.config, self.legs, limits, self.budgets)
         add_traded(gate, self.place.state, ENVIRONMENT, self.client.time_ns())
         return gate
 
@@ -276,12 +292,11 @@ class ChaosSession(LiveSession):
         losses = losses_of(
             self._own_gate, self.legs, state, ENVIRONMENT, self.client.time_ns(), has_pairs=True
         )
-        # What this machine has left is no part of a seed.
-        seeded = [one for one in rules if one.name not in ("memory", "disk", "files")]
+        chosen = [one for one in rules if one.name not in self.left_out]
         terms = WatchTerms(live.trust_min, round(live.closing_lead_s * SECOND), False)
         return {
             "halts": halts_of(state, [leg.venue for leg in self.legs]),
-            "supervision": Supervision(seeded, self.legs, state, losses, has_pairs=True),
+            "supervision": Supervision(chosen, self.legs, state, losses, has_pairs=True),
             "watch": VenueWatch(self.legs, terms),
         }
 

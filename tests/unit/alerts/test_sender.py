@@ -17,13 +17,17 @@ LATER = Origin("stest1-2", "run-2", "sandbox", ORIGIN.venues)
 class Sending:
     """A sender, what it has kept, and what it warns of."""
 
-    def __init__(self, folder: Path, *channels: ChannelAddress, origin: Origin = ORIGIN) -> None:
+    def __init__(
+        self, folder: Path, *channels: ChannelAddress, origin: Origin = ORIGIN, every_s: float = 0.0
+    ) -> None:
         self.kept: list[int] = []
         self.warned: list[str] = []
-        self.sender = AlertSender(folder, origin, channels, kept=self.kept.append, warn=self.warned.append)
+        self.sender = AlertSender(
+            folder, origin, channels, kept=self.kept.append, warn=self.warned.append, every_s=every_s
+        )
 
-    def take(self, number: int, rule: str = "doubt") -> None:
-        self.sender.take(Transition(number, rule, "an order", 1))
+    def take(self, number: int, rule: str = "doubt", *, is_over: bool = False) -> None:
+        self.sender.take(Transition(number, rule, "an order", 1, is_over))
 
     def until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20.0
@@ -75,3 +79,20 @@ def test_a_later_guard_sends_what_the_one_before_could_not(tmp_path: Path) -> No
         first.until(lambda: first.sender.is_done)
         later.end()
         assert first.sender._is_over.is_set()
+
+
+def test_a_state_that_begins_again_soon_waits_and_is_sent_without_a_further_word_of_the_session(
+    tmp_path: Path,
+) -> None:
+    with Receiver() as receiver:
+        sending = Sending(tmp_path, receiver.channel, every_s=600.0)
+        for number in range(1, 5):
+            sending.take(number, is_over=number % 2 == 0)
+        receiver.await_texts("begin doubt", "end doubt")
+        sending.until(lambda: sending.kept == [1, 2, 3, 4])
+        assert not sending.sender.is_done
+        sending.end()
+        later = Sending(tmp_path, receiver.channel, origin=LATER, every_s=0.0)
+        receiver.await_texts("begin doubt", "end doubt", "begin doubt", "end doubt")
+        later.until(lambda: later.sender.is_done)
+        later.end()

@@ -13,6 +13,7 @@ from arb.alerts.store import ALERTS_DB, WAITING_MAX, AlertStore
 FIRST = Origin("s1-7", "run-7", "sandbox", ("binance_spot",))
 SECOND = Origin("s1-8", "run-8", "sandbox", ("binance_spot",))
 SINCE_NS = 1_777_636_800_000_000_000
+EVERY_NS = 60_000_000_000
 
 
 def begin(number: int, rule: str = "doubt", text: str = "an order") -> Transition:
@@ -26,9 +27,9 @@ def end(number: int, rule: str = "doubt") -> Transition:
 class Stored:
     """A store, and what it warns of."""
 
-    def __init__(self, folder: Path, *channels: str) -> None:
+    def __init__(self, folder: Path, *channels: str, every_ns: int = 0) -> None:
         self.warned: list[str] = []
-        self.store = AlertStore(folder / ALERTS_DB, channels or ("webhook",), self.warned.append)
+        self.store = AlertStore(folder / ALERTS_DB, channels or ("webhook",), self.warned.append, every_ns)
 
     def take(self, *transitions: Transition, origin: Origin = FIRST) -> None:
         for one in transitions:
@@ -89,6 +90,37 @@ def test_the_guard_s_own_state_is_one_while_it_holds(tmp_path: Path) -> None:
     for _ in range(2):
         stored.store.end(SECOND, "lost", SINCE_NS + 9)
     assert stored.sent() == [f"s1-7-lost-{SINCE_NS}", f"s1-7-lost-{SINCE_NS}-over"]
+
+
+def test_a_state_that_flaps_begins_once_in_a_while_and_its_last_state_is_sent_then(tmp_path: Path) -> None:
+    stored = Stored(tmp_path, every_ns=EVERY_NS)
+
+    def at(second: int, *transitions: Transition) -> list[str]:
+        for one in transitions:
+            stored.store.take(FIRST, one, SINCE_NS + second * 1_000_000_000)
+        stored.store.release(SINCE_NS + second * 1_000_000_000)
+        return stored.sent()
+
+    assert at(0, begin(1), end(2)) == ["s1-7-1", "s1-7-1-over"], "the end is not held"
+    assert at(10, begin(3), end(4), begin(5)) == at(20, end(6)) == at(30, begin(7), end(8)) == []
+    assert at(31, begin(9, "unhedged")) == ["s1-7-9"], "each state for itself"
+    assert stored.store.waiting() == 1, "the guard does not end before"
+    stored = Stored(tmp_path, every_ns=EVERY_NS)  # after a kill
+    assert at(59) == []
+    stored.store.release(SINCE_NS + 60 * 1_000_000_000)
+    one = stored.store.next("webhook")
+    assert one is not None
+    assert one.message["text"] == "an order (3 times since the last message)"
+    assert stored.sent() == ["s1-7-7", "s1-7-7-over"]
+    assert stored.store.waiting() == 0
+    # It counts from that message; a state that holds then is sent without an end, which follows by itself.
+    assert at(119, begin(10)) == at(119) == []
+    assert at(120) == ["s1-7-10"]
+    assert at(121, end(11)) == ["s1-7-10-over"]
+    assert at(180, begin(12)) == ["s1-7-12"]
+    assert at(170, end(13), begin(14)) == ["s1-7-12-over", "s1-7-14"], (
+        "a clock that was set back holds nothing"
+    )
 
 
 def test_each_channel_accepts_for_itself_and_one_that_is_gone_waits_for_nothing(tmp_path: Path) -> None:

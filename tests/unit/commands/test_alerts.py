@@ -11,7 +11,8 @@ from support.alert_receiver import Receiver
 from support.command_line import arb
 
 from arb.accounts.facts import Rights
-from arb.commands.alerts import alert_channels, expiries_of
+from arb.commands.alerts import alert_channels, alert_checks, expiries_of
+from arb.commands.checks import Level
 from arb.config import load, write_templates
 from arb.errors import ConfigError, ExitCode
 from connectors.units import SECOND
@@ -83,6 +84,25 @@ def test_the_command_tries_each_channel(main: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("HOOK", receiver.address)
         refused = arb(*words, code=ExitCode.DIFFERENCES)
         assert refused.output == "webhook: not accepted: HTTP 500\n"
+
+
+def test_doctor_tries_each_channel(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert alert_checks(load(main, [])) == []
+    config = load(main, ["alerts.webhook='${HOOK}'"])
+    monkeypatch.delenv("HOOK", raising=False)
+    (unset,) = alert_checks(config)
+    assert (unset.name, unset.level) == ("alerts", Level.FAIL)
+    assert "HOOK, which is not set" in unset.text
+    with Receiver() as receiver:
+        for status, level, words in ((204, Level.OK, "accepted after"), (404, Level.FAIL, "HTTP 404")):
+            receiver.status = status
+            monkeypatch.setenv("HOOK", receiver.address)
+            (found,) = alert_checks(config)
+            assert (found.name, found.level, bool(found.next_step)) == (
+                "alerts webhook", level, level is Level.FAIL,
+            )  # fmt: skip
+            assert words in found.text
+        assert receiver.texts == ["begin test"]
 
 
 def test_the_command_without_a_channel_or_an_address(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
