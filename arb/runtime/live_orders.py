@@ -50,8 +50,9 @@ from connectors.orders.model import Act, WireRequest
 from connectors.trade.interfaces import Sent
 
 #: A connection that receives nothing for this long is pinged, and closed without an answer for as long again: events of
-#: an account may be rare, and silence is not a sign of life.
-_PING_S = 5.0
+#: an account may be rare, and silence is not a sign of life. A ping every two seconds is half a message a second, of
+#: which Binance allows five; Bybit counts none.
+PING_S = 2.0
 #: How often it is looked whether all is done.
 _LOOK_S = 0.02
 
@@ -139,7 +140,7 @@ class LiveOrders:
         timers, chance = AsyncioTimers(), random.SystemRandom().random
         if host.hosts is None:
             raise InvariantError("orders need a list of the hosts that may be connected to")
-        transport = guarded(transport_of("picows", _PING_S), host.hosts)
+        transport = guarded(transport_of("picows", PING_S), host.hosts)
         for venue in self._setup.venues:
             urls = host.urls[venue]
             rest = HttpTradeRest(urls.rest, host.hosts)

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.random import default_rng
 
+from arb.runtime.live_orders import PING_S
 from arb.sandbox.faults import CONNECTION_KINDS, FRAME_KINDS, TRADING_KINDS, Fault, FaultKind, Scheduled
 from arb.sandbox.serve.faults import Injector
 from arb.sandbox.serve.rest import Response
@@ -22,8 +23,8 @@ from support.live_net import LiveNet, NetConnection
 from support.net_timers import Turn
 
 _INTERVAL_NS = 20 * MILLISECOND
-#: After this time the client's pings find out that a connection lets nothing pass.
-_PINGS_NS = 10 * SECOND
+#: After this time the client's pings find out that a connection lets nothing pass: of its market, of its account.
+_MARKET_PINGS_NS, _PINGS_NS = 10 * SECOND, round(2 * PING_S * SECOND)
 
 
 class NetFaults:
@@ -105,7 +106,8 @@ class NetFaults:
     def _strike_connection(self, fault: Fault, connection: NetConnection, now: int) -> None:
         if fault.kind is FaultKind.HALF_OPEN:
             connection.is_muted = True
-            self._end_later(connection, now + _PINGS_NS)
+            is_market = connection.venue.is_market(connection)
+            self._end_later(connection, now + (_MARKET_PINGS_NS if is_market else _PINGS_NS))
         elif fault.kind is FaultKind.KEY_EXPIRED:
             connection.session.expire_user_data(now)
         elif fault.kind in (FaultKind.SHUTDOWN, FaultKind.RESTARTING):
