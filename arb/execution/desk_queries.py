@@ -106,12 +106,13 @@ class DeskQueries(DeskWires):
         self._stage = Stage.CATCHING_UP
         self._is_behind = False
         since_ms = self._last_event_ms - BEFORE_MS
-        asks = []
+        # Without the venue's time, the others are refused for as long as our clock is wrong.
+        asks = [self._query(Act.TIME, min(self.instruments))]
         for leg in self.instruments:
             asks.append(self._query(Act.OPEN_ORDERS, leg))
             asks.append(self._query(Act.EXECUTIONS, leg, since_ms=since_ms))
         if not self._has_account:
-            asks += [self._query(Act.TIME, min(self.instruments)), *self._account_queries()]
+            asks += self._account_queries()
         self._questions = Questions(asks, now, self._times.lookup_first_ns)
         self._ask_questions(now)
 

@@ -204,23 +204,23 @@ class DeskWires(ABC):
         """Encodes a request to be sent, unless it is made already; one that cannot be encoded was not sent."""
         changes = state.changes if state is not None else -1
         try:
-            made = made or encode(request, wire, self._stamp_ms(request.act, now))
+            made = made or encode(request, wire, self.stamp_ms(request.act, now))
         except ValueError as error:
             self._note("not encoded", f"{wire}: {error}")
             if state is not None and request.act in CHANGES:
                 self._apply(state, self.orders.refuse(state, now, str(error)), now)
             return
         if state is not None and state.pending is not None and request.act in CHANGES:
-            state.pending.stamped_ms = self._stamp_ms(request.act, now)
+            state.pending.stamped_ms = self.stamp_ms(request.act, now)
         self._asked[wire] = Asked(request, made, state, changes, self._clock_ms, now)
         if len(self._asked) > ASKED_MAX:
             self._asked.popitem(last=False)
         heapq.heappush(self._deadlines, (now + self._times.answer_ns, wire))
         self._out.wires.append(made)
 
-    def _stamp_ms(self, act: Act, now: int) -> int:
-        """The time of a request. Queries and cancellations have the venue's where our clock is wrong: it would refuse
-        them. Orders have ours: data that seem older or younger than they are, are no ground to trade."""
+    def stamp_ms(self, act: Act, now: int) -> int:
+        """The time of a request. All but orders have the venue's where our clock is wrong: it would refuse them. Orders
+        have ours: data that seem older or younger than they are, are no ground to trade."""
         off_ms = self.facts.clock_offset_ms or 0
         is_corrected = act not in (Act.PLACE, Act.AMEND) and abs(off_ms) >= _OFF_MS
         return now // MILLISECOND + (off_ms if is_corrected else 0)
@@ -229,14 +229,14 @@ class DeskWires(ABC):
         """The socket took not a byte: the same request goes by REST."""
         try:
             asked.wire = self._protocol.encode_rest(
-                asked.request, wire, self._stamp_ms(asked.request.act, now)
+                asked.request, wire, self.stamp_ms(asked.request.act, now)
             )
         except ValueError as error:
             self._note("not encoded", f"{wire}: {error}")
             self._unsent(asked, wire, now)
             return
         if asked.state is not None and asked.state.pending is not None and asked.request.act in CHANGES:
-            asked.state.pending.stamped_ms = self._stamp_ms(asked.request.act, now)
+            asked.state.pending.stamped_ms = self.stamp_ms(asked.request.act, now)
         self._out.wires.append(asked.wire)
 
     def _unsent(self, asked: Asked, wire: str, now: int) -> None:

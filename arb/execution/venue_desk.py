@@ -118,7 +118,7 @@ class VenueDesk(DeskQueries):
         wire = wire_id(leg, row.request_no, row.act)
         request = self._named(self.orders.request_of(leg, row, state), state, wire)
         try:
-            return self._protocol.encode(request, wire, self._stamp_ms(row.act, now))
+            return self._protocol.encode(request, wire, self.stamp_ms(row.act, now))
         except ValueError:
             return None
 
@@ -219,6 +219,10 @@ class VenueDesk(DeskQueries):
                 if asked.where == where and not asked.is_done:
                     self._unknown(asked, wire, DoubtCause.LINE_LOST, now)
             self._look_for_streams()
+            if text.startswith(
+                "refused"
+            ):  # perhaps for its time, and nobody else asks while the account is away
+                self._ask(self._query(Act.TIME, min(self.instruments)), None, now)
         return self._outputs(now)
 
     def on_tick(self, now: int) -> Outputs:

@@ -28,7 +28,7 @@ from connectors.trade.switch import SwitchTerms, VenueSwitch
 from connectors.trade.times import TradeTimes
 from connectors.trade.trade_socket import TradeSocket
 from connectors.trade.user_stream import UserStream
-from connectors.units import MILLISECOND, MINUTE
+from connectors.units import MINUTE
 
 #: Attempts to connect: the venues allow 300 in 5 minutes.
 _CONNECTS, _CONNECTS_NS = 100, 5 * MINUTE
@@ -100,6 +100,7 @@ class OrderLines:
             connects=connects,
             owner=self,
             times=times,
+            now_ms=self._now_ms,
         )
         self._user = UserStream(
             [sockets.user],
@@ -110,6 +111,7 @@ class OrderLines:
             connects=connects,
             owner=self,
             times=times,
+            now_ms=self._now_ms,
             rest=self._rest,
         )
         #: The venue's own dead-man's switch.
@@ -118,7 +120,7 @@ class OrderLines:
             self._rest,
             sockets.timers,
             terms,
-            now_ms=lambda: max(self.now, now_of(sockets.timers.time_ns())) // MILLISECOND,
+            now_ms=self._now_ms,
             has_room=has_room,
             noted=on_switch,
         )
@@ -179,6 +181,11 @@ class OrderLines:
             self._alarm.cancel()
         else:
             self._alarm.set(max(0, due_ns - self._now_of(self._timers.time_ns())), lambda: self._tick(due_ns))
+
+    def _now_ms(self) -> int:
+        """The time of what a line itself sends: the venue's, where our clock is wrong."""
+        now = max(self.now, self._now_of(self._timers.time_ns()))
+        return self._desk.stamp_ms(Act.LOG_ON, now)
 
     def _tick(self, due_ns: int) -> None:
         now = self.begin(max(due_ns, self._now_of(self._timers.time_ns())), "-", Mark.TICK, str(due_ns))

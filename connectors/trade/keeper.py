@@ -34,8 +34,12 @@ class LineKeeper(ABC):
         connects: Limiter,
         owner: LineOwner,
         times: TradeTimes,
+        now_ms: Callable[[], int],
     ) -> None:
-        """`urls`: addresses without path, tried in turn; `connects`: the limit on attempts at the venue."""
+        """`urls`: addresses without path, tried in turn; `connects`: the limit on attempts at the venue.
+
+        now_ms: the time of what a line itself sends: the venue's, where our clock is wrong.
+        """
         if not urls:
             raise ValueError("a line needs an address")
         self._urls = list(urls)
@@ -46,6 +50,7 @@ class LineKeeper(ABC):
         self._connects = connects
         self._owner = owner
         self._times = times
+        self._now_ms = now_ms
         self._backoff = Backoff(times.retry_first_ns, times.retry_max_ns, chance)
         self._url_no = 0
         self._failures = 0
@@ -145,6 +150,7 @@ class LineKeeper(ABC):
             keeper=self,
             owner=self._owner,
             times=self._times.link,
+            now_ms=self._now_ms,
         )
         if self._line is None:
             self._line = line

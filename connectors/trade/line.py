@@ -6,6 +6,7 @@ the keeper. No socket and no clock of its own: transport and timers are passed i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol
 
@@ -17,7 +18,6 @@ from connectors.orders.model import Act, Decoded, Notice, NoticeKind, VenueAnswe
 from connectors.orders.protocol import SocketLimits
 from connectors.parsing.batch import Batch
 from connectors.trade.interfaces import LineEvent, LineOwner
-from connectors.units import MILLISECOND
 
 
 class LineState(IntEnum):
@@ -73,8 +73,9 @@ class TradeLine:
         keeper: Keeper,
         owner: LineOwner,
         times: LinkTimes,
+        now_ms: Callable[[], int],
     ) -> None:
-        """Connects to `url`. Raises HostRefusedError of the transport."""
+        """Connects to `url`. now_ms: the time of its log-on. Raises HostRefusedError of the transport."""
         self.where = where
         self.state = LineState.CONNECTING
         #: Monotonic time at which it was up; 0 before.
@@ -84,6 +85,7 @@ class TradeLine:
         self._keeper = keeper
         self._owner = owner
         self._times = times
+        self._now_ms = now_ms
         #: Opening requests without an answer, the first of them sent.
         self._opening: list[WireRequest] = []
         self._is_logged_on = False
@@ -151,7 +153,7 @@ class TradeLine:
 
     def _open(self) -> None:
         self.state = LineState.LOGGING_ON
-        self._opening = self._protocol.opening(self._timers.time_ns() // MILLISECOND)
+        self._opening = self._protocol.opening(self._now_ms())
         self._is_logged_on = any(request.act is Act.LOG_ON for request in self._opening)
         self._open_next()
 

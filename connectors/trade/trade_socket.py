@@ -29,6 +29,7 @@ class TradeSocket(LineKeeper):
         connects: Limiter,
         owner: LineOwner,
         times: TradeTimes,
+        now_ms: Callable[[], int],
     ) -> None:
         """See `LineKeeper`."""
         super().__init__(
@@ -40,6 +41,7 @@ class TradeSocket(LineKeeper):
             connects=connects,
             owner=owner,
             times=times,
+            now_ms=now_ms,
         )
         self._path_of = protocol.path
 

@@ -19,7 +19,6 @@ from connectors.trade.keeper import LineKeeper
 from connectors.trade.line import TradeLine
 from connectors.trade.rest_queue import RestLine
 from connectors.trade.times import TradeTimes
-from connectors.units import MILLISECOND
 
 
 class _ListenKey(msgspec.Struct, frozen=True):
@@ -45,6 +44,7 @@ class UserStream(LineKeeper):
         connects: Limiter,
         owner: LineOwner,
         times: TradeTimes,
+        now_ms: Callable[[], int],
         rest: RestLine | None,
     ) -> None:
         """See `LineKeeper`. rest: for listen keys; None where the venue has none."""
@@ -57,6 +57,7 @@ class UserStream(LineKeeper):
             connects=connects,
             owner=owner,
             times=times,
+            now_ms=now_ms,
         )
         self._user = protocol
         self._rest = rest
@@ -117,9 +118,6 @@ class UserStream(LineKeeper):
         if self._rest is None:
             raise ValueError("a listen key needs a REST line")
         return self._rest
-
-    def _now_ms(self) -> int:
-        return self._timers.time_ns() // MILLISECOND
 
 
 def _key_of(answer: RestAnswer) -> str:

@@ -28,7 +28,7 @@ from connectors.trade.rest_queue import RestLine
 from connectors.trade.times import TradeTimes
 from connectors.trade.trade_socket import TradeSocket
 from connectors.trade.user_stream import UserStream
-from connectors.units import SECOND
+from connectors.units import MILLISECOND, SECOND
 from support.simulated import LISTINGS, PRICES
 
 #: Venue, and kind of key.
@@ -68,6 +68,7 @@ class Sandboxed:
             "connects": Limiter(300, 300 * SECOND),
             "owner": self,
             "times": self.times,
+            "now_ms": lambda: self.timers.time_ns() // MILLISECOND,
         }
         self.trade = TradeSocket([base], lines[0], **options)
         self.stream = UserStream([base], lines[1], rest=self.rest, **options)

@@ -207,6 +207,7 @@ class Lines:
             "connects": Limiter(1000, 300 * S),
             "owner": self.owner,
             "times": self.times,
+            "now_ms": lambda: self.timers.time_ns() // (S // 1000),
         }
         urls = ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
         self.trade = TradeSocket(urls, protocol or TextProtocol(Act.LOG_ON), **options)  # type: ignore[arg-type]

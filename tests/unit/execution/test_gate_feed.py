@@ -296,7 +296,7 @@ def test_a_process_that_was_stopped_asks_the_venue_before_it_sends() -> None:
     assert desk.feed.was_stopped(desk.now)
     assert not desk.feed.was_stopped(desk.now)  # it is being reconciled
     desk.take(desk.desk.on_stopped(desk.now))
-    assert set(desk.acts) == {Act.OPEN_ORDERS, Act.EXECUTIONS}
+    assert set(desk.acts) == {Act.TIME, Act.OPEN_ORDERS, Act.EXECUTIONS}
     assert not desk.feed.was_stopped(desk.now)
     assert desk.ask(Act.PLACE, 1) == "the process was stopped, and has not reconciled"
     desk.answer_queries()

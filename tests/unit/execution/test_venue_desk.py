@@ -116,7 +116,7 @@ def test_a_stream_that_was_away_is_followed_by_a_look_at_orders_and_executions()
     desk.sent.clear()
     desk.pass_time(SECOND)
     desk.line("u2", LineEvent.UP)
-    assert desk.acts == [Act.OPEN_ORDERS, Act.EXECUTIONS]
+    assert desk.acts == [Act.TIME, Act.OPEN_ORDERS, Act.EXECUTIONS]
     assert not desk.desk.is_up
     x = Execution("BTCUSDT", "", "v1", "x1", 1, 100, 10, True, Decimal(0), "", desk.venue_ms)
     desk.answer_queries(desk.update(OrderStatus.FILLED, 10), executions=(x,))
