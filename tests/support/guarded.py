@@ -60,12 +60,17 @@ def stuck(bot):
 class Guarded(Killed):
     """A sandbox with orders of others, and the sessions on it, one after the other."""
 
-    def __init__(self, folder: Path, seed: int = 1) -> None:
-        super().__init__(folder, Random(seed))
+    def __init__(
+        self, folder: Path, seed: int = 1, venues: tuple[str, ...] = (), *, has_others: bool = True
+    ) -> None:
+        """See `Killed`. has_others: whether orders of others rest at its venues."""
+        super().__init__(folder, Random(seed), venues)
+        self._has_others = has_others
 
     def __enter__(self) -> Self:
         self.sandbox.__enter__()
-        asyncio.run(self.place("web_1"))
+        if self._has_others:
+            asyncio.run(self.place("web_1"))
         return self
 
     def __exit__(
