@@ -223,7 +223,7 @@ class DeskQueries(DeskWires):
                 if act is Act.TIME:
                     self._clock_ms = max(self._clock_ms, one.venue_ms)
                     self.facts.clock_offset_ms = one.venue_ms - now // MILLISECOND
-                    self.facts.round_trip_ns = now - asked.asked_ns
+                    self.facts.round_trip_ns, self.facts.clock_asked_ns = now - asked.asked_ns, 0
                     for inquiry in self.inquiries.overdue(self._clock_ms, now):
                         self._inquire(inquiry, now)
                 elif act is Act.COMMISSION:

@@ -213,6 +213,8 @@ class DeskWires(ABC):
         if state is not None and state.pending is not None and request.act in CHANGES:
             state.pending.stamped_ms = self.stamp_ms(request.act, now)
         self._asked[wire] = Asked(request, made, state, changes, self._clock_ms, now)
+        if request.act is Act.TIME:
+            self.facts.clock_asked_ns = self.facts.clock_asked_ns or now
         if len(self._asked) > ASKED_MAX:
             self._asked.popitem(last=False)
         heapq.heappush(self._deadlines, (now + self._times.answer_ns, wire))

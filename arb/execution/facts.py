@@ -74,9 +74,11 @@ class DeskFacts:
     views: int = 0
     balances: dict[str, Decimal] = field(default_factory=dict)
     tied: dict[str, Decimal] = field(default_factory=dict)
-    #: When the latest balances arrived, and how long the latest answer about the venue's clock took; 0: none.
+    #: When the latest balances arrived, and how long the latest answer about the venue's clock took; 0: none. Since
+    #: when such an answer has been missing, over queries that were given up; 0: it is not.
     balances_ns: int = 0
     round_trip_ns: int = 0
+    clock_asked_ns: int = 0
     #: Of the latest views, see `AccountView`: balances without those that are not said any more; risks of positions.
     reported: dict[str, Decimal] = field(default_factory=dict)
     unrealized: dict[str, Decimal] = field(default_factory=dict)

@@ -349,6 +349,7 @@ class VenueDesk(DeskQueries):
         if not self._user_lines and self._stage is not Stage.AWAY:
             self._stage = Stage.AWAY
             self._questions = None
+            self.facts.clock_asked_ns = 0  # it is away, not slow
             self._note("away", f"{self.venue}: no stream of the account")
 
     def _line_ends(self, where: str, text: str) -> None:

@@ -168,13 +168,15 @@ def clock(desks: Mapping[str, VenueDesk]) -> Reading:
     return _worst(found)
 
 
-def round_trip(desks: Mapping[str, VenueDesk]) -> Reading:
-    """How long a venue took to say its time, in ms: the slowest one."""
-    return _worst(
-        Reading(ms, f"{venue} took {ms:.0f} ms to answer")
-        for venue, desk in desks.items()
-        if (ms := desk.facts.round_trip_ns / MILLISECOND)
-    )
+def round_trip(desks: Mapping[str, VenueDesk], now: int) -> Reading:
+    """How long a venue took to say its time, or has taken so far, in ms: the slowest one."""
+    found = []
+    for venue, desk in desks.items():
+        facts = desk.facts
+        so_far = now - facts.clock_asked_ns if facts.clock_asked_ns else 0
+        if ms := max(facts.round_trip_ns, so_far) / MILLISECOND:
+            found.append(Reading(ms, f"{venue} took {ms:.0f} ms to answer"))
+    return _worst(found)
 
 
 def headroom(feed: GateFeed, now: int) -> Reading:

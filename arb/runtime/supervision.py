@@ -122,7 +122,7 @@ class Supervision:
             "margin": margin(desks),
             "liquidation": liquidation(desks),
             "clock": clock(desks),
-            "round_trip": round_trip(desks),
+            "round_trip": round_trip(desks, now),
             **self._slow,
         }
 

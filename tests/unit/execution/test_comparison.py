@@ -68,6 +68,26 @@ def test_balances_positions_and_the_clock_are_queried_in_between() -> None:
     assert set(desk.acts) == {Act.OPEN_ORDERS, Act.MODE, *own}
 
 
+def test_a_clock_that_is_not_answered_in_time_counts_from_its_first_query() -> None:
+    desk = desk_of(account_ns=7 * SECOND)
+    facts = desk.desk.facts
+    assert facts.clock_asked_ns == 0
+    desk.pass_time(7 * SECOND)
+    asked = desk.now
+    for _ in range(3):  # each query is given up, and the next one asked
+        desk.sent.clear()
+        desk.pass_time(2 * SECOND)
+        desk.pass_time(SECOND)
+        assert Act.TIME in desk.acts
+        assert facts.clock_asked_ns == asked
+    desk.answer_queries()
+    assert facts.clock_asked_ns == 0
+    desk.pass_time(7 * SECOND)
+    assert facts.clock_asked_ns == desk.now
+    desk.line("u1", LineEvent.LOST)
+    assert facts.clock_asked_ns == 0, "the connection is away, not slow"
+
+
 def test_positions_in_between_are_no_comparison_until_one_has_differed() -> None:
     desk = desk_of(opening=5, account_ns=5 * SECOND)
     desk.position = Decimal("0.003")

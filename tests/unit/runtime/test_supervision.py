@@ -293,6 +293,19 @@ def test_a_clock_counts_without_what_the_round_trip_may_explain(tmp_path: Path) 
     ]
 
 
+def test_a_venue_that_does_not_say_its_time_takes_too_long_before_it_does(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, round_trip_ms=600.0)
+    watched.pass_time(1)
+    facts = watched.desks[VENUES[0]].facts
+    facts.clock_asked_ns = watched.now
+    assert watched.pass_time(0.6) == []
+    assert watched.pass_time(0.25) == [
+        "supervisor round_trip: binance_usdm took 850 ms to answer, limit 600 ms"
+    ]
+    facts.clock_asked_ns, facts.round_trip_ns = 0, 600 * MILLISECOND
+    assert len(watched.pass_time(0.25)) == 1
+
+
 def test_what_is_used_of_a_venue_s_limits_is_reported(tmp_path: Path) -> None:
     watched = Watched(tmp_path, headroom_pct=60.0)
     use = LimitUse(LimitKind.WEIGHT, MINUTE, 60)
