@@ -1,4 +1,4 @@
-"""A minute of a live session with faults of every kind; `python -m tests.soak.live_soak` runs hours."""
+"""Eighty seconds of a live session with faults of every kind; `python -m tests.soak.live_soak` runs hours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_session_with_faults_ends_as_the_ledger_says(
 ) -> None:
     """It keeps so few orders whole that most have ended long ago."""
     monkeypatch.setattr(order_states, "FINALS_MAX", 20)
-    found = soak(tmp_path, "usdm-spot", 7, 60.0 / 3600.0, every_s=60.0, looks=2)
+    found = soak(tmp_path, "usdm-spot", 3, 80.0 / 3600.0, every_s=60.0, looks=2)
     assert found.wrong == []
     assert found.faults.keys() >= {fault.kind for fault in FAULTS} - {"key_expired"}
     assert found.requests > found.orders > 90

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,8 @@ class Round:
         self.wrong: list[str] = []
         #: Until no order of ours was open; None: that is not measured here.
         self.gone_s: float | None = None
+        #: The folder of its session.
+        self.run = guarded.run
 
     def check(self, is_so: object, text: str) -> None:
         if not is_so:
@@ -62,7 +65,7 @@ class Round:
         """A session with an open order, at a random moment. Nothing of it runs afterwards."""
         words = [word for one in settings for word in ("--set", one)]
         process = self.guarded.begin("--duration", "180s", *words, function=function)
-        guard = 0
+        self.run, guard = self.guarded.run, 0
         try:
             await_that(
                 lambda: process.poll() is not None or "its first row" in self.guarded.log(), "the first row"
@@ -78,13 +81,16 @@ class Round:
                 look_s=0.01,
             )
             if process.poll() is not None:
-                self.wrong.append(f"ended by itself: {process.communicate()[1].strip().splitlines()[-1:]}")
-                return
+                errors = process.communicate()[1].strip().splitlines()
+                raise AssertionError(
+                    f"exit code {process.returncode} before anything was done: {errors[-1:]}"
+                )
             yield process
         finally:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            if process.stderr and not process.stderr.closed:
+                process.communicate()
             for left in {guard, guard_process(process.pid)} - {0}:
                 await_guard(left)
 
@@ -184,9 +190,13 @@ def halt(this: Round) -> None:
         state = ("--state-directory", this.guarded.state)
         this.gone(lambda: arb("halt", *state), 60.0)
         this.ended(process, ExitCode.HALTED_BY_RISK)
+    log = this.guarded.log()
     refused = this.guarded.begin("--duration", "1s", function="idle")
     this.check("halted since" in refused.communicate()[1], "the next start is not refused")
     this.halted()
+    if "an order in doubt, or a leg that could not be traded back in time" in log:
+        this.check(" in doubt: " in log, "a leg is left without the other, and nothing was in doubt")
+        this.start_again()
 
 
 def two_sessions(this: Round) -> None:
@@ -235,7 +245,7 @@ def orders_after_pause(this: Round) -> str:
     """Whether orders were sent after the process was stopped, before or after open orders and executions were known."""
     found = "none"
     for venue in this.guarded.venues:
-        lines = list(read_private(this.guarded.run, venue))
+        lines = list(read_private(this.run, venue))
         known: set[str] = set()
         for line in after_pause(lines):
             words = line.text.split()
@@ -317,7 +327,10 @@ def stop_all(count: int, seed: int, only: str = "") -> bool:
                     flush=True,
                 )
                 if this.wrong:
-                    print("    " + "\n    ".join(guarded.log().splitlines()[-8:]), flush=True)
+                    kept = Path(tempfile.mkdtemp(prefix="arb-processes-failed-"))
+                    shutil.copytree(this.run, kept / "run")
+                    shutil.copy(guarded.ledger, kept)
+                    print(f"    see {kept}", flush=True)
             print(f"{'+'.join(venues)}: {guarded.extent}")
     print(f"{'case':32}{'rounds':>8}{'failed':>8}{'p50 s':>8}{'max s':>8}")
     for name, taken in times.items():
