@@ -19,7 +19,7 @@ from arb.leg import Leg
 from arb.runtime.health_events import AgeWatch, Unreached
 from arb.runtime.latencies import FeedLags, is_funding
 from arb.runtime.live_rows import LiveDriver
-from arb.runtime.replay_marks import LegMarks, losses_of
+from arb.runtime.replay_marks import LegMarks, emptied_by, losses_of
 from arb.runtime.snapshot import LegSnapshot, Snapshot
 from arb.runtime.view import EventLine
 from connectors.feed.clock_offset import OffsetEstimator
@@ -51,6 +51,8 @@ class _LegState:
         self.outages = OutageFinder()
         self.funding = FundingSpans()
         self.first_ts = self.last_ts = 0
+        #: Of rows with data: the feed itself makes those that only empty a book.
+        self.data_ts = 0
         self.gaps = 0
         #: Why its values are not on the configured tick and lot, "" where they are.
         self.off_grid = ""
@@ -241,8 +243,8 @@ class Session:
 
     @property
     def last_rows_ns(self) -> list[int]:
-        """When the latest row of the market of each leg arrived, on the run's clock; 0: none has."""
-        return [state.last_ts for state in self._states]
+        """When the latest data of the market of each leg arrived, on the run's clock; 0: none have."""
+        return [state.data_ts for state in self._states]
 
     @property
     def troubles(self) -> list[tuple[int, int]]:
@@ -344,6 +346,8 @@ class Session:
             state.outages.begin(state.first_ts, is_carried=False)
         state.outages.follow(rows)
         state.last_ts = local_ts
+        if emptied_by(rows) is None:
+            state.data_ts = local_ts
         state.lags.follow(rows)
         if news := state.age.follow(rows):
             self.emit("age", f"{state.leg.name}: {news}")
