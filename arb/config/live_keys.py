@@ -185,8 +185,13 @@ class Supervisor(Table, frozen=True, kw_only=True):
     ] = "reduce"
     account_s: Annotated[
         float,
-        key("How often balances, positions and the venues' clocks are queried.", "s", ge=1, le=3600),
-    ] = 5.0
+        key(
+            "How often balances, positions, open orders while one rests, and the venues' clocks are queried.",
+            "s",
+            ge=1,
+            le=3600,
+        ),
+    ] = 4.0
     drawdown: Annotated[
         SupervisorAnswer,
         key("The session has lost more than drawdown_pct of its capital since its highest profit."),

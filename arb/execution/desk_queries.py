@@ -128,6 +128,22 @@ class DeskQueries(DeskWires):
             self._compare_ns = self._orders_ns = now
         self._note("up", f"{self.venue}: orders and executions are known")
 
+    def _give_up_streams(self) -> None:
+        """They do not report what happens: others are to take their place."""
+        self._note("silent", f"{self.venue}: the stream of the account does not report executions")
+        self._out.retire += sorted(self._user_lines)
+        self._user_lines.clear()
+        self._look_for_streams()
+
+    def _look_for_streams(self) -> None:
+        """Without a stream of the account nothing is seen; the next one begins with a catch-up."""
+        if not self._user_lines and self._stage is not Stage.AWAY:
+            self._stage = Stage.AWAY
+            self._questions = None
+            self._stream.clear()
+            self.facts.clock_asked_ns = 0  # it is away, not slow
+            self._note("away", f"{self.venue}: no stream of the account")
+
     def _account_queries(self) -> list[OrderRequest]:
         first = min(self.instruments)
         asks = [self._query(Act.BALANCES, first)]
@@ -143,8 +159,10 @@ class DeskQueries(DeskWires):
         # In between, positions are used for margin alone: an answer may be older or newer than the executions.
         is_doubted = self.positions.is_in_doubt or bool(self.positions.differs)
         self._compares_positions = is_whole or is_doubted or self._hurried > 0
-        if is_whole:
+        # The stream may be silent about an order that rests.
+        if is_whole or any(state.rests for state in self.orders.open.values()):
             asks = [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
+        if is_whole:
             self._orders_ns = now + self._times.reconcile_ns
             if self._times.account_ns and not self.instruments[first].is_spot:
                 asks.append(self._query(Act.MODE, first))
@@ -326,6 +344,10 @@ class DeskQueries(DeskWires):
         if state is None and (is_event or x.kind is not ExecutionKind.TRADE):
             self._of_others(x, now)
         effects = self.orders.execution(x, now)
+        if is_event:
+            self._stream.reported(x)
+        elif effects and state is not None and self._stage is Stage.UP:
+            self._stream.found(x, self.facts.clock_offset_ms or 0, now)
         if effects or self.inquiries.has_any:
             self._apply(state, effects, now)
 

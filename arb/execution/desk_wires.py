@@ -21,6 +21,7 @@ from arb.execution.order_records import Effect, Phase
 from arb.execution.order_state import OrderState
 from arb.execution.order_states import OrderStates
 from arb.execution.position_watch import PositionWatch
+from arb.execution.stream_watch import StreamWatch
 from connectors.orders.limits import LimitUse
 from connectors.orders.model import (
     Act,
@@ -154,6 +155,7 @@ class DeskWires(ABC):
         #: Further comparisons in a row, soon after each other.
         self._hurried = 0
         self.positions = PositionWatch(opening)
+        self._stream = StreamWatch()
         #: By leg, the last execution by which the venue itself closed a position.
         self.forced: dict[int, ExecutionKind] = {}
         #: Whether the account was compared since the start.
@@ -304,7 +306,9 @@ class DeskWires(ABC):
         due_ns = self._deadlines[0][0] if self._deadlines else NEVER
         if self._stage is Stage.UP and self._comparison is None and not self._is_ending:
             due_ns = min(due_ns, self._compare_ns)
-        for asking in (self.inquiries, self._questions, self._comparison, self._last_questions):
+        for asking in (
+            self.inquiries, self._questions, self._comparison, self._last_questions, self._stream,
+        ):  # fmt: skip
             if asking is not None and (next_ns := asking.next_ns) is not None and next_ns < due_ns:
                 due_ns = next_ns
         if not (self._is_ending or self._pulled):

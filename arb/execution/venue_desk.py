@@ -234,6 +234,8 @@ class VenueDesk(DeskQueries):
                 self._unknown(asked, wire, DoubtCause.TIMEOUT, now)
         for inquiry in self.inquiries.due(now):
             self._inquire(inquiry, now)
+        if self._stream.is_silent(now) and self._stage is Stage.UP and not self._is_ending:
+            self._give_up_streams()
         if (
             self._stage is Stage.UP
             and self._comparison is None
@@ -343,14 +345,6 @@ class VenueDesk(DeskQueries):
             self._set(one)
         elif isinstance(one, Notice):
             self._noticed(one, where, now)
-
-    def _look_for_streams(self) -> None:
-        """Without a stream of the account nothing is seen; the next one begins with a catch-up."""
-        if not self._user_lines and self._stage is not Stage.AWAY:
-            self._stage = Stage.AWAY
-            self._questions = None
-            self.facts.clock_asked_ns = 0  # it is away, not slow
-            self._note("away", f"{self.venue}: no stream of the account")
 
     def _line_ends(self, where: str, text: str) -> None:
         """The venue has said that it will close a line."""
