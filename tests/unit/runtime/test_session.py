@@ -12,11 +12,12 @@ from hftbacktest.types import event_dtype
 
 from arb.runtime.replay_marks import MARK, MarkKind
 from arb.runtime.session import Session
+from connectors.book.rows import LOCAL_ONLY
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.status import FeedStatus
 from connectors.model import FUNDING_EVENT, Rows
 from connectors.net.interfaces import Event, EventKind
-from connectors.parsing.scanner import TRADE_BUY
+from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, TRADE_BUY
 
 FAULT = BrokenPipeError(32, "Broken pipe")
 
@@ -90,3 +91,13 @@ def test_late_funding_data_and_a_leg_with_nothing_else_count_as_no_market_data()
     assert (session.late, session.legs_without_data) == (1, [])
     marks = np.frombuffer(session.snapshot().marks, MARK)
     assert marks["kind"].tolist() == [MarkKind.LATE, MarkKind.LATE]
+    # A book that its feed empties is no data either.
+    empty = np.zeros(2, event_dtype)
+    empty["ev"], empty["px"], empty["local_ts"], empty["ival"] = (
+        (CLEAR_BID, CLEAR_ASK),
+        np.nan,
+        30,
+        LOCAL_ONLY,
+    )
+    session.on_rows(0, empty)
+    assert session.last_rows_ns == [20]
