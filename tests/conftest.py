@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Generator
 
 import pytest
 from hypothesis import Phase, settings
@@ -44,14 +45,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """Behind each file and its fixtures, what is left of them is freed and given back.
 
-    What then still exists is modules and compiled code, which stay: no collection looks at them again.
+    What then still exists is modules and compiled code, which stay: no collection looks at them again. It is done when
+    the values of the last test's fixtures are no longer referenced: what is garbage only later would stay for ever.
     """
+    result = yield
     if nextitem is None or nextitem.path != item.path:
         gc.collect()
         gc.freeze()
         if _TRIM is not None:
             _TRIM(0)
+    return result

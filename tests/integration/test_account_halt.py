@@ -69,7 +69,7 @@ def halt_when_it_holds(
     state: Path, times: list[float], *, is_flattening: bool = False, legs: int = 2
 ) -> None:
     """Sets the flag once the session has a position at so many legs."""
-    for _ in range(1200):
+    for _ in range(6000):  # five minutes: the session may compile its strategy first
         time.sleep(0.05)
         with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
             if len({trade.venue for trade in reader.executions()}) == legs:

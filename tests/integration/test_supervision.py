@@ -43,7 +43,7 @@ def configured(folder: Path, *settings: str) -> Config:
 
 def when_it_holds(served: Served, state: Path, fault: dict[str, Any]) -> None:
     """Begins a fault once the session has a position at both legs."""
-    for _ in range(1200):
+    for _ in range(6000):  # five minutes: the session may compile its strategy first
         time.sleep(0.05)
         with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
             if len({trade.venue for trade in reader.executions()}) == 2:
