@@ -9,7 +9,7 @@ Threads: one thread runs the strategy. `stop` may be called from any thread; `cl
 from __future__ import annotations
 
 import ctypes
-import weakref
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -74,10 +74,6 @@ class Bot:
         self._table[CLOSED_TABLE] = self._empty.ctypes.data
         self._table[ASSETS] = _ask(self._table, "num_assets", ptr)
         self.table_address = int(self._table.ctypes.data)
-        # The world's memory has no owner in Python, so it is freed when an unclosed bot is collected. The arguments
-        # keep alive what the world reads until then. Not at exit: the process frees everything itself.
-        self._finalizer = weakref.finalize(self, _free, ptr, self._table, keep)
-        self._finalizer.atexit = False
 
     @property
     def is_closed(self) -> bool:
@@ -159,9 +155,19 @@ class Bot:
             return 0
         self._table[HOSTED] = 0
         code = int(_close(self))
-        self._finalizer.detach()
         self.keep = None
         return code
+
+    def __del__(self) -> None:
+        """The world's memory has no owner in Python, so it is freed when an unclosed bot is collected.
+
+        Not a `weakref.finalize`: it would hold what the world reads, of which a part holds the bot, for ever. Not at
+        exit: the process frees everything itself.
+        """
+        table = getattr(self, "_table", None)
+        if table is not None and table[CLOSED_TABLE] and not sys.is_finalizing():
+            table[CLOSED_TABLE] = 0
+            _ask(table, "close", self.ptr)
 
     def __enter__(self) -> Bot:
         return self
@@ -175,12 +181,6 @@ class Bot:
 def _ask(table: np.ndarray[Any, np.dtype[np.int64]], name: str, ptr: int) -> int:
     """Calls a slot that takes only the bot's address and returns an integer."""
     return int(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(int(table[INDEX[name]]))(ptr))
-
-
-def _free(ptr: int, table: np.ndarray[Any, np.dtype[np.int64]], keep: Any) -> None:
-    if table[CLOSED_TABLE]:
-        table[CLOSED_TABLE] = 0
-        _ask(table, "close", ptr)
 
 
 @typeof_impl.register(Bot)

@@ -331,6 +331,14 @@ def test_a_forgotten_bot_is_freed_and_its_arrays_live_until_then(
 
     assert alive() is None
 
+    held = [asset(calm_market.copy())]
+    bot = hashmap_bot(held, held)
+    held.append(bot)  # as a gateway that its bot keeps, and that knows the session of the bot
+    freed = weakref.ref(bot)
+    del bot, held
+    gc.collect()
+    assert freed() is None
+
 
 # The table.
 
