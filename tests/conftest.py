@@ -46,7 +46,9 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
     """Behind each file and its fixtures, what is left of them is freed and given back.
 
     What then still exists is modules and compiled code, which stay: no collection looks at them again. It is done when
