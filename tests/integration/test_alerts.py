@@ -50,20 +50,23 @@ def test_a_session_on_a_sandbox_of_its_own_reports_a_rule_and_that_it_failed(
     assert "starting the guard, which sends its alerts" in (tmp_path / "run" / "log.txt").read_text()
 
 
-def test_a_receiver_that_is_away_delays_no_other_and_a_silent_session_is_reported(tmp_path: Path) -> None:
+def test_a_receiver_that_is_away_delays_no_other_one_state_holds_no_other_and_a_silent_session_is_reported(
+    tmp_path: Path,
+) -> None:
     away = ChannelAddress("webhook", "away", "http://127.0.0.1:9/canary-of-the-hook")
 
     async def scene(receiver: Receiver) -> None:
-        guard = AlertGuard(tmp_path, (away, receiver.channel))
+        guard = AlertGuard(tmp_path, (away, receiver.channel), every_s=600.0)
         guard.start()
-        guard.process.alert(Transition(1, "doubt", "an order", 1))
-        await guard.until(lambda: receiver.texts == ["begin doubt"])
+        for number in (1, 2, 3):  # the third is held
+            guard.process.alert(Transition(number, "doubt", "an order", 1, number == 2))
+        await guard.until(lambda: receiver.texts == ["begin doubt", "end doubt"])
         await guard.until(lambda: "alerts: away: Connection refused; trying again" in guard.lines)
         assert guard.process.reason() == "", (
             "it keeps nothing from being opened, and expects signs of life now"
         )
         time.sleep(1.0)  # the session's loop is frozen
-        await guard.until(lambda: receiver.texts == ["begin doubt", "begin lost", "end lost"])
+        await guard.until(lambda: receiver.texts[2:] == ["begin lost", "end lost"])
         guard.end()
 
     with Receiver() as receiver:

@@ -87,9 +87,15 @@ ORIGIN = Origin("stest1-1", "run-1", "sandbox", ("binance_spot", "bybit_spot"))
 class AlertGuard:
     """The session's side of a guard that has no venues: it only sends alerts."""
 
-    def __init__(self, folder: Path, channels: tuple[ChannelAddress, ...], origin: Origin = ORIGIN) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        channels: tuple[ChannelAddress, ...],
+        origin: Origin = ORIGIN,
+        every_s: float = 0.0,
+    ) -> None:
         (folder / "state").mkdir(exist_ok=True)
-        alerts = GuardAlerts(origin, channels)
+        alerts = GuardAlerts(origin, channels, every_s=every_s)
         plan = GuardPlan(
             str(folder / "state"), str(folder / "guard.txt"), "stest1", 1, 500, 500, alerts=alerts
         )

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.alert_receiver import Receiver
 from support.command_line import arb
 
 from arb.accounts.facts import Rights
+from arb.alerts.message import ChannelAddress, Origin
 from arb.commands.alerts import alert_channels, alert_checks, expiries_of
 from arb.commands.checks import Level
+from arb.commands.guard_setup import guard_of
 from arb.config import load, write_templates
 from arb.errors import ConfigError, ExitCode
+from arb.runtime.guard_plan import GuardAlerts
 from connectors.units import SECOND
 
 HOOK = "https://127.0.0.1:9/canary-of-the-hook"
@@ -38,6 +43,25 @@ def test_channels_have_the_addresses_of_their_variables_which_are_then_removed(
     file.write_text(f"{HOOK}\n")
     file.chmod(0o600)
     assert alert_channels(config, {"HOOK_FILE": str(file)}) == (channel,)
+
+
+@pytest.mark.parametrize(("rules", "has_lost"), [("['lost']", True), ("['halted']", False)])
+def test_the_guard_is_given_what_it_sends_and_how_often(
+    main: Path, tmp_path: Path, rules: str, has_lost: bool
+) -> None:
+    config = load(main, [f"alerts.rules={rules}", "alerts.every_s=90.0"])
+    setup: Any = SimpleNamespace(
+        ids=SimpleNamespace(tag="s1", run=7),
+        options=SimpleNamespace(environment="sandbox"),
+        venues=["bybit_spot"],
+        recv_window_ms=1000,
+    )
+    assert guard_of(config, setup, tmp_path, tmp_path / "run", None, ()) is None
+    channels = (ChannelAddress("webhook", "webhook", HOOK),)
+    guard = guard_of(config, setup, tmp_path, tmp_path / "run", None, channels)
+    assert guard is not None
+    origin = Origin("s1-7", "run", "sandbox", ("bybit_spot",))
+    assert guard._plan.alerts == GuardAlerts(origin, channels, has_lost, every_s=90.0)
 
 
 @pytest.mark.parametrize(
