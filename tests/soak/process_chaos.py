@@ -141,9 +141,8 @@ def stopped(this: Round) -> None:
 
 def stuck(this: Round) -> None:
     with this.session("stuck") as process:
-        await_that(lambda: len(this.guarded.open_orders(is_ours=True)) == 6, "orders", look_s=0.01)
-        # Its last order is a quarter of a second before it is stuck.
-        this.gone(lambda: None, _GUARD_S + 0.25)
+        # Its first order is three quarters of a second before it is stuck, if none is refused.
+        this.gone(lambda: time.sleep(0.75), 0.75 + _GUARD_S)
         this.ended(process, ExitCode.OUR_FAULT)
     this.halted()
     this.start_again()
@@ -210,7 +209,7 @@ def two_sessions(this: Round) -> None:
         )
         guarded.rounds -= 1
         this.check(guarded.run == run and process.poll() is None, "the first session has ended")
-        this.check(guarded.open_orders(is_ours=True), "the first session has no orders")
+        await_that(lambda: bool(guarded.open_orders(is_ours=True)), "orders of the first session")
         process.send_signal(signal.SIGINT)
         this.ended(process, ExitCode.INTERRUPTED)
 
@@ -328,9 +327,13 @@ def stop_all(count: int, seed: int, only: str = "") -> bool:
                 )
                 if this.wrong:
                     kept = Path(tempfile.mkdtemp(prefix="arb-processes-failed-"))
-                    shutil.copytree(this.run, kept / "run")
+                    if this.run.exists():
+                        shutil.copytree(this.run, kept / "run")
                     shutil.copy(guarded.ledger, kept)
                     print(f"    see {kept}", flush=True)
+                    # The next round begins as if this one had been well.
+                    guarded.resume()
+                    guarded.begin("--duration", "1s", function="idle").communicate()
             print(f"{'+'.join(venues)}: {guarded.extent}")
     print(f"{'case':32}{'rounds':>8}{'failed':>8}{'p50 s':>8}{'max s':>8}")
     for name, taken in times.items():
