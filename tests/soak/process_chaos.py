@@ -8,7 +8,8 @@ more start where the session was killed, journal and sandbox must have the same 
 was used twice, the pair is balanced, no order of ours is open, and those of others are as they were. The venues' own
 switches cancel orders of others too: the rounds with them are on an account of our own.
 
-A table has the times until no order of ours was open. Exit code 4 if a round is not as it should be.
+A table has the times until no order of ours was open; of a silent network, until that was noticed. Exit code 4 if a
+round is not as it should be.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from connectors.units import SECOND
 
 #: Most time until no order of ours is open: by the guard, and by switches of `_SWITCH_S`.
 _GUARD_S, _SWITCH_S = 2.0, 10.0
+#: Most time until a venue that falls silent is known to be away.
+_NOTICED_S = 5.0
 #: A session is stopped for so long, and so much of it shows as a pause in its private log.
 _STOP_S, _PAUSE_NS = 5.1, 4 * SECOND
 _PERPETUALS = ("binance_usdm", "bybit_linear")
@@ -240,6 +243,21 @@ def stopped_beside_a_patient_guard(this: Round) -> None:
     this.start_again()  # Ctrl+C leaves a leg without the other to the next start
 
 
+def network_silent(this: Round) -> None:
+    """Every connection of a venue stays open and delivers nothing; new ones do."""
+    with this.session("swinging") as process:
+        venue = this.chance.choice(this.guarded.venues)
+        begun = time.monotonic()
+        this.guarded.fault(kind="half_open", venue=venue, duration_s=0.0)
+        await_that(lambda: f" {venue} away: " in this.guarded.log(), "the loss of the stream", look_s=0.01)
+        this.gone_s = time.monotonic() - begun
+        this.check(this.gone_s <= _NOTICED_S, f"noticed after {this.gone_s:.2f} s")
+        await_that(lambda: this.guarded.log().count(f" {venue} up: ") >= 2, "another stream")
+        process.send_signal(signal.SIGINT)
+        this.ended(process, ExitCode.INTERRUPTED)
+    this.start_again()
+
+
 def orders_after_pause(this: Round) -> str:
     """Whether orders were sent after the process was stopped, before or after open orders and executions were known."""
     found = "none"
@@ -277,6 +295,7 @@ CASES: dict[str, Callable[[Round], None]] = {
     "second session": two_sessions,
     "stopped for 5 s": stopped_for_a_while,
     "stopped for 5 s, patient guard": stopped_beside_a_patient_guard,
+    "network silent": network_silent,
 }
 _OWN = "session and guard killed"
 
