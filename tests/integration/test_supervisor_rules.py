@@ -82,6 +82,11 @@ class Reported:
         self.ended: dict[str, int] = {}
         live.supervision.alerts = self.alerts
 
+    def close(self) -> None:
+        """Ends the sending."""
+        self.sender.close()
+        self.sender._keeper.join(20.0)
+
     def _take(self, one: Transition) -> None:
         (self.ended if one.is_over else self.begun)[one.rule] = self._live.now
         self.sender.take(one)
@@ -130,7 +135,7 @@ def test_each_rule_begins_at_its_limit_and_ends(tmp_path: Path, used: SimpleName
             )
         ]
         receiver.await_texts(*expected)
-        reported.sender.close()
+        reported.close()
 
 
 def close_market(live: RulesSession) -> None:
@@ -236,7 +241,9 @@ def losses(live: RulesSession) -> None:
         instrument.next_funding_ns, instrument.funding_rate = live.place.net.timers.now, Decimal(rate)
 
     live.go_on(2.0)
-    live.begins("drawdown", partial(pays, "0.02"))
+    pays("0.004")
+    live.go_on(5.0)
+    live.begins("drawdown", partial(pays, "0.016"))
     assert "daily_loss" not in live.rules()
     live.begins("daily_loss", partial(pays, "0.02"))
     live.ends("drawdown", "daily_loss", cause=partial(pays, "-0.08"))
@@ -345,7 +352,7 @@ def test_each_further_state_begins_and_ends_message_by_message(tmp_path: Path) -
         reported.alerts.end(Ending("halted", "by hand"), live.now)
         first = ["begin key", "begin doubt", "end doubt", "begin unhedged", "end unhedged", "begin halted"]
         receiver.await_texts(*first)
-        reported.sender.close()
+        reported.close()
 
         clear_halt(place.state, "")
         # What an earlier session has left ends with the first look of one that finds it over.
@@ -383,4 +390,4 @@ def next_session(
     live.close()
     reported.alerts.end(ending, live.now)
     receiver.await_texts(*expected)
-    reported.sender.close()
+    reported.close()
