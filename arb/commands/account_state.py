@@ -33,6 +33,7 @@ from arb.journal.halts import Halts
 from arb.journal.journal import FILE, LOCK, Journal
 from arb.journal.locks import HeldLock, is_held, lock_account
 from arb.journal.reader import JournalReader
+from arb.journal.reserve import RESERVE_BYTES
 from arb.journal.schema import Account, LegRow
 from arb.leg import Leg
 from arb.results.evidence import STATE
@@ -182,7 +183,12 @@ class _Preparation:
             self._locks.append(lock_account(self._state, account, holder))
         live = self._config.live
         self._journal = Journal.open(
-            self._state / FILE, environment, flush_ms=live.flush_ms, sync=live.sync, holder=holder
+            self._state / FILE,
+            environment,
+            flush_ms=live.flush_ms,
+            sync=live.sync,
+            holder=holder,
+            reserve_bytes=RESERVE_BYTES,
         )
         with JournalReader(self._journal.path, environment) as reader:
             before = reader.accounts()

@@ -173,8 +173,14 @@ class LiveRun:
                 "hftbacktest": hftbacktest.__version__,
                 "numba": numba.__version__,
             },
-            on_error=self._host.end,
+            on_error=self._on_broken,
+            finishes_late=True,
         )
+
+    def _on_broken(self, error: ArbError) -> None:
+        """Files cannot be written: the session ends, once its legs balance where it trades at venues. Any thread."""
+        if not self._orders.break_off(error):
+            self._host.end(error)
 
     async def _trade(self, offset: OffsetEstimator, duration_s: float | None) -> None:
         """Runs the strategy on live data until the session ends, and stops it."""
@@ -212,7 +218,8 @@ class LiveRun:
     def _ending(self) -> Ending | None:
         """How the session ended, as far as that is known before its folder is written."""
         task = self._driver.task
-        errors = (sys.exception(), self._error, self._host.error, self._session.fault, task.error)
+        host_error = self._host.error or self._orders.broken
+        errors = (sys.exception(), self._error, host_error, self._session.fault, task.error)
         error = next((one for one in errors if isinstance(one, Exception)), None)
         if error is not None:
             text = str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}"
@@ -271,12 +278,18 @@ class LiveRun:
         return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
 
     def _keep(self) -> float:
-        """Prepares or writes an entry; returns the seconds until the next call."""
-        if self._kept == len(_KEEP_S):
-            self._keeper.keep()
-            self._kept = 0
-        elif self._kept:
-            self._keeper.note()
+        """Prepares or writes an entry; returns the seconds until the next call. What is broken has no more entries:
+        one may be missing, and those after it would prove nothing."""
+        try:
+            if self._orders.broken is not None:
+                pass
+            elif self._kept == len(_KEEP_S):
+                self._keeper.keep()
+            elif self._kept:
+                self._keeper.note()
+        except InputError as error:
+            self._on_broken(error)
+        self._kept %= len(_KEEP_S)
         self._kept += 1
         return _KEEP_S[self._kept - 1]
 
@@ -289,7 +302,9 @@ class LiveRun:
             return
         reason, is_flattening = halted
         if not self._driver.has_begun:
-            if not self._is_halt_noted:
+            if self._orders.broken is not None:
+                self._host.end(self._orders.broken)
+            elif not self._is_halt_noted:
                 self._session.write(
                     "halt", "arb halt: nothing is opened; it takes effect with the first prices"
                 )
@@ -326,7 +341,8 @@ class LiveRun:
 
     def _write(self) -> WrittenRun:
         """Writes the folder, then raises the session's error, if any."""
-        error = self._error or self._host.error or self._session.fault or self._orders.fault
+        orders = self._orders
+        error = self._error or self._host.error or self._session.fault or orders.fault or orders.broken
         if error is None and self._driver.task.error is not None:
             error = strategy_error(self._driver.task.error, self._bot, self._setup.strategy.code)
         if error is None and self._is_parked:

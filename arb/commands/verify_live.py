@@ -98,7 +98,11 @@ def proofs_of_live(
         ]
         simulated = _beside_simulation(manifest, legs, session, orders, derived)
     losses, error = losses_of(session, legs), manifest["session"]["recording_error"]
-    proofs = [one._replace(differences=with_causes(one.differences, losses, error)) for one in proofs]
+    # No frame of the market explains what private frames and the venues' lists do not.
+    proofs = [
+        one._replace(differences=with_causes(one.differences, losses, error)) if one.id in "ac" else one
+        for one in proofs
+    ]
     return proofs, killed_facts(manifest, session), simulated
 
 
@@ -265,29 +269,32 @@ def _replayed(
 
 
 def _request_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Difference]:
-    """Of the requests, in order: step, leg and every field."""
-    found = []
+    """Of the requests, in order: step, leg and every field. Dated by the session's."""
+    found: list[Difference] = []
     for place in range(min(len(then), len(now))):
         left, right = then[place], now[place]
         where = f"request {int(left['row']['request_no'])} of {legs[int(left['leg'])].name}"
         names = [name for name in ("step", "leg") if left[name] != right[name]]
-        found += [
+        own = [
             Difference("request", f"{where} {name}", 0, str(left[name]), str(right[name])) for name in names
         ]
-        found += _field_differences("request", where, left["row"], right["row"])
+        own += _field_differences("request", where, left["row"], right["row"])
+        found += [one._replace(ts=int(left["row"]["request_ts"])) for one in own]
         if len(found) >= _SHOWN:
             return found[:_SHOWN]
     if len(then) != len(now):
-        found.append(Difference("request", "how many", 0, str(len(then)), str(len(now))))
+        further = max(then, now, key=len)[min(len(then), len(now))]
+        ts = int(further["row"]["request_ts"])
+        found.append(Difference("request", "how many", ts, str(len(then)), str(len(now))))
     return found
 
 
 def _answer_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Difference]:
-    """Of the times of answers, in order of receipt."""
+    """Of the times of answers, in order of receipt. Dated by their requests."""
     places = np.flatnonzero(then[: len(now)] != now[: len(then)])[:_SHOWN]
     found = [
-        Difference("answer", f"number {place} of {legs[int(then[place]['asset_no'])].name}", 0,
-                   str(then[place]), str(now[place]))
+        Difference("answer", f"number {place} of {legs[int(then[place]['asset_no'])].name}",
+                   int(then[place]["request_ts"]), str(then[place]), str(now[place]))
         for place in map(int, places)
     ]  # fmt: skip
     if len(then) != len(now):

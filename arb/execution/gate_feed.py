@@ -133,6 +133,11 @@ class GateFeed:
             and (rows[place].is_market or rows[place].force in _NEVER_RESTS)
         ]
 
+    def withdraw_openings(self, now: int) -> list[int]:
+        """Of the last step nothing is sent that opens, nor what goes only together with that. Returns its places."""
+        opening = self.gate.opening
+        return [*opening, *self.gate.withdraw(opening, now)]
+
     def withdraw(self, lost: Sequence[int], now: int) -> list[int]:
         """See `Gate.withdraw`."""
         return self.gate.withdraw(lost, now)

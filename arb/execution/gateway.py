@@ -93,6 +93,16 @@ def _committed(_: Sequence[ReadyRequest]) -> bool:
     return True
 
 
+def _ready(
+    taken: Sequence[TakenRequest], rows: Sequence[RequestRow], wires: Sequence[WireRequest | None]
+) -> list[ReadyRequest]:
+    return [
+        ReadyRequest(one, row, wire)
+        for one, row, wire in zip(taken, rows, wires, strict=True)
+        if wire is not None
+    ]
+
+
 class Gateway:
     """See the module; an `AnsweringSide`."""
 
@@ -140,6 +150,9 @@ class Gateway:
         #: Set by the session. Commits the requests of a step before the first byte of any is sent. False: nothing of
         #: this step or a later one is sent, and the session has to end.
         self.commit: Callable[[Sequence[ReadyRequest]], bool] = _committed
+        #: Set by the session. After a commit that failed: why only what reduces may be sent from now on, and can be
+        #: committed; "": nothing can.
+        self.shortage: Callable[[], str] = str
         #: Set by the session. The requests of a step, once their bytes have left; answers that were put; there are
         #: some, so the strategy may run; `due_ns` of a venue changed; something for the log: (venue, event, text);
         #: lines to be replaced: (venue, where).
@@ -197,12 +210,7 @@ class Gateway:
         try:
             rows = [self._orders.read(one.leg, one.copied) for one in taken]
             wires = self._wires_of(taken, rows, now)
-            ready = [
-                ReadyRequest(one, row, wire)
-                for one, row, wire in zip(taken, rows, wires, strict=True)
-                if wire is not None
-            ]
-            if ready and not self.commit(ready):
+            if not self._commit(taken, rows, wires, now):
                 self._left += taken
                 taken = ()
                 return
@@ -221,6 +229,26 @@ class Gateway:
             one.is_sent = self._follow(venue, output, now, sent)
         if sent:
             raise InvariantError(f"sent without a request of its desk: {', '.join(sent)}")
+
+    def _commit(
+        self,
+        taken: Sequence[TakenRequest],
+        rows: Sequence[RequestRow],
+        wires: list[WireRequest | None],
+        now: int,
+    ) -> bool:
+        """Commits what is to be sent. Where there is room for the last orders only, the others are refused."""
+        ready = _ready(taken, rows, wires)
+        if not ready or self.commit(ready):
+            return True
+        why = self.shortage()
+        if not why or self.gate is None:
+            return False
+        for no in self.gate.withdraw_openings(now):
+            if wires[no] is not None:
+                taken[no].refused, wires[no] = f"halted: {why}", None
+        ready = _ready(taken, rows, wires)
+        return not ready or self.commit(ready)
 
     def _send(self, venue: str, wire: WireRequest) -> Sent:
         """What became of a request. One whose sending has failed may have left: it is in doubt, and the others go."""

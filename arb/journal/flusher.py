@@ -17,8 +17,15 @@ from pathlib import Path
 _COMMITS_MAX = 2_000
 #: Commits after which that is done even if a step has to wait for it, since none pauses for long enough.
 _COMMITS_HELD = 20_000
+#: What SQLite says of a full disk, and of one that refuses to take more for a user, or of this file.
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 #: macOS has no `fdatasync`.
 _flush = getattr(os, "fdatasync", os.fsync)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether more room on the disk may help a commit or a checkpoint. Not a flush: what that lost stays lost."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) in _FULL
 
 
 class Flusher(threading.Thread):
@@ -36,8 +43,8 @@ class Flusher(threading.Thread):
         self._log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
         self._is_over = threading.Event()
         self._flushed = self._checkpointed = 0
-        #: Why the disk did not take something: what was written since the last flush may be lost with the power.
-        self.fault: Exception | None = None
+        self._is_saving = False
+        self._fault: Exception | None = None
 
     def run(self) -> None:
         """Until `stop`."""
@@ -47,11 +54,26 @@ class Flusher(threading.Thread):
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute("PRAGMA wal_autocheckpoint = 0")
                 while not self._is_over.wait(self._wait_s):
-                    self._work(connection)
+                    try:
+                        self._work(connection)
+                    except sqlite3.Error as error:
+                        if not is_full(error):
+                            raise
+                        self._fault = error  # of a checkpoint: the log has everything
             finally:
                 connection.close()
         except (OSError, sqlite3.Error) as error:
-            self.fault = error
+            self._fault = error
+
+    @property
+    def fault(self) -> Exception | None:
+        """Why the disk did not take something: what was written since the last flush may be lost with the power."""
+        found = self._fault
+        return None if found is not None and self._is_saving and is_full(found) else found
+
+    def save_room(self) -> None:
+        """From now on everything stays in the log, which needs the room; a checkpoint that found none is no fault."""
+        self._is_saving = True
 
     def flush(self) -> None:
         """Returns when everything that is committed is on the disk. Any thread. Raises OSError."""
@@ -72,7 +94,7 @@ class Flusher(threading.Thread):
             return
         self.flush()
         self._flushed = count
-        if count - self._checkpointed < _COMMITS_MAX:
+        if self._is_saving or count - self._checkpointed < _COMMITS_MAX:
             return
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         with self._writing:

@@ -18,8 +18,10 @@ from typing import Literal, TypeAlias, TypeVar
 
 from arb.errors import InputError, InvariantError
 from arb.files import sync_folder
-from arb.journal.flusher import Flusher
+from arb.journal.flusher import Flusher, is_full
 from arb.journal.locks import HeldLock
+from arb.journal.reserve import FILE as RESERVE
+from arb.journal.reserve import Reserve
 from arb.journal.schema import (
     APPLICATION_ID,
     DRY_RUN,
@@ -46,6 +48,9 @@ _T = TypeVar("_T")
 class JournalError(InputError):
     """The journal cannot be written: nothing that it does not have may be sent."""
 
+    #: Whether more room on the disk may help.
+    is_full = False
+
 
 class Journal:
     """See the module."""
@@ -67,23 +72,34 @@ class Journal:
         self._notes: dict[type, list[Note]] = {}
         self._commits = 0
         self._flusher: Flusher | None = None
+        self._reserve: Reserve | None = None
 
     @classmethod
     def open(
-        cls, path: Path, environment: str, *, flush_ms: int = 20, sync: Sync = "background", holder: str = ""
+        cls,
+        path: Path,
+        environment: str,
+        *,
+        flush_ms: int = 20,
+        sync: Sync = "background",
+        holder: str = "",
+        reserve_bytes: int = 0,
     ) -> Journal:
-        """Opens or makes the journal. holder: who has it, for others who try.
+        """Opens or makes the journal. holder: who has it, for others who try. reserve_bytes: what `make_room` frees.
 
-        Raises InputError if another session has it, and for a file that is no journal of this environment.
+        Raises InputError if another session has it, for a file that is no journal of this environment, and if there is
+        no room for the reserve.
         """
         held = HeldLock(path.with_name(LOCK), "the journal", holder)
         try:
+            reserve = Reserve(path.with_name(RESERVE), reserve_bytes) if reserve_bytes else None
             # A commit is one page, or few: small ones are written sooner. The log's head is synced when it begins anew,
             # commits are not: those are the flusher's.
             connection = connected(path, "page_size = 1024", "synchronous = NORMAL")
             try:
                 tag = _prepared(connection, path, environment)
                 journal = cls(path, connection, held, tag, sync)
+                journal._reserve = reserve
                 journal._flusher = Flusher(path, flush_ms, lambda: journal._commits, journal._writing)
                 sync_folder(path.parent)
             except BaseException:
@@ -144,6 +160,14 @@ class Journal:
                 flusher.flush()
         except (OSError, OverflowError, sqlite3.Error) as error:
             raise self._failed(error) from None
+
+    def make_room(self) -> bool:
+        """Frees the reserve, after an error that `is_full`; then what failed can be tried again, and is worth it for
+        what ends the session only. False if it was freed before, or there is none."""
+        if self._flusher is None or self._reserve is None or not self._reserve.free():
+            return False
+        self._flusher.save_room()
+        return True
 
     def note(self, row: Note) -> None:
         """Adds a row to those that `write_notes` commits."""
@@ -212,7 +236,9 @@ class Journal:
 
     def _failed(self, error: Exception | None) -> JournalError:
         why = "it is closed" if error is None else _why(error)
-        return JournalError(f"{self.path}: cannot be written: {why}; make room, or use another disk")
+        failed = JournalError(f"{self.path}: cannot be written: {why}; make room, or use another disk")
+        failed.is_full = error is not None and is_full(error)
+        return failed
 
 
 def connected(path: Path, *pragmas: str) -> sqlite3.Connection:

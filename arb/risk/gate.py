@@ -100,8 +100,9 @@ class Gate:
         #: The last step, and the places of its orders that were let pass together.
         self._step: Sequence[GateRequest] = ()
         self._joint: list[int] = []
-        #: Places of its orders that at most close their leg's position.
+        #: Places of its orders that at most close their leg's position, and of orders and changes that reduce nothing.
         self.closing: list[int] = []
+        self.opening: list[int] = []
         self._beat_ns = -1
         self._is_stopped = False
 
@@ -140,8 +141,7 @@ class Gate:
         reasons = [""] * len(step)
         #: Places of orders that may only go together: those that neither hedge nor amend.
         joint: list[int] = []
-        opening: list[int] = []
-        self.closing = []
+        self.closing, self.opening = [], []
         for place, one in enumerate(step):
             if one.act is Act.CANCEL:
                 reasons[place] = self._cancel(one, now_ns)
@@ -155,8 +155,8 @@ class Gate:
             if is_hedging or is_closing:
                 reasons[place] = self._decide(one, now_ns, is_opening=False)
             else:
-                opening.append(place)
-        for place in opening:
+                self.opening.append(place)
+        for place in self.opening:
             reasons[place] = self._decide(step[place], now_ns, is_opening=True)
         if len(joint) > 1:
             refused = next((reasons[place] for place in joint if reasons[place]), "")

@@ -37,7 +37,7 @@ from arb.runtime.orders_start import until_up
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.session_alerts import Ending
-from arb.runtime.session_halts import SessionHalts
+from arb.runtime.session_halts import SessionHalts, halted_by
 from arb.runtime.session_orders import Preflight
 from arb.runtime.supervision import Supervision
 from arb.runtime.trade_protocols import banned_with, uses_of
@@ -101,14 +101,17 @@ class LiveOrders:
         self._listing: asyncio.Task[None] | None = None
         #: Number of entries of `session.db`.
         self._kept = 0
-        #: Why the private log is not whole.
+        #: Why the private log is not whole; why files cannot be written.
         self._unwritten: InputError | None = None
+        self._broken: ArbError | None = None
+        self._is_flagged = False
         self.fault: ArbError | None = None
         desks = setup.desks()
         feed = GateFeed(gate, world, desks, self._reasons) if gate is not None else None
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
         self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of)
         self.gateway.commit = self._journal.commit
+        self.gateway.shortage = lambda: str(self._journal.shortage or "")
         self.gateway.on_step = self._on_step
         self.gateway.on_delivered = self._on_delivered
         self.gateway.on_event = self._on_event
@@ -155,7 +158,7 @@ class LiveOrders:
                 self._setup.times,
                 now_of=lambda local_ts: local_ts + session.offset_ns,
                 earliest=self.gateway.earliest_ts,
-                failed=self._fail,
+                failed=self.break_off,
                 apply=self._apply,
                 on_limits=partial(self._on_limits, venue),
                 terms=self._setup.switches.get(venue),
@@ -228,6 +231,8 @@ class LiveOrders:
         self._world.settle(self._now())
         if self.gateway.fault is not None:
             session.fail(self.gateway.fault)
+        if self._is_flagged and self._supervision is not None and self.gateway.gate is not None:
+            self._supervision.report_left(self.gateway.gate, session)
         for line in end.missing_facts():
             session.write("end", line)
         if left := end.left_open():
@@ -237,7 +242,7 @@ class LiveOrders:
         for venue, desk in self.gateway.desks.items():
             if desk.is_agreed:
                 self._journal.agreed(venue, self._now())
-        fault = self.fault or self.gateway.fault
+        fault = self.fault or self.gateway.fault or self.broken
         self._journal.end("ended" if fault is None else str(fault), self._now())
         self.fault = self.fault or self._journal.fault
 
@@ -271,11 +276,17 @@ class LiveOrders:
 
     def halted(self) -> tuple[str, bool] | None:
         """See `SessionOrders`."""
-        flags = self._halts.flags() if self._halts is not None else ()
-        if not flags:
-            return None
-        reasons = [one.reason for one in flags if one.reason]
-        return "; ".join(reasons), any(one.is_flattening for one in flags)
+        return halted_by(() if self._halts is None else self._halts.flags(), self.broken)
+
+    @property
+    def broken(self) -> ArbError | None:
+        """See `SessionOrders`."""
+        return self._journal.shortage or self._broken
+
+    def break_off(self, error: ArbError) -> bool:
+        """See `SessionOrders`. The gate refuses what opens from the next step on."""
+        self._broken = self._broken or error
+        return True
 
     def unbooked(self) -> list[float]:
         """See `SessionOrders`."""
@@ -292,7 +303,10 @@ class LiveOrders:
         noted = partial(self._journal.flagged, now=self._now())
         if self._supervision is not None:
             filters = self._watch.filters if self._watch is not None else {}
-            self._supervision.look(self.gateway.desks, feed, session, noted, filters)
+            try:
+                self._supervision.look(self.gateway.desks, feed, session, noted, filters)
+            except InputError as flag:  # cannot be written
+                self.break_off(flag)
         if self._watch is not None:
             self._watch.look(self.gateway.desks, feed, session, self.pull, noted)
         self._journal.write()
@@ -304,9 +318,9 @@ class LiveOrders:
         self._apply(venue, self.gateway.desks[venue].on_pull(legs, now), now)
 
     def _reasons(self) -> Mapping[str, str]:
-        """Why nothing may be opened, by venue, "" for all: a person's halt before the guard's, and that before a
-        switch's."""
-        why, halts = self._guard.reason(), self._halts.reasons() if self._halts is not None else {}
+        """Why nothing may be opened, by venue, "" for all. In this order: flags, broken files, guard, switches."""
+        why = self._guard.reason() if self.broken is None else str(self.broken)
+        halts = self._halts.reasons() if self._halts is not None else {}
         return {**switch_reasons(self._lines), **({"": why} if why else {}), **halts}
 
     def left_text(self, working: int) -> str:
@@ -391,7 +405,7 @@ class LiveOrders:
                 for log in self._logs.values():
                     log.flush()
             except InputError as error:
-                self._fail(error)
+                self.break_off(error)
 
         asyncio.get_running_loop().call_soon(after_step)
 
@@ -404,14 +418,23 @@ class LiveOrders:
             self._session.fail(error)
 
     def _look_for_fault(self) -> None:
+        unwritten = self._journal.fault or self._journal.shortage
+        if unwritten is not None and not self._is_flagged:
+            self._is_flagged = True
+            self._emit("journal", f"{unwritten}: nothing is opened, the session is halted")
+            unset = self._halts.set(str(unwritten), self._now()) if self._halts is not None else None
+            self._broken = self._broken or unset
         fault = self.gateway.fault or self._journal.fault
         if fault is not None:
             self._fail(fault)
 
     def _on_event(self, venue: str, event: str, text: str) -> None:
         self._journal.happened(venue, event, text, self._lines[venue].now)
+        self._emit("orders", f"{venue} {event}: {text}")
+
+    def _emit(self, event: str, text: str) -> None:
         if self._session is not None:
-            self._session.emit("orders", f"{venue} {event}: {text}")
+            self._session.emit(event, text)
 
     def _order_of(self, leg: int, order_id: int) -> OrderState | None:
         return self.gateway.desks[self._setup.legs[leg].venue].orders.of(leg, order_id)

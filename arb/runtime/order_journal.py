@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from arb.errors import ArbError
+from arb.errors import ArbError, InputError
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
 from arb.execution.gateway import ReadyRequest, TakenRequest
 from arb.execution.order_state import OrderState
@@ -47,6 +47,8 @@ class NoOrderJournal:
 
     #: Why something is not in the journal: then the session ends.
     fault: ArbError | None = None
+    #: Why its reserve was freed: from then on it has room for what ends the session only.
+    shortage: ArbError | None = None
 
     def open(self) -> None:
         """See `OrderJournal`."""
@@ -101,7 +103,7 @@ class OrderJournal(NoOrderJournal):
         try:
             self._journal.commit_step([self._intent(*one) for one in ready])
         except JournalError as error:
-            self.fault = self.fault or error
+            self._failed(error)
             return False
         return True
 
@@ -170,10 +172,12 @@ class OrderJournal(NoOrderJournal):
         try:
             self._journal.write_notes()
         except JournalError as error:
-            self.fault = self.fault or error
+            if self._failed(error):
+                self.write()
 
     def end(self, outcome: str, now: int) -> None:
         """Ends the run, and closes the journal."""
+        self.write()
         try:
             try:
                 self._journal.end_run(self._run, outcome, now)
@@ -181,3 +185,11 @@ class OrderJournal(NoOrderJournal):
                 self._journal.close()
         except JournalError as error:
             self.fault = self.fault or error
+
+    def _failed(self, error: JournalError) -> bool:
+        """Something could not be written. Whether there is room for it now, the last that the session has."""
+        if error.is_full and self._journal.make_room():
+            self.shortage = InputError(f"{error}, then arb resume")
+            return True
+        self.fault = self.fault or error
+        return False

@@ -60,7 +60,7 @@ class OrderLines:
         *,
         now_of: Callable[[int], int],
         earliest: Callable[[], int],
-        failed: Callable[[InputError], None],
+        failed: Callable[[InputError], object],
         apply: Callable[[str, Outputs, int, bool], None],
         on_limits: Callable[[Act, Mapping[str, str]], None] | None = None,
         terms: SwitchTerms | None = None,

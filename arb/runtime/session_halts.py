@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from arb.journal.halts import Halt, Halts
+from arb.errors import ArbError, InputError
+from arb.journal.halts import Halt, Halts, set_halt
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def halted_by(flags: Sequence[Halt], broken: ArbError | None) -> tuple[str, bool] | None:
+    """Why a session is halted, and whether its positions are to be closed; None: it is not. broken: why its files
+    cannot be written."""
+    reasons = dict.fromkeys(one.reason for one in flags if one.reason)
+    if broken is not None:
+        reasons[str(broken)] = None
+    elif not flags:
+        return None
+    return "; ".join(reasons), any(one.is_flattening for one in flags)
 
 
 class SessionHalts:
@@ -16,12 +28,21 @@ class SessionHalts:
 
     def __init__(self, state: Path, houses: Mapping[str, str]) -> None:
         """state: folder of the environment. houses: of the session's accounts, by venue."""
+        self._state = state
         self._houses = dict(houses)
         self._halts = Halts(state, dict.fromkeys(houses.values()))
 
     def flags(self) -> tuple[Halt, ...]:
         """Those that are set."""
         return self._halts.read()
+
+    def set(self, reason: str, now: int) -> InputError | None:
+        """Sets the flag of all accounts. Returns why it cannot be written, if so."""
+        try:
+            set_halt(self._state, Halt("", now, False, reason))
+        except InputError as error:
+            return error
+        return None
 
     def reasons(self) -> Mapping[str, str]:
         """Why nothing may be opened, by venue; "": anywhere."""

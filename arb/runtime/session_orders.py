@@ -23,6 +23,14 @@ class SessionOrders(Protocol):
     fault: ArbError | None
 
     @property
+    def broken(self) -> ArbError | None:
+        """Why files cannot be written: the session is halted, and ends with it; None: they are."""
+
+    def break_off(self, error: ArbError) -> bool:
+        """Files of the session cannot be written: halts it. False if there is nothing to bring to an end first. Any
+        thread."""
+
+    @property
     def tables(self) -> OrderTables | None:
         """Of orders that are in no account's journal: the rows that they have there."""
 
@@ -73,9 +81,13 @@ class NoOrders:
     """A session whose orders are answered behind the port of its bot."""
 
     fault: ArbError | None = None
+    broken: ArbError | None = None
 
     def __init__(self, tables: OrderTables | None = None) -> None:
         self.tables = tables
+
+    def break_off(self, error: ArbError) -> bool:
+        return False
 
     async def open(self, host: Host, session: Session) -> None:
         """Nothing is connected."""

@@ -158,6 +158,13 @@ class Supervision:
                 longest = Reading(seconds, f"{names} together hold {surplus:+.10g} for {seconds:.1f} s")
         return longest
 
+    def report_left(self, feed: GateFeed, session: Session) -> None:
+        """Writes a line for each pair whose legs do not balance."""
+        for pair in self._pairs:
+            if surplus := feed.gate.exposure.imbalance(pair):
+                names = " and ".join(self._legs[leg].name for leg in pair)
+                session.write("end", f"not hedged: {names} together hold {surplus:+.10g}")
+
     def _stale(self, desks: Mapping[str, VenueDesk], session: Session, now: int) -> Reading:
         ages = [
             Reading((now - ts) / SECOND, f"{leg.name} has had no data for {(now - ts) / SECOND:.1f} s")

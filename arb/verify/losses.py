@@ -13,7 +13,7 @@ from typing import NamedTuple
 from arb.verify.reconcile import Difference
 
 #: Kinds of differences that are dated by the strategy's clock.
-_ON_LOCAL_TIME = ("decision", "record", "order latency", "end")
+_ON_LOCAL_TIME = ("request", "answer", "decision", "record", "order latency", "end")
 
 
 class Loss(NamedTuple):

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from integration.test_live_command import SPOT, Served, config_of
+from support.journals import fill_disk
 from support.paths import strategy_file
 
 from arb.commands import live_run
 from arb.commands.live import run_live_orders
 from arb.commands.sandbox_choice import SandboxChoice
-from arb.commands.verify import verify
+from arb.commands.verify import Verdict, verify
 from arb.config import Config
+from arb.data.recordings.recorder import NoReserveError, Recorder
 from arb.errors import ExitCode, InputError
-from arb.journal.halts import Halt, clear_halt, set_halt
+from arb.journal.halts import Halt, Halts, clear_halt, set_halt
 from arb.journal.reader import JournalReader
+from arb.journal.schema import Flagged
 from arb.runtime.host import Host
 from arb.runtime.live_orders import LiveOrders
 from arb.runtime.session import Session
@@ -65,15 +71,20 @@ def configured(folder: Path, function: str) -> Config:
     )
 
 
-def halt_when_it_holds(
-    state: Path, times: list[float], *, is_flattening: bool = False, legs: int = 2
-) -> None:
-    """Sets the flag once the session has a position at so many legs."""
+def await_legs(state: Path, legs: int) -> None:
+    """Returns when the session has a position at so many legs."""
     for _ in range(6000):  # five minutes: the session may compile its strategy first
         time.sleep(0.05)
         with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
             if len({trade.venue for trade in reader.executions()}) == legs:
                 break
+
+
+def halt_when_it_holds(
+    state: Path, times: list[float], *, is_flattening: bool = False, legs: int = 2
+) -> None:
+    """Sets the flag once the session has a position at so many legs."""
+    await_legs(state, legs)
     times.append(time.monotonic())
     set_halt(state, Halt("", time.time_ns(), is_flattening, "a test"))
 
@@ -142,6 +153,73 @@ def test_a_halt_between_the_legs_is_hedged_before_the_session_ends(tmp_path: Pat
     assert sum(leg["position_base"] for leg in legs) == pytest.approx(0.0, abs=2e-4)
     found = verify(result.folder)
     assert (found.is_proven, found.differences) == (True, [])
+
+
+def full_journal(orders: LiveOrders, patch: pytest.MonkeyPatch) -> None:
+    journal = orders._journal._journal  # type: ignore[attr-defined]
+    fill_disk(journal)
+    for no in range(20):  # more than its last page has room for
+        journal.note(Flagged(1, no, "", "a test", "x" * 900))
+
+
+def full_recording(orders: LiveOrders, patch: pytest.MonkeyPatch) -> None:
+    def check(recorder: Recorder) -> None:
+        raise NoReserveError("the reserve is reached")
+
+    patch.setattr(Recorder, "_check_reserve", check)
+
+
+def full_private_log(orders: LiveOrders, patch: pytest.MonkeyPatch) -> None:
+    def write(handle: int, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    patch.setattr("arb.runtime.private_log.write_all", write)
+
+
+@pytest.mark.parametrize(
+    ("fill", "message", "has_flag"),
+    [
+        (full_journal, "disk is full; make room, or use another disk, then arb resume", True),
+        (full_recording, "the reserve is reached", False),
+        (full_private_log, "No space left on device; .* is saved: make room", False),
+    ],
+)  # fmt: skip
+def test_a_full_disk_between_the_legs_ends_the_session_once_they_are_hedged(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fill: Callable[[LiveOrders, pytest.MonkeyPatch], None],
+    message: str,
+    has_flag: bool,
+) -> None:
+    state, look, holds = tmp_path / "state" / "sandbox", LiveOrders.supervise, threading.Event()
+    thread = threading.Thread(target=lambda: (await_legs(state, 1), holds.set()))
+
+    with monkeypatch.context() as patch, Served(tmp_path) as served:
+
+        def supervise(orders: LiveOrders) -> None:
+            if holds.is_set() and orders._kept > 1:  # the session is saved up to then
+                holds.clear()
+                fill(orders, patch)
+            look(orders)
+
+        patch.setattr(LiveOrders, "supervise", supervise)
+        thread.start()
+        with pytest.raises(InputError, match=message) as caught:
+            run_live_orders(
+                configured(tmp_path, "half"), tmp_path / "run", SandboxChoice(7, served.port_base),
+                duration_s=60.0, has_report=False,
+            )  # fmt: skip
+        thread.join()
+    assert "\n" not in str(caught.value)
+    assert "legs that do not balance are hedged" in (tmp_path / "run" / "log.txt").read_text()
+    with JournalReader(state / "journal.db", "sandbox") as reader:
+        positions = reader.positions()
+        assert len(positions) == 2
+        assert float(sum(one.qty - one.base_fees for one in positions)) == pytest.approx(0.0, abs=2e-4)
+        sent = {(one.leg, one.placed) for one in reader.orders()}
+        assert {(one.leg, one.placed) for one in reader.executions()} <= sent
+    assert [flag.reason in str(caught.value) for flag in Halts(state).read()] == [True] * has_flag
+    assert verify(tmp_path / "run").verdict != Verdict.DIFFERS
 
 
 @pytest.mark.parametrize("is_flattening", [False, True])

@@ -8,8 +8,10 @@ from support.chaos_cases import PAIRS, scenario_of
 
 pytestmark = pytest.mark.slow
 
+#: The disk is full between the legs of an attempt.
+FULL_DISK = 174
 #: Of all pairs.
-SEEDS = (1, 17, 23, 44, 65, 72)
+SEEDS = (1, 17, 23, 44, 65, 72, FULL_DISK)
 
 
 def test_whatever_goes_wrong_the_books_agree_and_nothing_stays_unhedged() -> None:
@@ -19,6 +21,8 @@ def test_whatever_goes_wrong_the_books_agree_and_nothing_stays_unhedged() -> Non
     assert sum(one.hedged > 0 for one in found) >= len(found) // 2, table(found)
     assert all(one.executions for one in found)
     assert sum(one.crashes for one in found) >= 2
+    assert found[-1].hits == {32: 1}
+    assert "disk is full" in found[-1].outcome
     assert len({case for one in found for case in one.hits}) >= 5
 
 

@@ -327,7 +327,7 @@ def table(results: Iterable[Found]) -> list[str]:
         f"{sum(one.hedged > 0 for one in found)} complete a hedged attempt, {len(halted)} halt",
         f"{sum(bool(one.wrong) for one in found)} are wrong",
         *(f"    {number} x {reason}" for reason, number in reasons.most_common(12)),
-        "hits by case: " + ", ".join(f"{case}: {hits[case]}" for case in CASES),
+        "hits by case: " + ", ".join(f"{case}: {hits[case]}" for case in (*CASES, 32)),
         "unhedged, s: " + _spread(seconds),
         "cost of undoing, bps: " + _spread(undone),
     ]

@@ -29,6 +29,8 @@ FIRST_S, LAST_S, TRADING_S = 2.6, 6.5, 10.0
 _CRASHES = 0.25
 #: Share of those with a perpetual in which a venue closes a position: rarer than others, since there has to be one.
 _FORCED = 0.05
+#: Share of those whose journal finds its disk full.
+_FULL = 0.04
 #: A refusal by venue: for balance, price band, permission, self-trade or a limit; "client id twice"; too many requests.
 _REFUSED = {
     "binance_spot": (-2010, -1013, -2015),
@@ -134,6 +136,9 @@ def scenario_of(seed: int) -> Scenario:
     if any("spot" not in one for one in venues) and 19 not in cases and chance.random() < _FORCED:
         acts += [one._replace(case=19) for one in _forced(chance, venues)]
         cases = (*cases, 19)
+    if 29 not in cases and chance.random() < _FULL:
+        acts.append(_filled(chance, _fills_disk)._replace(case=32))
+        cases = (*cases, 32)
     return Scenario(pair, cases, tuple(settings), tuple(acts), tuple(crashes))
 
 
@@ -372,6 +377,12 @@ def _halt(chance: Random, venues: Sequence[str]) -> list[Any]:
         run.hit(29)
 
     return [chance.choice((_at, _filled))(chance, halts)]
+
+
+def _fills_disk(run: Run) -> None:
+    if run.live is not None and not run.live.client.is_dead:
+        run.live.journal.has_no_room = True
+        run.hit(32)
 
 
 def _transfer(chance: Random, venues: Sequence[str]) -> list[Any]:

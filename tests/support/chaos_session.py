@@ -99,8 +99,21 @@ class KeptJournal(Journal):
     """The journal of a process that may crash before and after each commit."""
 
     client: Client
+    #: Whether its disk has no room but the reserve.
+    has_no_room = False
+
+    def make_room(self) -> bool:
+        self.has_no_room = False
+        return super().make_room()
+
+    def _need_room(self) -> None:
+        if self.has_no_room:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise self._failed(error)
 
     def commit_step(self, intents: Sequence[Intent]) -> None:
+        self._need_room()
         self.client.reach("commit")
         super().commit_step(intents)
         self.client.reach("committed")
@@ -109,6 +122,7 @@ class KeptJournal(Journal):
         if self.client.is_dead:
             raise JournalError("the process is gone")
         if self._notes:
+            self._need_room()
             self.client.reach("write")
             super().write_notes()
             self.client.reach("written")
@@ -202,7 +216,7 @@ class ChaosSession(LiveSession):
         """As `arb.commands.account_state`: journal, reconciliation, what the legs begin with. Raises InputError."""
         place, config, client = self.place, self.place.config, self.client
         legs = config.legs
-        journal = KeptJournal.open(place.state / FILE, ENVIRONMENT, flush_ms=60_000)
+        journal = KeptJournal.open(place.state / FILE, ENVIRONMENT, flush_ms=60_000, reserve_bytes=1 << 16)
         assert isinstance(journal, KeptJournal)
         self.journal, journal.client = journal, client
         accounts = {leg.venue: f"{leg.venue.partition('_')[0]}-1" for leg in legs}

@@ -30,6 +30,22 @@ def journal_at(folder: Path, environment: str = "sandbox") -> Journal:
     return Journal.open(folder / environment / FILE, environment)
 
 
+def fill_disk(journal: Journal) -> None:
+    """From now on the journal's file has no room for a further page, until its reserve is freed."""
+    connection = journal._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    make_room = journal.make_room
+
+    def freed() -> bool:
+        if not make_room():
+            return False
+        connection.execute("PRAGMA max_page_count = 1000000")
+        return True
+
+    journal.make_room = freed  # type: ignore[method-assign]
+
+
 def begun(journal: Journal, legs: Sequence[LegRow] = LEGS) -> int:
     """A run with legs."""
     run = journal.begin_run(RUN)

@@ -72,6 +72,7 @@ class Recorder:
         fsync_s: float = 10.0,
         versions: Mapping[str, str] | None = None,
         on_error: Callable[[ArbError], None] | None = None,
+        finishes_late: bool = False,
         clock: Callable[[], int] = time.time_ns,
         tick_s: float = _TICK_S,
     ) -> None:
@@ -79,13 +80,15 @@ class Recorder:
 
         segment_s: how often journals go into the `.gz`. reserve_gb: recording stops when less of the disk is free.
         fsync_s: how often journals are synced; 0: never. versions: program versions, for every sidecar. clock: time
-        of the recorder's own events, ns UTC. Raises InputError for a folder that cannot be written, that another
+        of the recorder's own events, ns UTC. finishes_late: journals of a recording that has stopped wait for `close`,
+        since compressing them takes room. Raises InputError for a folder that cannot be written, that another
         recorder holds, or on a disk with less than the reserve free.
         """
         self._directory = directory
         self._reserve_gb = reserve_gb
         self._fsync_s = fsync_s
         self._on_error = on_error
+        self._finishes_late = finishes_late
         self._clock = clock
         self._tick_s = tick_s
         self._lock = threading.Lock()
@@ -243,7 +246,7 @@ class Recorder:
         while not self._closing.wait(0 if self._is_behind else self._tick_s):
             if self.error is None:
                 self._guarded(self._tick)
-            elif not self._is_put_away:
+            elif not (self._is_put_away or self._finishes_late):
                 self._guarded(self._put_away)
         if self.error is None or not self._is_put_away:
             self._guarded(self._put_away)

@@ -418,6 +418,26 @@ def test_what_the_gate_refuses_is_answered_and_neither_sent_nor_committed() -> N
     assert session.gateway.is_settled
 
 
+@pytest.mark.parametrize(
+    ("positions", "takes", "sent", "refused"),
+    [((), 1, 0, 2), ((1, -1), 1, 0, 2), ((0, -1), 1, 2, 0), ((0, -1), 0, 0, 0)],
+)
+def test_without_room_in_the_journal_only_what_reduces_is_committed_and_sent(
+    positions: tuple[int, ...], takes: int, sent: int, refused: int
+) -> None:
+    session, commits = gated(), list[int]()
+    for no, orders in enumerate(positions):
+        session.gateway.gate.gate.exposure.set_position(no, round(orders * 0.5 / session.legs[no].lot_size))  # type: ignore[union-attr]
+    session.gateway.commit = lambda ready: commits.append(len(ready)) or 1 < len(commits) <= 1 + takes  # type: ignore[func-returns-value]
+    session.gateway.shortage = lambda: "full"
+    for no in (0, 1):
+        session.rows(no)
+    assert commits == ([2] if refused else [2, 2])
+    assert [wire.wire_id for wire in session.wires] == ["0-1-p", "1-1-p"][:sent]
+    assert [one.refused for one in session.taken if one.refused] == ["halted: full"] * refused
+    assert len(session.gateway.drain()) == 2 - sent - refused
+
+
 def test_a_leg_does_not_go_without_the_one_that_cannot_be_encoded() -> None:
     session = gated()
     session.protocols[session.legs[1].venue].refuses = Act.PLACE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from arb.execution.gateway import Gateway
 from arb.runtime import orders_start
 from arb.runtime.guard_process import NoGuard
 from arb.runtime.live_orders import LiveOrders
+from arb.runtime.session_halts import SessionHalts
 
 
 class Desk:
@@ -36,6 +38,14 @@ class Session:
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
+        self.now, self.is_over = 5, False
+        self.failed: list[BaseException] = []
+
+    def emit(self, event: str, text: str) -> None:
+        self.lines.append((event, text))
+
+    def fail(self, error: BaseException) -> None:
+        self.failed.append(error)
 
     def write(self, event: str, text: str) -> None:
         self.lines.append((event, text))
@@ -94,3 +104,51 @@ def test_a_venue_with_open_orders_and_without_events_is_unattended() -> None:
     desks["bybit_spot"].is_up = desks["bybit_linear"].is_up = False
     gateway: Any = SimpleNamespace(desks=desks)
     assert Gateway.unattended(gateway) == ["bybit_spot"]
+
+
+def with_journal(state: Path, **errors: InputError) -> Any:
+    """Orders of a session whose journal has these errors; flags are in `state`."""
+    orders = orders_of()
+    orders._lines, orders._session, orders._is_flagged, orders._broken = {}, Session(), False, None
+    orders._halts = SessionHalts(state, {"binance_spot": "binance"})
+    orders._journal = SimpleNamespace(**{"shortage": None, "fault": None, **errors})
+    orders._guard = SimpleNamespace(reason=lambda: "")
+    orders._now = lambda: 7
+    orders._look_for_fault()
+    return orders
+
+
+def test_a_journal_that_lives_from_its_reserve_halts_and_flags_but_goes_on(tmp_path: Path) -> None:
+    short = InputError("journal.db: cannot be written: full")
+    orders = with_journal(tmp_path, shortage=short)
+    (flag,) = orders._halts.flags()
+    assert (flag.house, flag.is_flattening, flag.reason, flag.since_ns) == ("", False, str(short), 7)
+    assert orders.halted() == (str(short), False)
+    assert orders._reasons()[""] == str(short)
+    assert (orders.broken, orders._session.failed) == (short, [])
+    orders._look_for_fault()
+    assert orders._session.lines == [("journal", f"{short}: nothing is opened, the session is halted")]
+
+
+def test_a_journal_that_takes_nothing_ends_the_session_with_a_flag(tmp_path: Path) -> None:
+    fault = InputError("journal.db: cannot be written: Input/output error")
+    orders = with_journal(tmp_path, fault=fault)
+    assert [flag.reason for flag in orders._halts.flags()] == [str(fault)]
+    assert orders._session.failed == [fault]
+
+
+def test_files_that_cannot_be_written_halt_without_a_flag(tmp_path: Path) -> None:
+    orders = with_journal(tmp_path)
+    assert (orders.halted(), orders._reasons()) == (None, {})
+    error = InputError("private: cannot be written: full")
+    assert orders.break_off(error)
+    assert orders.halted() == (str(error), False)
+    assert orders._reasons() == {"": str(error)}
+    assert orders._halts.flags() == ()
+
+
+def test_a_flag_that_cannot_be_written_halts_the_session_all_the_same(tmp_path: Path) -> None:
+    state = tmp_path / "file"
+    state.write_text("")
+    orders = with_journal(state, fault=InputError("journal.db: cannot be written"))
+    assert "halt.json: cannot be written" in orders.halted()[0]

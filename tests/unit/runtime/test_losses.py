@@ -23,6 +23,8 @@ def cause(what: str, ts: int, leg: str = "", where: str = "", then: str = "", no
         ("fill", SPOT, 800),
         ("fill", PERPETUAL, 1000),
         ("decision", "", 1000),
+        ("request", "", 1000),
+        ("answer", "", 1000),
         ("record", "", 1000),
         ("order latency", PERPETUAL, 1000),
         ("feed latency", SPOT, 1000),
