@@ -342,7 +342,7 @@ class DeskQueries(DeskWires):
         """is_event: of a stream, where executions of our orders have their client id, unlike in some lists."""
         state = self.orders.by_ids(x.client_id, x.venue_order_id)
         if state is None and (is_event or x.kind is not ExecutionKind.TRADE):
-            self._of_others(x, now)
+            self._of_others(x, now, is_event=is_event)
         effects = self.orders.execution(x, now)
         if is_event:
             self._stream.reported(x)
@@ -351,13 +351,15 @@ class DeskQueries(DeskWires):
         if effects or self.inquiries.has_any:
             self._apply(state, effects, now)
 
-    def _of_others(self, x: Execution, now: int) -> None:
+    def _of_others(self, x: Execution, now: int, *, is_event: bool) -> None:
         """An execution that no order of the session has: the position is compared at once."""
         leg = self._leg_of.get(x.symbol)
         if leg is None or self.instruments[leg].is_spot or not self._times.reconcile_ns:
             return
         if x.kind is not ExecutionKind.TRADE:
             self.forced[leg] = x.kind
+            if is_event:
+                self.forced_ns[leg] = now
         if self._stage is Stage.UP:
             self._compare_ns = min(self._compare_ns, now)
         self._hurried = _HURRIED

@@ -158,6 +158,8 @@ class DeskWires(ABC):
         self._stream = StreamWatch()
         #: By leg, the last execution by which the venue itself closed a position.
         self.forced: dict[int, ExecutionKind] = {}
+        #: When the stream reported it.
+        self.forced_ns: dict[int, int] = {}
         #: Whether the account was compared since the start.
         self.is_compared = times.reconcile_ns == 0
         self._asked: OrderedDict[str, Asked] = OrderedDict()

@@ -23,9 +23,12 @@ from arb.risk.gate import Gate, GateRequest
 from arb.risk.refusals import Part
 from connectors.orders.limits import LimitKind, LimitUse
 from connectors.orders.model import Act, Force
+from connectors.units import SECOND
 
 #: Orders, and refusals, whose times are kept.
 ORDERS_KEPT = 50
+#: Within this time after the venue has closed a position it is known how much is left, and the supervisor has acted.
+_FORCED_NS = 2 * SECOND
 _BEST_BID, _BEST_ASK = ((BOOK.names or ()).index(name) for name in ("best_bid", "best_ask"))
 _FINALS = frozenset((CANCELED, EXPIRED, FILLED))
 _NEVER_RESTS = frozenset((Force.IOC, Force.FOK))
@@ -58,6 +61,8 @@ class GateFeed:
         self.refused: deque[int] = deque(maxlen=ORDERS_KEPT)
         #: Refusals by venue.
         self.refusals: Counter[str] = Counter()
+        #: Whether the host closes positions, or balances them: its orders know what venues have closed.
+        self.is_halting: Callable[[], bool] = lambda: False
         #: Since the process was stopped: the number of catch-ups before, by venue.
         self._catch_ups: dict[str, int] = {}
 
@@ -99,6 +104,7 @@ class GateFeed:
         for desk, state in self._states:
             state.is_synced = desk.is_up and not desk.positions.differs
             state.doubts = len(desk.doubts) if desk.inquiries.has_any else 0
+        gate.forced_legs = self._forced_legs(now)
         step = []
         for leg, row in zip(legs, rows, strict=True):
             book = self._books[leg]
@@ -122,6 +128,13 @@ class GateFeed:
             now for row, why in zip(rows, reasons, strict=True) if row.act is Act.PLACE and not why
         )
         return reasons
+
+    def _forced_legs(self, now: int) -> list[int]:
+        """Legs of which the venue has just closed a position, until the host has taken over."""
+        found = [(leg, ts) for desk, _ in self._states for leg, ts in desk.forced_ns.items()]
+        if not found or self.is_halting():
+            return []
+        return [leg for leg, ts in found if now - ts < _FORCED_NS]
 
     def reducing(self, legs: Sequence[int], rows: Sequence[RequestRow]) -> list[int]:
         """Places of the orders of the last step that the venue is to hold to reducing the position: of perpetuals, and

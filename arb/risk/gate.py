@@ -94,6 +94,8 @@ class Gate:
         self.halted = ""
         #: Why the supervisor lets nothing be opened; "": it does.
         self.supervised = ""
+        #: Legs of which the venue has just closed a position: the strategy does not know it.
+        self.forced_legs: Sequence[int] = ()
         #: Until when it is assumed that the venue does not trade a leg's symbol.
         self._untraded: dict[int, int] = {}
         self._band = limits.price_band_bps / 10_000.0
@@ -274,6 +276,9 @@ class Gate:
         """Why no order of this kind is sent now, whatever it asks for."""
         if self._is_stopped:
             return "the process was stopped, and has not reconciled"
+        # Not even what seems to reduce: its surplus may be what the venue has just closed.
+        if any(self.legs[one].group == leg.group for one in self.forced_legs):
+            return "the venue has closed a position of the pair"
         if now_ns < self.budgets[leg.venue].banned_until_ns:
             return "the venue limits requests"
         if is_opening:

@@ -108,6 +108,8 @@ class LiveOrders:
         self.fault: ArbError | None = None
         desks = setup.desks()
         feed = GateFeed(gate, world, desks, self._reasons) if gate is not None else None
+        if feed is not None:
+            feed.is_halting = lambda: self._session is not None and self._session.is_halting
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
         self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of)
         self.gateway.commit = self._journal.commit
@@ -222,9 +224,8 @@ class LiveOrders:
             time.monotonic_ns(),
             is_interrupted=host.is_interrupted,
         )
+        # After a fault too: what is open then is cancelled like everything else, and its end is known.
         while not end.is_over(host.ctrl_c_count, time.monotonic_ns()):
-            if self.gateway.fault is not None:
-                break
             await asyncio.sleep(_LOOK_S)
         for one in self.gateway.drain():
             self._log.request(one.leg, one.step, one.taken_ns, False, one.row)

@@ -128,6 +128,8 @@ class Session:
         self.is_over = False
         #: When the session was halted on the strategy's clock, and whether its positions were closed; (0, 0): never.
         self.halted = (0, 0)
+        #: Whether the strategy's orders have ended since, and the host's began.
+        self.is_halting = False
         #: What venues held then beyond the bot's positions, by leg; see `LiveBot.halt`.
         self.unbooked: list[float] = []
         #: When the strategy received its first row of the market, on the machine's monotonic clock.
@@ -289,6 +291,7 @@ class Session:
         """The session is halted: the strategy is stopped, and its positions are closed or its legs balanced before the
         end. unbooked: see `LiveBot.halt`."""
         self.unbooked = list(unbooked)
+        self.is_halting = True
 
         def halt() -> bool:
             halt_ts = self._driver.halt(is_flattening=is_flattening, unbooked=self.unbooked)

@@ -22,7 +22,8 @@ from arb.strategies.spread.sizing import floor_to_lot, is_large_enough
 
 #: A step: the time for responses and book changes before the next order of a pair.
 _STEP_NS = 50_000_000
-#: Steps from when both touches are known: those in which the surplus is chased, and all. Three seconds.
+#: Steps from when both touches are known: those in which the surplus is chased, and all. Three seconds, to which time
+#: without an answer adds, but for the first second.
 _CHASES, _STEPS = 20, 56
 #: Steps in all, until the touches are known.
 _WAITS = 1_200
@@ -65,7 +66,9 @@ def hedge(bot, recorder, legs, pairs, band, qty_max, notional_max):
             if not is_open[pair_no]:
                 continue
             if has_working(bot, first) or has_working(bot, second):
-                steps[pair_no] += 1
+                # Whether an order in doubt has hedged is known with its answer: there is still time to reverse then.
+                if steps[pair_no] < _CHASES:
+                    steps[pair_no] += 1
                 continue
             settle(bot, first, legs[first])
             settle(bot, second, legs[second])

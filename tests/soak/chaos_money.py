@@ -205,12 +205,13 @@ class SeedRun:
         if fault is None:  # a session that has failed leaves its doubts to the next one
             self.wrong += self.ledger.of_session(live)
         value = live.driver.task.value
-        if flags := self.place.flags():
-            self.outcome = f"halted: {flags[0].reason}"
+        if fault is not None and BROKEN not in str(fault):
+            self.outcome = "failed"
+            self.wrong.append(f"failed: {fault!r}")
+        elif flags := self.place.flags():
+            self.outcome = f"{'halted' if fault is None else 'failed while halted'}: {flags[0].reason}"
         elif fault is not None:
-            if BROKEN not in str(fault):
-                self.outcome = "failed"
-                self.wrong.append(f"failed: {fault!r}")
+            pass  # the next session goes on
         elif value == 3:
             self.outcome = "halted: by the strategy"
         else:

@@ -369,8 +369,6 @@ class ChaosSession(LiveSession):
         self.orders.begin_end()
         until = self.client.now + _END_S * SECOND
         while self.client.now < until and not all(desk.is_done for desk in self.gateway.desks.values()):
-            if self.gateway.fault is not None:
-                break
             self._slice(until)
         self.orders.finish()
         self._close()

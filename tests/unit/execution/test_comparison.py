@@ -157,6 +157,7 @@ def test_an_execution_of_no_order_of_the_session_is_looked_into_within_two_secon
     assert desk.desk.positions.difference(0) == -5
     assert passed <= SECOND
     assert desk.desk.forced == ({} if kind is ExecutionKind.TRADE else {0: kind})
+    assert set(desk.desk.forced_ns) == set(desk.desk.forced)
 
 
 def test_an_execution_that_is_late_is_no_difference() -> None:

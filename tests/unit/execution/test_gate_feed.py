@@ -265,6 +265,20 @@ def test_kill_flags_are_read_before_each_step() -> None:
     assert desk.ask(Act.PLACE, 3, order_id=3) == ""
 
 
+def test_after_a_forced_closing_only_the_host_trades_the_pair_for_two_seconds() -> None:
+    desk = Gated()
+    desk.desk.forced_ns[0] = desk.now
+    reason = "the venue has closed a position of the pair"
+    assert desk.ask(Act.PLACE, 1) == reason
+    desk.state.position = 10
+    assert desk.ask(Act.PLACE, 2, side=-1, tick=99, order_id=2) == reason, "also what reduces"
+    desk.feed.is_halting = lambda: True
+    assert desk.ask(Act.PLACE, 3, side=-1, tick=99, order_id=3) == ""
+    desk.feed.is_halting = lambda: False
+    desk.now += 2 * SECOND
+    assert desk.ask(Act.PLACE, 4, order_id=4) == ""
+
+
 def test_what_the_venue_reports_as_used_counts() -> None:
     desk = Gated()
     use = LimitUse(LimitKind.ORDERS, 10 * SECOND, 6, 10)
