@@ -10,8 +10,8 @@ pytestmark = pytest.mark.slow
 
 #: The disk is full between the legs of an attempt.
 FULL_DISK = 174
-#: Of all pairs. 365: a send raises while a halt closes positions; 734: a halt while an order is in doubt at a venue that
-#: was gone; 863: a venue closes a leg in the middle of an attempt.
+#: Of all pairs. 365: a send raises while a halt closes positions; 734: a halt while an order is in doubt at a
+#: venue that was gone; 863: a venue closes a leg in the middle of an attempt.
 SEEDS = (1, 17, 23, 44, 65, 72, FULL_DISK, 365, 734, 863)
 
 
