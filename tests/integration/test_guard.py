@@ -33,6 +33,8 @@ pytestmark = pytest.mark.slow
 #: Most time until nothing is open any more.
 GONE_S = 2.0
 HOOK = "alerts.webhook='${ALERTS_HOOK}'"
+#: Sessions of several tests have one state folder, where a state that begins again soon would be held.
+EACH = "alerts.every_s=0.0"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def others(guarded: Guarded) -> Iterator[None]:
 
 
 def test_a_killed_session(guarded: Guarded, receiver: Receiver) -> None:
-    process = guarded.resting("resting", HOOK)
+    process = guarded.resting("resting", HOOK, EACH)
     guard = guard_process(process.pid)
     looking = Search(["canary-of-the-hook"])
     looking.look_at_process(process.pid)
@@ -86,7 +88,7 @@ def test_a_killed_session(guarded: Guarded, receiver: Receiver) -> None:
     refused = guarded.begin("--duration", "1s", function="idle").communicate()[1]
     assert "halted since" in refused
     guarded.resume()
-    again = guarded.begin("--duration", "1s", "--set", HOOK, function="idle")
+    again = guarded.begin("--duration", "1s", "--set", HOOK, "--set", EACH, function="idle")
     output += again.communicate()[1]
     assert again.returncode == ExitCode.DONE
     assert guarded.halts() == ()
@@ -97,7 +99,7 @@ def test_a_killed_session(guarded: Guarded, receiver: Receiver) -> None:
 
 
 def test_a_stopped_session_halts_when_it_goes_on(guarded: Guarded, receiver: Receiver) -> None:
-    process = guarded.resting("resting", "guard.timeout_ms=800", HOOK)
+    process = guarded.resting("resting", "guard.timeout_ms=800", HOOK, EACH)
     guard = guard_process(process.pid)
     after = guarded.gone_after(lambda: process.send_signal(signal.SIGSTOP))
     assert 0.7 < after < GONE_S
