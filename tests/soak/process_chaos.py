@@ -124,6 +124,13 @@ class Round:
         again = self.guarded.begin("--duration", "1s", function="idle")
         self.ended(again, ExitCode.DONE)
 
+    def hedge_what_is_left(self) -> None:
+        """A halt does not hedge while an order is in doubt: it says so, and the next start hedges."""
+        log = (self.run / "log.txt").read_text()
+        if "an order in doubt, or a leg that could not be traded back in time" in log:
+            self.check(" in doubt: " in log, "a leg is left without the other, and nothing was in doubt")
+            self.start_again()
+
     def compare(self) -> None:
         self.wrong += self.guarded.compared()
 
@@ -192,13 +199,10 @@ def halt(this: Round) -> None:
         state = ("--state-directory", this.guarded.state)
         this.gone(lambda: arb("halt", *state), 60.0)
         this.ended(process, ExitCode.HALTED_BY_RISK)
-    log = this.guarded.log()
     refused = this.guarded.begin("--duration", "1s", function="idle")
     this.check("halted since" in refused.communicate()[1], "the next start is not refused")
     this.halted()
-    if "an order in doubt, or a leg that could not be traded back in time" in log:
-        this.check(" in doubt: " in log, "a leg is left without the other, and nothing was in doubt")
-        this.start_again()
+    this.hedge_what_is_left()
 
 
 def two_sessions(this: Round) -> None:
@@ -227,6 +231,7 @@ def stopped_for_a_while(this: Round) -> None:
         this.ended(process, ExitCode.HALTED_BY_RISK)
     this.check(orders_after_pause(this) in ("reconciled", "none"), "orders before it has reconciled")
     this.halted()
+    this.hedge_what_is_left()
 
 
 def stopped_beside_a_patient_guard(this: Round) -> None:
