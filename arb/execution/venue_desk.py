@@ -219,9 +219,8 @@ class VenueDesk(DeskQueries):
                 if asked.where == where and not asked.is_done:
                     self._unknown(asked, wire, DoubtCause.LINE_LOST, now)
             self._look_for_streams()
-            if text.startswith(
-                "refused"
-            ):  # perhaps for its time, and nobody else asks while the account is away
+            # Perhaps for its time, and nobody else asks while the account is away.
+            if text.startswith("refused"):
                 self._ask(self._query(Act.TIME, min(self.instruments)), None, now)
         return self._outputs(now)
 
