@@ -120,7 +120,7 @@ class Round:
         )
 
     def start_again(self) -> None:
-        """The next start takes over what is left."""
+        """The next start takes over what is left. Ctrl+C, too, leaves a leg without the other to it."""
         again = self.guarded.begin("--duration", "1s", function="idle")
         self.ended(again, ExitCode.DONE)
 
@@ -188,6 +188,7 @@ def guard_killed(this: Round) -> None:
         this.ended(process, ExitCode.INTERRUPTED)
     this.check("the guard has ended (exit code -9)" in this.guarded.log(), "it is not reported")
     this.check(this.guarded.halts() == (), "a halt is set")
+    this.start_again()
 
 
 def halt(this: Round) -> None:
@@ -219,6 +220,7 @@ def two_sessions(this: Round) -> None:
         await_that(lambda: bool(guarded.open_orders(is_ours=True)), "orders of the first session")
         process.send_signal(signal.SIGINT)
         this.ended(process, ExitCode.INTERRUPTED)
+    this.start_again()
 
 
 def stopped_for_a_while(this: Round) -> None:
@@ -245,7 +247,7 @@ def stopped_beside_a_patient_guard(this: Round) -> None:
         this.ended(process, ExitCode.INTERRUPTED)
     found = orders_after_pause(this)
     this.check(found == "reconciled", f"orders after the pause: {found}")
-    this.start_again()  # Ctrl+C leaves a leg without the other to the next start
+    this.start_again()
 
 
 def network_silent(this: Round) -> None:
