@@ -25,6 +25,7 @@ from arb.cli.record import record
 from arb.cli.recordings import convert, data
 from arb.cli.report import report
 from arb.cli.run import run
+from arb.cli.runs import runs
 from arb.cli.sandbox import sandbox
 from arb.cli.symbols import symbols
 from arb.cli.verify import verify
@@ -45,7 +46,7 @@ def cli() -> None:
 
 for command in (
     alert, backtest, capital, convert, data, doctor, download, dry_run, guard, halt, init, live, orders, positions,
-    record, report, resume, run, sandbox, status, symbols, trades, verify,
+    record, report, resume, run, runs, sandbox, status, symbols, trades, verify,
 ):  # fmt: skip
     cli.add_command(command)
 

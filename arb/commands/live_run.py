@@ -46,6 +46,7 @@ from arb.runtime.session_alerts import Ending
 from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.session_orders import SessionOrders
 from arb.runtime.session_watch import Facts, SessionWatch
+from arb.runtime.status_file import STATUS_S, StatusFile
 from arb.runtime.supervision import LOOK_S
 from arb.runtime.view import working_orders
 from arb.runtime.watchdog import Watchdog
@@ -234,6 +235,11 @@ class LiveRun:
             host.start_feeds()
             self._watch.began_ns = host.began_ns
             self._folder.keep()
+            status = StatusFile(
+                self._folder.path,
+                str(self._head["command"]),
+                lambda line: self._session.write("warning", line),
+            )
             for note in (*unlisted, *self._warnings):
                 self._session.write("warning", note)
             for note in self._head["notes"]:
@@ -245,6 +251,7 @@ class LiveRun:
             host.repeat(self._tick)
             host.every(_SAMPLE_S, self._watch.sample)
             host.every(_VIEW_S, self._show)
+            host.every(STATUS_S, lambda: status.write(self._watch.view()))
             host.repeat(self._keep)
             host.every(_HALT_S, self._look_for_halt)
             host.every(LOOK_S, self._orders.supervise)

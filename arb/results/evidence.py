@@ -27,10 +27,10 @@ SESSION_DB, SESSION_LOCK, ORDERS_DB = "session.db", "session.lock", "orders.db"
 STATE = "state"
 #: Written by the session's guard.
 GUARD_LOG = "guard.txt"
-#: Not covered: logs, which are written even after the manifest, the files of a running session, and the state
-#: directory.
+#: Not covered: logs, which are written even after the manifest, the files of a running session, what it last said of
+#: itself, and the state directory.
 _NOT_COVERED = re.compile(
-    rf"(log|guard)\.txt(\.\d+)?|session\.(db(-wal|-shm)?|lock)|manifest\.json|{STATE}/.*"
+    rf"(log|guard)\.txt(\.\d+)?|session\.(db(-wal|-shm)?|lock)|(manifest|status)\.json|{STATE}/.*"
 )
 _NO_HASH = "0" * 64
 #: Parts of the manifest that are hashed one level deeper, key by key.

@@ -39,6 +39,7 @@ from arb.commands.dryrun_live import run_live
 from arb.commands.run_setup import WrittenRun
 from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError, StrategyError
+from arb.results.status import read_status
 from arb.runtime import interruption
 from arb.runtime.keeper import SessionKeeper
 from arb.runtime.watchdog import Watchdog
@@ -85,6 +86,10 @@ def test_a_session_is_replayed_to_the_last_fill(finished: Finished) -> None:
     assert (manifest["command"], manifest["outcome"]) == ("dry-run", "ended")
     assert manifest["session"]["late_rows"] == 0
     assert "ready after" in (run / "log.txt").read_text()
+    status = read_status(run)
+    assert status is not None
+    assert [leg.name for leg in status.legs] == ["binance_spot:BTCUSDT", "bybit_spot:BTCUSDT"]
+    assert 0 < status.fills <= len(finished.run.trades)
 
 
 def test_a_session_that_halts_is_flattened_and_replayed(tmp_path: Path) -> None:
