@@ -46,7 +46,7 @@ from arb.runtime.session_alerts import Ending
 from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.session_orders import SessionOrders
 from arb.runtime.session_watch import Facts, SessionWatch
-from arb.runtime.status_file import STATUS_S, StatusFile
+from arb.runtime.status_file import STATUS_S
 from arb.runtime.supervision import LOOK_S
 from arb.runtime.view import working_orders
 from arb.runtime.watchdog import Watchdog
@@ -155,7 +155,8 @@ class LiveRun:
     def _facts(self, duration_s: float | None) -> Facts:
         params = self._setup.arguments.params
         return Facts(
-            name=self._folder.path.name,
+            folder=self._folder.path,
+            command=self._head["command"],
             duration_s=duration_s,
             threshold_bps=_number(params.get("min_spread_bps")),
             is_over_basis=_number(params.get("basis_halflife_ns")) > 0.0,
@@ -235,11 +236,6 @@ class LiveRun:
             host.start_feeds()
             self._watch.began_ns = host.began_ns
             self._folder.keep()
-            status = StatusFile(
-                self._folder.path,
-                str(self._head["command"]),
-                lambda line: self._session.write("warning", line),
-            )
             for note in (*unlisted, *self._warnings):
                 self._session.write("warning", note)
             for note in self._head["notes"]:
@@ -251,7 +247,7 @@ class LiveRun:
             host.repeat(self._tick)
             host.every(_SAMPLE_S, self._watch.sample)
             host.every(_VIEW_S, self._show)
-            host.every(STATUS_S, lambda: status.write(self._watch.view()))
+            host.every(STATUS_S, self._watch.publish)
             host.repeat(self._keep)
             host.every(_HALT_S, self._look_for_halt)
             host.every(LOOK_S, self._orders.supervise)

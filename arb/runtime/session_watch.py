@@ -1,4 +1,4 @@
-"""Watches a session from outside its strategy: writes what it does to the log, and makes the view of the screen.
+"""Watches a session from outside its strategy: writes what it does to log and status, and makes the screen's view.
 
 The host's thread, between two calls of the strategy.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from arb.bot.recorder import Recorder, state_of
 from arb.engine.live import LiveBot
 from arb.runtime.session import Session
+from arb.runtime.status_file import StatusFile
 from arb.runtime.trading_lines import TradingLines
 from arb.runtime.view import Edges, Feeds, SessionView, leg_lines, profit_of, working_orders
 from connectors.units import SECOND
@@ -20,14 +23,15 @@ from connectors.units import SECOND
 class Facts(NamedTuple):
     """What a view shows of the configuration; see `SessionView`. duration_s: None until a signal arrives."""
 
-    name: str
+    folder: Path
+    command: str
     duration_s: float | None
     threshold_bps: float
     is_over_basis: bool
 
 
 class SessionWatch:
-    """One session: call `sample` often, `log_trading` and `view` now and then, and `log_trading` when it has ended."""
+    """One session: call `sample` often, the others now and then, and `log_trading` when it has ended."""
 
     def __init__(
         self, bot: LiveBot, recorder: Recorder, session: Session, feeds: Feeds, facts: Facts
@@ -41,6 +45,7 @@ class SessionWatch:
         self._decisions = self._fills = self._charges = 0
         self._lines = TradingLines(bot.world.legs)
         self._edges = Edges(bot.world.legs)
+        self._status = StatusFile(facts.folder, facts.command, partial(session.write, "warning"))
         #: When the feeds were started, on the machine's monotonic clock.
         self.began_ns = time.monotonic_ns()
 
@@ -61,6 +66,10 @@ class SessionWatch:
         if not self._facts.is_over_basis:
             self._edges.note(dict(enumerate(self._lines.totals.best_bps)))
 
+    def publish(self) -> None:
+        """Writes the current state for other processes."""
+        self._status.write(self.view())
+
     def view(self) -> SessionView:
         """The current state."""
         bot, facts = self._bot, self._facts
@@ -68,7 +77,7 @@ class SessionWatch:
         state = state_of(bot, len(legs))
         elapsed_s = (time.monotonic_ns() - self.began_ns) / SECOND
         return SessionView(
-            name=facts.name,
+            name=facts.folder.name,
             elapsed_s=elapsed_s,
             remaining_s=math.nan if facts.duration_s is None else max(0.0, facts.duration_s - elapsed_s),
             legs=leg_lines(bot, state, self._feeds),
