@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -121,6 +123,33 @@ def test_a_state_that_flaps_begins_once_in_a_while_and_its_last_state_is_sent_th
     assert at(170, end(13), begin(14)) == ["s1-7-12-over", "s1-7-14"], (
         "a clock that was set back holds nothing"
     )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_however_a_state_flaps_its_beginnings_are_apart_and_its_last_state_is_the_last_message(
+    tmp_path: Path, seed: int
+) -> None:
+    chance, stored, holds = Random(seed), Stored(tmp_path, every_ns=EVERY_NS), False
+    messages: list[tuple[int, str]] = []
+    changes = {chance.randrange(600) for _ in range(80)}
+    for second in range(700):
+        now_ns = SINCE_NS + second * 1_000_000_000
+        if second in changes:
+            holds = not holds
+            number = second + 1
+            stored.store.take(FIRST, begin(number) if holds else end(number), now_ns)
+        if chance.random() < 0.02:  # the guard is killed
+            stored.store.close()
+            stored = Stored(tmp_path, every_ns=EVERY_NS)
+        stored.store.release(now_ns)
+        messages += [(second, one) for one in stored.sent()]
+    ids = [one for _, one in messages]
+    begun = [(second, one) for second, one in messages if not one.endswith("-over")]
+    assert ids == [one for _, id_ in begun for one in (id_, f"{id_}-over")][: len(ids)]
+    assert all(later - earlier >= 60 for (earlier, _), (later, _) in pairwise(begun))
+    assert len(begun) > 5
+    assert ids[-1].endswith("-over") is not holds
+    assert (stored.store.holding(), stored.store.waiting()) == (["doubt"] if holds else [], 0)
 
 
 def test_each_channel_accepts_for_itself_and_one_that_is_gone_waits_for_nothing(tmp_path: Path) -> None:
