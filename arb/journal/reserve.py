@@ -13,7 +13,7 @@ from arb.errors import InputError
 from arb.files import sync_folder, write_all
 
 #: A step is a few pages of 1 kB, and as much follows; the session's folder may be on the same disk, and takes more.
-RESERVE_BYTES = 16 << 20
+RESERVE_BYTES = 16_000_000
 FILE = "journal.reserve"
 _PIECE = 1 << 20
 #: Of `st_blocks`, whatever the blocks of the disk are.

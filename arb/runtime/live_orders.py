@@ -423,8 +423,9 @@ class LiveOrders:
         if unwritten is not None and not self._is_flagged:
             self._is_flagged = True
             self._emit("journal", f"{unwritten}: nothing is opened, the session is halted")
-            unset = self._halts.set(str(unwritten), self._now()) if self._halts is not None else None
-            self._broken = self._broken or unset
+            if self._halts is not None:
+                why = str(unwritten).partition(";")[0]  # the next step is the flag's own
+                self._broken = self._halts.set(why, self._now()) or self._broken
         fault = self.gateway.fault or self._journal.fault
         if fault is not None:
             self._fail(fault)

@@ -16,8 +16,8 @@ def halted_by(flags: Sequence[Halt], broken: ArbError | None) -> tuple[str, bool
     """Why a session is halted, and whether its positions are to be closed; None: it is not. broken: why its files
     cannot be written."""
     reasons = dict.fromkeys(one.reason for one in flags if one.reason)
-    if broken is not None:
-        reasons[str(broken)] = None
+    if broken is not None:  # its flag has no more to say
+        reasons = dict.fromkeys([*(one for one in reasons if one not in str(broken)), str(broken)])
     elif not flags:
         return None
     return "; ".join(reasons), any(one.is_flattening for one in flags)

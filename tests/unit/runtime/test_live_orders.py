@@ -11,6 +11,7 @@ import pytest
 
 from arb.errors import InputError
 from arb.execution.gateway import Gateway
+from arb.journal.halts import Halt
 from arb.runtime import orders_start
 from arb.runtime.guard_process import NoGuard
 from arb.runtime.live_orders import LiveOrders
@@ -119,12 +120,12 @@ def with_journal(state: Path, **errors: InputError) -> Any:
 
 
 def test_a_journal_that_lives_from_its_reserve_halts_and_flags_but_goes_on(tmp_path: Path) -> None:
-    short = InputError("journal.db: cannot be written: full")
+    short = InputError("journal.db: cannot be written: full; make room, then arb resume")
     orders = with_journal(tmp_path, shortage=short)
     (flag,) = orders._halts.flags()
-    assert (flag.house, flag.is_flattening, flag.reason, flag.since_ns) == ("", False, str(short), 7)
+    assert flag == Halt("", 7, False, "journal.db: cannot be written: full")
     assert orders.halted() == (str(short), False)
-    assert orders._reasons()[""] == str(short)
+    assert orders._reasons() == {"": flag.reason}
     assert (orders.broken, orders._session.failed) == (short, [])
     orders._look_for_fault()
     assert orders._session.lines == [("journal", f"{short}: nothing is opened, the session is halted")]

@@ -90,6 +90,8 @@ class Watched:
     def emit(self, event: str, text: str) -> None:
         self.lines.append(f"{event} {text}")
 
+    write = emit
+
     def pass_time(self, seconds: float, *, has_data: bool = True) -> list[str]:
         """Looks after a while; returns the lines."""
         self.now += round(seconds * SECOND)
@@ -132,6 +134,9 @@ def test_an_imbalance_counts_from_its_beginning_and_a_part_of_the_smallest_order
         "session is halted, and positions are closed"
     )
     assert [flat for flat, _ in watched.flags] == [True]
+    watched.supervision.report_left(watched.feed, watched)  # type: ignore[arg-type]
+    assert watched.lines == [f"end not hedged: {LEGS[0].name} and {LEGS[1].name} together hold {surplus}"]
+    watched.lines.clear()
     watched.exposure.set_position(1, -5)
     assert watched.pass_time(1)[0].startswith("supervisor unhedged: over: ")
     assert len(watched.flags) == 1, "a person clears it"
