@@ -20,7 +20,8 @@ NEXT_STEPS: Mapping[str, str] = {
     "failed": "read the end of the session's log, and compare arb positions with the venues before the next start",
     "lost": "look at arb status and at the venues; if it was halted, arb resume is needed before the next start",
     "doubt": "look for the order at the venue, which the session goes on asking",
-    "unhedged": "compare the positions at both venues; arb halt hedges them and ends the session",
+    "unhedged": "compare the positions at both venues; arb halt hedges them and ends the session; a start "
+    "hedges what one has left",
     "key": "make a new key at the venue, and start the next session with it",
     "supervisor disk": "make room on the disk of the state directory",
     "supervisor clock": "let NTP set the clock (timedatectl set-ntp true, or chrony)",

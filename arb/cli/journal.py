@@ -220,6 +220,10 @@ def _status_lines(found: Status) -> list[str]:
         )
     lines += [f"  supervisor {name}, since {_time(ts)}: {text}" for name, ts, text in found.rules]
     lines += [f"  {name}, since {_time(ts)}: {text}" for name, ts, text in found.closed]
+    lines += [
+        f"  NOT HEDGED since {_time(ts)}: {text}; the next session hedges it first"
+        for _, ts, text in found.unhedged
+    ]
     lines.append(f"  {found.open_orders} open orders, {found.trades} trades")
     lines += [f"  position: {one.venue}:{one.symbol} {one.qty:+f} ({one.account})" for one in found.positions]
     for account, is_agreed, ts, text in found.reconciled:

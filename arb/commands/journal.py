@@ -46,6 +46,8 @@ class Status(NamedTuple):
     rules: Sequence[tuple[str, int, str]]
     #: Likewise, the venues and legs where nothing is opened.
     closed: Sequence[tuple[str, int, str]]
+    #: Pairs that the last session has left unhedged, likewise.
+    unhedged: Sequence[tuple[str, int, str]]
 
 
 def directory_of(given: Path | None, config: Path) -> Path:
@@ -118,6 +120,7 @@ def statuses(directory: Path, environments: Sequence[str]) -> list[Status]:
                 [(one.account, one.is_agreed, one.ts, one.text) for one in reader.reconciliations().values()],
                 _lasting(reader, run, "supervisor") if run is not None and reader.is_running else (),
                 _lasting(reader, run, "venue") if run is not None and reader.is_running else (),
+                _lasting(reader, run, "unhedged") if run is not None and not reader.is_running else (),
             )
         )
     return found
@@ -156,6 +159,7 @@ def status_record(status: Status) -> dict[str, Any]:
         ],
         "rules": [{"rule": name, "since_ns": ts, "text": text} for name, ts, text in status.rules],
         "closed": [{"name": name, "since_ns": ts, "text": text} for name, ts, text in status.closed],
+        "unhedged": [{"pair": name, "since_ns": ts, "text": text} for name, ts, text in status.unhedged],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Unpack
@@ -40,6 +41,7 @@ from arb.runtime.live_rows import LiveDriver
 from arb.runtime.process_guard import no_core_files, refuse_unresolved
 from arb.runtime.sandbox_venues import sandbox_urls
 from arb.runtime.session_alerts import SessionAlerts
+from arb.runtime.session_stop import balance_before_end
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.supervision import Supervision, rules_of
 from arb.runtime.trade_protocols import signer_of
@@ -218,7 +220,16 @@ class _Trading:
             function = with_halt(config, function, legs, bot, recorder)
         task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
         ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
-        return LiveParts(LiveDriver(bot, task, orders.gateway, ranges), recorder, limits, orders)
+        driver = LiveDriver(bot, task, orders.gateway, ranges)
+        last = None
+        if state is not None and has_pairs:
+
+            def is_unbalanced() -> bool:
+                is_open = bool(orders.gateway.open_orders)
+                return driver.has_begun and (is_open or bool(supervision.left(gate.exposure)))
+
+            last = partial(balance_before_end, orders, is_unbalanced)
+        return LiveParts(driver, recorder, limits, orders, last)
 
     def _signer(self, venue: str) -> Signer:
         return self._signers[house_of(venue)]

@@ -8,11 +8,12 @@ host's loop on the main thread; the recorder and the watchdog have threads of th
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import hftbacktest
@@ -75,6 +76,8 @@ class LiveParts(NamedTuple):
     recorder: Recorder
     limits: Limits
     orders: SessionOrders
+    #: What is done before a session that is stopped ends.
+    last: Callable[[Session, Host], Awaitable[None]] | None = None
 
 
 class LiveRun:
@@ -98,7 +101,7 @@ class LiveRun:
         the log."""
         self._config = config
         self._setup = setup
-        self._driver, self._recorder, self._limits, self._orders = parts
+        self._driver, self._recorder, self._limits, self._orders, self._last = parts
         self._bot = self._driver.bot
         self._legs = self._bot.world.legs
         self._host = host
@@ -253,7 +256,8 @@ class LiveRun:
             host.every(LOOK_S, self._orders.supervise)
             if self._is_polling:
                 host.poll()
-            await host.wait(duration_s)
+            last = None if self._last is None else functools.partial(self._last, self._session, host)
+            await host.wait(duration_s, last)
             self._end_strategy()
 
     @contextlib.contextmanager

@@ -243,7 +243,7 @@ def _replayed(
         ), answers.requests
     closes = bool(manifest.get("closes_first"))
     function = with_end(config, strategy.function, legs, bot, recorder, is_closing_first=closes)
-    halt_ts, is_flattening = manifest["session"].get("halted", (0, 0))
+    halt_ts, how = manifest["session"].get("halted", (0, 0))
     if halt_ts:
         function = with_halt(config, function, legs, bot, recorder)
     task = replay_live(
@@ -253,7 +253,7 @@ def _replayed(
         function,
         setup.arguments.bind(bot, recorder),
         until_ts=session.end_ts,
-        halted=(int(halt_ts), int(is_flattening)),
+        halted=(int(halt_ts), int(how)),
         unbooked=manifest["session"].get("unbooked", ()),
     )
     if task.is_alive:

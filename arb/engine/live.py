@@ -256,7 +256,7 @@ class LiveBot(Bot):
         )
         self.world = world
         #: See `halt`.
-        self.is_halted = self.is_flattening = False
+        self.is_halted = self.is_flattening = self.is_stop = False
         self.unbooked: Sequence[float] = ()
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
@@ -291,10 +291,14 @@ class LiveBot(Bot):
         self._table[STOPPED] = 1
         self.world.record["is_stopping"] = 1
 
-    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> None:
-        """The session is halted: as `stop`, after which the positions are closed with `is_flattening`. unbooked: by
-        leg, what the venue holds beyond the bot's position; empty: nothing."""
-        self.is_halted, self.is_flattening, self.unbooked = True, is_flattening, unbooked
+    def halt(
+        self, *, is_flattening: bool = False, is_stop: bool = False, unbooked: Sequence[float] = ()
+    ) -> None:
+        """The session is halted: as `stop`, after which the positions are closed with `is_flattening`, else the pairs
+        balanced. is_stop: it ends as it should, and the strategy's result counts. unbooked: by leg, what the venue
+        holds beyond the bot's position; empty: nothing."""
+        self.is_halted, self.is_flattening, self.is_stop = True, is_flattening, is_stop
+        self.unbooked = unbooked
         self.stop()
 
     def resume(self) -> None:

@@ -90,6 +90,9 @@ class Host:
         self._handlers = contextlib.ExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
+        #: A signal asks for the end; it is not `_over` while there is something to be done before.
+        self._asked = asyncio.Event()
+        self._has_last = False
 
     def __enter__(self) -> Self:
         raise_if_interrupted()
@@ -123,7 +126,7 @@ class Host:
     def end(self, error: BaseException | None = None) -> None:
         """Ends the session, with an error if there is one. Any thread."""
         self.error = self.error or error
-        self._in_loop(self._over.set)
+        self._in_loop(self._end)
 
     async def compare_grids(self, symbols: Mapping[str, Sequence[str]]) -> list[str]:
         """`arb.runtime.listings.compare_grids` for symbols by venue, until the session ends; keeps the listings."""
@@ -173,10 +176,14 @@ class Host:
 
         asyncio.get_running_loop().call_later(interval_s, self.repeat, due)
 
-    async def wait(self, duration_s: float | None) -> None:
-        """Returns when the session ends; after `duration_s` it does."""
+    async def wait(self, duration_s: float | None, last: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Returns when the session ends; after `duration_s` it does. last: what is done before, unless the session ends
+        by itself or by an error; timers go on meanwhile."""
+        self._has_last = last is not None and not self._over.is_set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), duration_s)
+            await asyncio.wait_for((self._asked if self._has_last else self._over).wait(), duration_s)
+        if last is not None and not self._over.is_set():
+            await last()
         self._over.set()
 
     async def until_over(self, work: Coroutine[Any, Any, _T]) -> _T | None:
@@ -215,7 +222,13 @@ class Host:
     def _stop(self, ending: Ending) -> None:
         if not self.is_interrupted:
             self.ending = ending
+        self._asked.set()
+        if not self._has_last:
+            self._over.set()
+
+    def _end(self) -> None:
         self._over.set()
+        self._asked.set()
 
     def _in_loop(self, call: Callable[..., object], *arguments: object) -> None:
         """Runs a call in the loop, from any thread or signal handler; at once before the loop, not after it."""

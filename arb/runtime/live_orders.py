@@ -232,8 +232,9 @@ class LiveOrders:
         self._world.settle(self._now())
         if self.gateway.fault is not None:
             session.fail(self.gateway.fault)
-        if self._is_flagged and self._supervision is not None and self.gateway.gate is not None:
-            self._supervision.report_left(self.gateway.gate, session)
+        if self._supervision is not None and self.gateway.gate is not None:
+            noted = partial(self._journal.flagged, now=self._now())
+            self._supervision.report_left(self.gateway.gate, session, noted)
         for line in end.missing_facts():
             session.write("end", line)
         if left := end.left_open():

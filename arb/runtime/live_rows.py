@@ -133,12 +133,14 @@ class LiveDriver:
         """Whether the strategy's clock runs: it has received a row."""
         return self.is_ready and bool(self.bot.world.record["is_started"][0])
 
-    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> int:
-        """Halts the strategy, and closes its positions if `is_flattening`. Returns the time that it has reached.
-        unbooked: see `LiveBot.halt`."""
+    def halt(
+        self, *, is_flattening: bool = False, is_stop: bool = False, unbooked: Sequence[float] = ()
+    ) -> int:
+        """Halts the strategy, and closes its positions if `is_flattening`, else balances its pairs. Returns the time
+        that it has reached. is_stop, unbooked: see `LiveBot.halt`."""
         self.bot.world.reach(self._local_ts)
         if self.is_ready:
-            self.task.halt(is_flattening=is_flattening, unbooked=unbooked)
+            self.task.halt(is_flattening=is_flattening, is_stop=is_stop, unbooked=unbooked)
         return self._local_ts
 
     def stop(self) -> bool:

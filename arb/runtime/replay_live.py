@@ -18,6 +18,7 @@ from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.mailbox import Mailbox
 from arb.runtime.live_files import REQUEST, RESPONSE
 from arb.runtime.replay import Reader, drive
+from arb.runtime.snapshot import STOP
 from arb.runtime.strategy_task import StrategyTask
 from connectors.model import Rows
 
@@ -82,9 +83,9 @@ def replay_live(
     task = StrategyTask(bot, strategy, arguments)
     streams = bot.world.streams
     readers = [Reader(arrays, {LOCAL_EVENT: streams[leg]}) for leg, arrays in enumerate(legs)]
-    halt_ts, is_flattening = halted
+    halt_ts, how = halted
     if halt_ts:
-        options: Any = {"is_flattening": bool(is_flattening), "unbooked": unbooked}
+        options: Any = {"is_flattening": how == 1, "is_stop": how == STOP, "unbooked": unbooked}
         drive(bot, task, readers, halt_ts, stop=lambda: task.halt(**options))
     if task.is_alive:
         drive(bot, task, readers, until_ts)

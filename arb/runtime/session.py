@@ -20,7 +20,7 @@ from arb.runtime.health_events import AgeWatch, Unreached
 from arb.runtime.latencies import FeedLags, is_funding
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay_marks import LegMarks, emptied_by, losses_of
-from arb.runtime.snapshot import LegSnapshot, Snapshot
+from arb.runtime.snapshot import STOP, LegSnapshot, Snapshot
 from arb.runtime.view import EventLine
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.status import FeedStatus
@@ -126,7 +126,7 @@ class Session:
         #: The error for the host to raise.
         self.fault: BaseException | None = None
         self.is_over = False
-        #: When the session was halted on the strategy's clock, and whether its positions were closed; (0, 0): never.
+        #: When the session was halted on the strategy's clock, and how: see `Snapshot.halted`; (0, 0): never.
         self.halted = (0, 0)
         #: Whether the strategy's orders have ended since, and the host's began.
         self.is_halting = False
@@ -287,15 +287,17 @@ class Session:
         self.is_over = True
         return self._entered(self._driver.stop)
 
-    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> None:
+    def halt(
+        self, *, is_flattening: bool = False, is_stop: bool = False, unbooked: Sequence[float] = ()
+    ) -> None:
         """The session is halted: the strategy is stopped, and its positions are closed or its legs balanced before the
-        end. unbooked: see `LiveBot.halt`."""
+        end. is_stop, unbooked: see `LiveBot.halt`."""
         self.unbooked = list(unbooked)
         self.is_halting = True
 
         def halt() -> bool:
-            halt_ts = self._driver.halt(is_flattening=is_flattening, unbooked=self.unbooked)
-            self.halted = halt_ts, int(is_flattening)
+            halt_ts = self._driver.halt(is_flattening=is_flattening, is_stop=is_stop, unbooked=self.unbooked)
+            self.halted = halt_ts, STOP if is_stop else int(is_flattening)
             return self._driver.task.is_alive
 
         # The bot is stopped while the strategy itself is still to return, which it may never do.

@@ -62,6 +62,12 @@ class SessionAlerts:
         for change in own:
             self._report(change.rule.name, change.text, now, is_over=not change.has_begun)
 
+    def balance(self, left: str, now: int) -> None:
+        """At the end. left: what is not hedged; "": nothing, or less than an order can trade."""
+        is_known = "unhedged" in self._since_ns
+        if any(rule.name == "unhedged" for rule in self._rules.rules) and is_known == (not left):
+            self._report("unhedged", left or "the legs balance", now, is_over=is_known)
+
     def end(self, ending: Ending | None, now: int) -> None:
         """The session has ended. ending: None if as it should."""
         if "halted" in self._ends:

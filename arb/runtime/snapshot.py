@@ -10,6 +10,9 @@ import numpy as np
 from arb.data.funding import FundingSpan
 from arb.data.outages import BookOutages
 
+#: Of `Snapshot.halted`: the session was stopped, and balanced its pairs before it ended as it should.
+STOP = 2
+
 
 class LegSnapshot(msgspec.Struct, frozen=True):
     """One leg: its frames, its rows and their checksum. lags: (time of receipt, latency) of its feed in ns, one sample
@@ -44,7 +47,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     events: dict[str, int]
     #: By venue and stream: messages with rejected venue times, and their largest lead in ns.
     wrong_stamps: dict[str, tuple[int, int]] = {}
-    #: When a person halted the session, and whether its positions were closed then; (0, 0): never.
+    #: When the session was halted, and how: 0, its pairs were balanced; 1, its positions were closed; STOP; (0, 0):
+    #: never.
     halted: tuple[int, int] = (0, 0)
     #: What venues held then beyond the bot's positions, by leg; empty: nothing.
     unbooked: list[float] = []

@@ -81,9 +81,11 @@ class StrategyTask:
             self._switch(_STOP if self.switches else _GO_ON)
         return self._greenlet.dead or self.is_held
 
-    def halt(self, *, is_flattening: bool, unbooked: Sequence[float] = ()) -> bool:
-        """Stops the strategy for a halt (`LiveBot.halt`). False while its positions are being closed."""
-        self._bot.halt(is_flattening=is_flattening, unbooked=unbooked)
+    def halt(
+        self, *, is_flattening: bool = False, is_stop: bool = False, unbooked: Sequence[float] = ()
+    ) -> bool:
+        """Stops the strategy for a halt (`LiveBot.halt`). False while its positions are being closed or balanced."""
+        self._bot.halt(is_flattening=is_flattening, is_stop=is_stop, unbooked=unbooked)
         if not self._greenlet.dead and not self.is_held:
             self._switch(_STOP if self.switches else _GO_ON)
         return self._greenlet.dead or self.is_held

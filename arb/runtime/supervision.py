@@ -16,6 +16,7 @@ from arb.execution.venue_desk import VenueDesk
 from arb.journal.capital import confirmed_ns
 from arb.journal.halts import Halt, set_halt
 from arb.leg import Leg, legs_of_pairs
+from arb.risk.exposure import Exposure
 from arb.risk.losses import Losses
 from arb.risk.supervisor import OVER, Answer, Change, Reading, Rule, Supervisor
 from arb.runtime.account_risks import LossReadings, clock, headroom, liquidation, margin, round_trip
@@ -158,12 +159,23 @@ class Supervision:
                 longest = Reading(seconds, f"{names} together hold {surplus:+.10g} for {seconds:.1f} s")
         return longest
 
-    def report_left(self, feed: GateFeed, session: Session) -> None:
-        """Writes a line for each pair whose legs do not balance."""
+    def left(self, exposure: Exposure) -> dict[str, str]:
+        """What the legs of each pair that does not balance hold, by the names of its legs."""
+        found = {}
         for pair in self._pairs:
-            if surplus := feed.gate.exposure.imbalance(pair):
+            if surplus := exposure.imbalance(pair):
                 names = " and ".join(self._legs[leg].name for leg in pair)
-                session.write("end", f"not hedged: {names} together hold {surplus:+.10g}")
+                found[names] = f"{names} together hold {surplus:+.10g}"
+        return found
+
+    def report_left(self, feed: GateFeed, session: Session, noted: Callable[[str, str], None]) -> None:
+        """Says at the end what is not hedged: in the log, to the journal, and as a message. noted: see `look`."""
+        left = self.left(feed.gate.exposure)
+        for names, text in left.items():
+            session.write("end", f"not hedged: {text}")
+            noted(f"unhedged {names}", text)
+        if self.alerts is not None:
+            self.alerts.balance("; ".join(left.values()), session.now)
 
     def _stale(self, desks: Mapping[str, VenueDesk], session: Session, now: int) -> Reading:
         ages = [

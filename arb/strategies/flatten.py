@@ -69,6 +69,8 @@ class HaltedBot(Protocol):
 
     is_halted: bool
     is_flattening: bool
+    #: Whether the session only ends.
+    is_stop: bool
     #: By leg; empty: none.
     unbooked: Sequence[float]
 
@@ -124,9 +126,10 @@ def traded_legs(legs: Sequence[Leg]) -> Any:
 def halting(
     strategy: Callable[..., Any], bot: HaltedBot, host: HostOrders, balance: Callable[[], Any]
 ) -> Callable[..., Any]:
-    """Returns a function that calls the strategy; if a person has halted the session meanwhile, it trades the positions
-    back to 0 where that was asked for, else balances the pairs if all of their positions are of its own orders, and
-    returns HALTED. bot: that of `host`. balance: see `arb.strategies.hedge_first.hedge_of`."""
+    """Returns a function that calls the strategy; if a person has halted or stopped the session meanwhile, it trades
+    the positions back to 0 where that was asked for, else balances the pairs if all of their positions are of its own
+    orders, and returns HALTED, after a stop what the strategy returned. bot: that of `host`. balance: see
+    `arb.strategies.hedge_first.hedge_of`."""
     arguments = host.arguments(flatten)
 
     def run(*given: Any) -> Any:
@@ -140,7 +143,7 @@ def halting(
             flatten(*arguments)
         elif not any(bot.unbooked):
             balance()  # an attempt may have been interrupted between its legs
-        return int(Outcome.HALTED)
+        return value if bot.is_stop else int(Outcome.HALTED)
 
     return run
 

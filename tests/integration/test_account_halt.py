@@ -6,7 +6,9 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from support.journals import fill_disk
 from support.paths import strategy_file
 
 from arb.commands import live_run
+from arb.commands.journal import statuses
 from arb.commands.live import run_live_orders
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.verify import Verdict, verify
@@ -36,6 +39,9 @@ pytestmark = pytest.mark.slow
 #: Holds a position at each leg, and an order that rests; then waits. `half` holds one at the first leg only. Each run
 #: of `quiet` only waits.
 HOLDING = """
+LEGS = "pairs"
+
+
 def holding(bot):
     n = 1
     while bot.elapse(50_000_000) == 0:
@@ -174,6 +180,41 @@ def full_private_log(orders: LiveOrders, patch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     patch.setattr("arb.runtime.private_log.write_all", write)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_session_that_is_stopped_between_the_legs_hedges_first_or_says_what_it_cannot(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    state, is_hedged = tmp_path / "state" / "sandbox", number == signal.SIGINT
+
+    def stop() -> None:
+        await_legs(state, 1)
+        if not is_hedged:
+            for venue, code in zip(SPOT, (-2010, 170131), strict=True):
+                served.begin(kind="reject", request="place", venue=venue, code=code, count=1000)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=stop)
+    with Served(tmp_path) as served:
+        thread.start()
+        result = run_live_orders(
+            configured(tmp_path, "half"), tmp_path / "run", SandboxChoice(7, served.port_base), duration_s=60.0,
+            has_report=False,
+        )  # fmt: skip
+        thread.join()
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert "its legs are balanced first" in log
+    legs = json.loads((result.folder / "summary.json").read_text())["legs"]
+    assert (abs(sum(leg["position_base"] for leg in legs)) < 2e-4) == is_hedged
+    assert (
+        "end not hedged: binance_spot:BTCUSDT and bybit_spot:BTCUSDT together hold +0.0" in log
+    ) != is_hedged
+    (status,) = statuses(tmp_path / "state", ["sandbox"])
+    assert [text for _, _, text in status.unhedged] == re.findall("not hedged: (.*)", log)
+    found = verify(result.folder)
+    assert (found.is_proven, found.differences) == (True, [])
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,33 @@ def test_a_session_that_nothing_ends_lasts_its_time() -> None:
     assert 2 <= len(calls) <= 10
 
 
+@pytest.mark.parametrize("stop", ["signal", "duration", "error"])
+def test_what_is_done_before_the_end_is_done_with_its_timers_unless_an_error_ends_it(stop: str) -> None:
+    host, calls = Host({}), list[int]()
+    done = list[bool]()
+
+    async def last() -> None:
+        calls.clear()
+        while not calls:
+            await asyncio.sleep(0.001)
+        done.append(True)
+
+    async def work() -> None:
+        host.every(0.01, lambda: calls.append(1))
+        if stop != "duration":
+            end = {
+                "signal": lambda: signal.raise_signal(signal.SIGTERM),
+                "error": lambda: host.end(OSError()),
+            }
+            asyncio.get_running_loop().call_soon(end[stop])
+        await host.wait(0.02 if stop == "duration" else 60.0, last)
+        assert await host.until_over(asyncio.sleep(60.0)) is None, "it is over"
+
+    run(host, work)
+    assert done == [True] * (stop != "error")
+    assert host.is_interrupted == (stop == "signal")
+
+
 def test_garbage_collection_leaves_out_what_was_loaded_before_the_session() -> None:
     host = Host({})
 

@@ -105,6 +105,16 @@ def test_a_session_that_does_not_end_as_it_should(tmp_path: Path, rule: str) -> 
     assert [(one.rule, one.text, one.is_over) for one in watched.sent] == [(rule, "a reason", False)]
 
 
+def test_what_is_not_hedged_at_the_end_is_a_state_at_once_and_over_if_it_is(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.alerts.balance("", NOW)
+    assert watched.sent == []
+    watched.alerts.balance("the legs hold +1", NOW)
+    watched.alerts.balance("the legs hold +1", NOW)
+    watched.alerts.balance("", NOW)
+    assert [(one.rule, one.is_over) for one in watched.sent] == [("unhedged", False), ("unhedged", True)]
+
+
 def test_a_flag_that_ends_the_session_is_one_state(tmp_path: Path) -> None:
     watched = Watched(tmp_path)
     halted(watched, holds=True)
