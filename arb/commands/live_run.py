@@ -8,7 +8,6 @@ host's loop on the main thread; the recorder and the watchdog have threads of th
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import sys
 import threading
@@ -70,13 +69,12 @@ HELD = "the strategy did not wait when it was interrupted: it was ended at a cal
 
 
 class LiveParts(NamedTuple):
-    """The strategy on its bot, what answers its orders, and what it writes. The driver knows bot, task and side."""
+    """The strategy on its bot, what answers its orders, what it writes, and what is done before a stop (`last`)."""
 
     driver: LiveDriver
     recorder: Recorder
     limits: Limits
     orders: SessionOrders
-    #: What is done before a session that is stopped ends.
     last: Callable[[Session, Host], Awaitable[None]] | None = None
 
 
@@ -256,8 +254,7 @@ class LiveRun:
             host.every(LOOK_S, self._orders.supervise)
             if self._is_polling:
                 host.poll()
-            last = None if self._last is None else functools.partial(self._last, self._session, host)
-            await host.wait(duration_s, last)
+            await host.wait(duration_s, self._last, self._session, host)
             self._end_strategy()
 
     @contextlib.contextmanager

@@ -176,14 +176,19 @@ class Host:
 
         asyncio.get_running_loop().call_later(interval_s, self.repeat, due)
 
-    async def wait(self, duration_s: float | None, last: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def wait(
+        self,
+        duration_s: float | None,
+        last: Callable[..., Awaitable[None]] | None = None,
+        *arguments: object,
+    ) -> None:
         """Returns when the session ends; after `duration_s` it does. last: what is done before, unless the session ends
         by itself or by an error; timers go on meanwhile."""
         self._has_last = last is not None and not self._over.is_set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for((self._asked if self._has_last else self._over).wait(), duration_s)
         if last is not None and not self._over.is_set():
-            await last()
+            await last(*arguments)
         self._over.set()
 
     async def until_over(self, work: Coroutine[Any, Any, _T]) -> _T | None:

@@ -233,8 +233,7 @@ class LiveOrders:
         if self.gateway.fault is not None:
             session.fail(self.gateway.fault)
         if self._supervision is not None and self.gateway.gate is not None:
-            noted = partial(self._journal.flagged, now=self._now())
-            self._supervision.report_left(self.gateway.gate, session, noted)
+            self._supervision.report_left(self.gateway.gate, session, self._journal.flagged)
         for line in end.missing_facts():
             session.write("end", line)
         if left := end.left_open():

@@ -168,12 +168,13 @@ class Supervision:
                 found[names] = f"{names} together hold {surplus:+.10g}"
         return found
 
-    def report_left(self, feed: GateFeed, session: Session, noted: Callable[[str, str], None]) -> None:
-        """Says at the end what is not hedged: in the log, to the journal, and as a message. noted: see `look`."""
+    def report_left(self, feed: GateFeed, session: Session, noted: Callable[[str, str, int], None]) -> None:
+        """Says at the end what is not hedged: in the log, to the journal, and as a message. noted: called with (event,
+        text, time)."""
         left = self.left(feed.gate.exposure)
         for names, text in left.items():
             session.write("end", f"not hedged: {text}")
-            noted(f"unhedged {names}", text)
+            noted(f"unhedged {names}", text, session.now)
         if self.alerts is not None:
             self.alerts.balance("; ".join(left.values()), session.now)
 

@@ -134,8 +134,15 @@ def test_an_imbalance_counts_from_its_beginning_and_a_part_of_the_smallest_order
         "session is halted, and positions are closed"
     )
     assert [flat for flat, _ in watched.flags] == [True]
-    watched.supervision.report_left(watched.feed, watched)  # type: ignore[arg-type]
-    assert watched.lines == [f"end not hedged: {LEGS[0].name} and {LEGS[1].name} together hold {surplus}"]
+    noted: list[str] = []
+    names = f"{LEGS[0].name} and {LEGS[1].name}"
+    watched.supervision.report_left(
+        watched.feed,  # type: ignore[arg-type]
+        watched,  # type: ignore[arg-type]
+        lambda event, text, _: noted.append(f"{event}: {text}"),
+    )
+    assert watched.lines == [f"end not hedged: {names} together hold {surplus}"]
+    assert noted == [f"unhedged {names}: {names} together hold {surplus}"]
     watched.lines.clear()
     watched.exposure.set_position(1, -5)
     assert watched.pass_time(1)[0].startswith("supervisor unhedged: over: ")
