@@ -14,6 +14,8 @@ from connectors.units import SECOND
 #: Longest text of a state.
 TEXT_MAX = 500
 
+#: States that end a session: none is held because it has begun a moment ago before.
+AT_ONCE = frozenset({"halted", "failed", "lost"})
 #: What a person does next, by state. A state of a rule of `[supervisor]` is `supervisor NAME`.
 NEXT_STEPS: Mapping[str, str] = {
     "halted": "find the cause in the session's log, compare arb positions with the venues, then arb resume",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from arb.alerts.message import Origin, Transition, message_of, with_count
+from arb.alerts.message import AT_ONCE, Origin, Transition, message_of, with_count
 
 #: Name of the file, in the environment's folder of the state directory.
 ALERTS_DB = "alerts.db"
@@ -164,7 +164,7 @@ class AlertStore:
         self._release(db, now_ns)
         message = message_of(origin, new, rule, text, since_ns, now_ns, is_over=False)
         reported = db.execute("SELECT at_ns FROM begun WHERE rule = ?", (rule,)).fetchone()
-        if reported is None or not self._is_soon(reported[0], now_ns):
+        if rule in AT_ONCE or reported is None or not self._is_soon(reported[0], now_ns):
             self._report(db, rule, message, now_ns)
             return
         count = db.execute("SELECT IFNULL(SUM(count), 0) FROM held WHERE rule = ?", (rule,)).fetchone()[0]

@@ -152,6 +152,13 @@ def test_however_a_state_flaps_its_beginnings_are_apart_and_its_last_state_is_th
     assert (stored.store.holding(), stored.store.waiting()) == (["doubt"] if holds else [], 0)
 
 
+@pytest.mark.parametrize("rule", ["halted", "failed", "lost"])
+def test_what_ends_a_session_is_never_held(tmp_path: Path, rule: str) -> None:
+    stored = Stored(tmp_path, every_ns=EVERY_NS)
+    stored.take(begin(1, rule), end(2, rule), begin(3, rule))
+    assert stored.sent() == ["s1-7-1", "s1-7-1-over", "s1-7-3"]
+
+
 def test_each_channel_accepts_for_itself_and_one_that_is_gone_waits_for_nothing(tmp_path: Path) -> None:
     stored = Stored(tmp_path, "webhook", "apprise MAIL")
     stored.take(begin(1))
