@@ -254,12 +254,17 @@ def network_silent(this: Round) -> None:
     """Every connection of a venue stays open and delivers nothing; new ones do."""
     with this.session("swinging") as process:
         venue = this.chance.choice(this.guarded.venues)
-        begun = time.monotonic()
+
+        def count(word: str) -> int:
+            return this.guarded.log().count(f" {venue} {word}: ")
+
+        await_that(lambda: count("up") > count("away"), "the stream")
+        away, begun = count("away"), time.monotonic()
         this.guarded.fault(kind="half_open", venue=venue, duration_s=0.0)
-        await_that(lambda: f" {venue} away: " in this.guarded.log(), "the loss of the stream", look_s=0.01)
+        await_that(lambda: count("away") > away, "the loss of the stream", look_s=0.01)
         this.gone_s = time.monotonic() - begun
         this.check(this.gone_s <= _NOTICED_S, f"noticed after {this.gone_s:.2f} s")
-        await_that(lambda: this.guarded.log().count(f" {venue} up: ") >= 2, "another stream")
+        await_that(lambda: count("up") > count("away"), "another stream")
         process.send_signal(signal.SIGINT)
         this.ended(process, ExitCode.INTERRUPTED)
     this.start_again()
