@@ -260,7 +260,11 @@ def test_a_full_disk_between_the_legs_ends_the_session_once_they_are_hedged(
         sent = {(one.leg, one.placed) for one in reader.orders()}
         assert {(one.leg, one.placed) for one in reader.executions()} <= sent
     assert [flag.reason in str(caught.value) for flag in Halts(state).read()] == [True] * has_flag
-    assert verify(tmp_path / "run").verdict != Verdict.DIFFERS
+    found = verify(tmp_path / "run")
+    if fill is full_recording:  # without its last frames a replay may decide at another time
+        assert found.is_proven or found.causes[0].startswith("not recorded: ")
+    else:
+        assert found.verdict != Verdict.DIFFERS
 
 
 @pytest.mark.parametrize("is_flattening", [False, True])
