@@ -236,7 +236,10 @@ class Exposure:
         """Whether an order, with the open ones of its side, at most closes its leg's position."""
         state = self.states[leg_no]
         working = state.buy_lots if side > 0 else state.sell_lots
-        return side * state.position < 0 < lots <= abs(state.position) - working
+        held = state.position
+        if side > 0:  # what fees have taken is bought back
+            held -= int(state.base_fees / self._sizes[leg_no] + 1e-6)
+        return side * held < 0 < lots <= abs(held) - working
 
     def is_hedging(self, leg_no: int, side: int, lots: int) -> bool:
         """Whether an order, with the open ones of its side, at most closes the imbalance of its group's legs."""
@@ -244,6 +247,8 @@ class Exposure:
         imbalance = 0.0
         for no in group:
             imbalance += self.states[no].position * self._sizes[no]
+            if side > 0:  # as in `is_closing`
+                imbalance -= self.states[no].base_fees
         if side * imbalance >= 0.0 or lots <= 0:
             return False
         qty = lots * self._sizes[leg_no]

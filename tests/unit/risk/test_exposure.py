@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.gates import START_NS, gate, held, request
 
-from arb.risk.exposure import QUIET_NS, Exposure
+from arb.risk.exposure import QUIET_NS, Exposure, GateLeg
 
 
 def exposure() -> Exposure:
@@ -80,3 +80,13 @@ def test_fees_are_taken_from_the_asset_that_they_are_charged_in() -> None:
 def test_an_unknown_wallet_has_no_free_balance() -> None:
     free = exposure().free("elsewhere", "USDT")
     assert free != free
+
+
+def test_what_fees_have_taken_of_a_purchase_may_be_bought_back() -> None:
+    known = Exposure([GateLeg("bybit_spot", "bybit", 0, True, "BTC", "USDT", 0.1, 1e-6)])
+    known.executed(0, -1, 423_000, 50_000, {}, START_NS)
+    known.executed(0, 1, 423_000, 11_428, {"BTC": 1.1e-5}, START_NS)
+    for reduces in (known.is_closing, known.is_hedging):
+        assert reduces(0, 1, 38_583)
+        assert not reduces(0, 1, 38_584), "more than is missing"
+        assert not reduces(0, -1, 1)
