@@ -199,7 +199,7 @@ class _Trading:
             halts = halts_of(shared, own.venues)
             guard = guard_of(config, own, shared, folder, self._guards, self._channels)
             kept_by = {"kept": state.kept}
-        rules = rules_of(config.supervisor, is_closing=state is not None)
+        rules = rules_of(config.supervisor)
         has_pairs = setup.strategy.legs == PAIRS
         losses = losses_of(gate, legs, shared, self._options.environment, time.time_ns(), has_pairs=has_pairs)
         supervision = Supervision(rules, legs, shared, losses, has_pairs=has_pairs)
@@ -216,13 +216,12 @@ class _Trading:
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
         closes = self._options.is_closing_first
         function = with_end(config, strategy.function, legs, bot, recorder, is_closing_first=closes)
-        if state is not None:
-            function = with_halt(config, function, legs, bot, recorder)
+        function = with_halt(config, function, legs, bot, recorder)
         task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
         ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
         driver = LiveDriver(bot, task, orders.gateway, ranges)
         last = None
-        if state is not None and has_pairs:
+        if has_pairs:
 
             def is_unbalanced() -> bool:
                 is_open = bool(orders.gateway.open_orders)

@@ -208,15 +208,13 @@ _RULES = {
 _LEAST = frozenset({"liquidation", "disk"})
 
 
-def rules_of(table: object, *, is_closing: bool) -> list[Rule]:
-    """The rules of `[supervisor]` (`arb.config.live_keys.Supervisor`). is_closing: whether the session can close
-    positions; otherwise FLATTEN is HALT."""
+def rules_of(table: object) -> list[Rule]:
+    """The rules of `[supervisor]` (`arb.config.live_keys.Supervisor`)."""
     found = []
     for name in _RULES:
         suffix = _RULES[name]
         limit, unit = getattr(table, name + suffix) if suffix else 0.0, _UNITS[suffix]
         answer = Answer[getattr(table, name).upper()]
-        answer = answer if is_closing else min(answer, Answer.HALT)
         found.append(Rule(name, answer, limit, unit, is_least=name in _LEAST))
     return found
 

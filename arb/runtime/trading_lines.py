@@ -240,7 +240,7 @@ class TradingLines:
     def _first_hedge(self, one: _Decision) -> tuple[str, str]:
         return (
             "hedge",
-            f"{self._name(one.leg)}, an order at {exact(one.value)} balances the pair before the start",
+            f"{self._name(one.leg)}, an order at {exact(one.value)} balances the pair",
         )
 
     def _imbalance(self, one: _Decision) -> tuple[str, str]:

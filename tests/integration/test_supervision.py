@@ -27,6 +27,7 @@ from arb.runtime.private_log import read_private
 pytestmark = pytest.mark.slow
 
 PERPETUAL = ("binance_usdm", "bybit_linear")
+SPOT = ("binance_spot", "bybit_spot")
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,19 @@ def test_a_position_that_its_venue_closes_ends_the_other_leg_too(tmp_path: Path,
     assert held(state)["bybit_linear"] == pytest.approx(0.0, abs=1e-9)
     assert held(state)["binance_usdm"] == pytest.approx(0.05, abs=1e-3)
     found = verify(run)
+    assert (found.is_proven, found.differences) == (True, [])
+
+
+def test_a_session_whose_sandbox_ends_with_it_is_halted_like_any_other(tmp_path: Path) -> None:
+    spec = f'strategy.function="{strategy_file("holding.py", HOLDING)}:half"'
+    loss = 'supervisor.drawdown="halt"', "supervisor.drawdown_pct=0.00005"  # less than the fee
+    config = config_of(tmp_path, SPOT, spec, *loss)
+    result = run_live_orders(config, tmp_path / "run", SandboxChoice(7), duration_s=120.0, has_report=False)
+    assert result.exit_code == ExitCode.HALTED_BY_RISK
+    first, second = (leg["position_base"] for leg in result.summary["legs"])
+    assert first > 0.0
+    assert second == pytest.approx(-first, abs=1e-3), "the host has hedged it"
+    found = verify(result.folder)
     assert (found.is_proven, found.differences) == (True, [])
 
 

@@ -302,7 +302,7 @@ class ChaosSession(LiveSession):
 
     def _further(self) -> dict[str, Any]:
         live, state = self.config.live, self.place.state
-        rules = rules_of(self.config.supervisor, is_closing=True)
+        rules = rules_of(self.config.supervisor)
         losses = losses_of(
             self._own_gate, self.legs, state, ENVIRONMENT, self.client.time_ns(), has_pairs=True
         )

@@ -55,7 +55,7 @@ class Desk:
 class Watched:
     """A session of a pair of perpetuals, with a clock of the test."""
 
-    def __init__(self, state: Path, *, is_closing: bool = True, has_pairs: bool = True, **keys: Any) -> None:
+    def __init__(self, state: Path, *, has_pairs: bool = True, **keys: Any) -> None:
         self.state = state
         legs = [
             GateLeg(one.venue, one.venue, 0, False, "BTC", "USDT", one.tick_size, one.lot_size, lots_min=2)
@@ -79,7 +79,7 @@ class Watched:
         self.now = BEGAN_NS
         self.rows = [BEGAN_NS, BEGAN_NS]
         self.lines: list[str] = []
-        rules = rules_of(Supervisor(**keys), is_closing=is_closing)
+        rules = rules_of(Supervisor(**keys))
         losses = Losses(LEGS, self.exposure, [(0, 1)] if has_pairs else [])
         self.supervision = Supervision(rules, LEGS, state, losses, has_pairs=has_pairs)
 
@@ -233,8 +233,8 @@ def test_memory_is_what_the_process_has_resident() -> None:
     assert 0.02 < process_use.memory().value <= most * 1.01
 
 
-def test_a_rule_that_is_off_says_nothing_and_a_session_that_cannot_close_is_halted(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, is_closing=False, unhedged_s=1.0, stale="off")
+def test_a_rule_that_is_off_says_nothing(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, unhedged_s=1.0, unhedged="halt", stale="off")
     watched.exposure.set_position(0, 50)
     watched.pass_time(0)
     (line,) = watched.pass_time(60, has_data=False)
