@@ -120,7 +120,7 @@ class Round:
         )
 
     def start_again(self) -> None:
-        """The next start takes over what is left. Ctrl+C, too, leaves a leg without the other to it."""
+        """The next start takes over what is left: Ctrl+C balances for a few seconds only."""
         again = self.guarded.begin("--duration", "1s", function="idle")
         self.ended(again, ExitCode.DONE)
 
