@@ -22,6 +22,7 @@ from support.paths import strategy_file
 from arb.commands import live_run
 from arb.commands.journal import statuses
 from arb.commands.live import run_live_orders
+from arb.commands.run_setup import WrittenRun
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.verify import Verdict, verify
 from arb.config import Config
@@ -142,16 +143,22 @@ def test_a_halted_session_pulls_its_orders_and_closes_positions_if_asked(
         assert (found.is_proven, found.differences) == (True, [])
 
 
+def half_while(folder: Path, served: Served, thread: threading.Thread) -> WrittenRun:
+    """A session that trades one leg of two, while the thread runs."""
+    thread.start()
+    choice = SandboxChoice(7, served.port_base)
+    result = run_live_orders(
+        configured(folder, "half"), folder / "run", choice, duration_s=60.0, has_report=False
+    )
+    thread.join()
+    return result
+
+
 def test_a_halt_between_the_legs_is_hedged_before_the_session_ends(tmp_path: Path) -> None:
     state = tmp_path / "state" / "sandbox"
     thread = threading.Thread(target=halt_when_it_holds, args=(state, []), kwargs={"legs": 1})
     with Served(tmp_path) as served:
-        thread.start()
-        result = run_live_orders(
-            configured(tmp_path, "half"), tmp_path / "run", SandboxChoice(7, served.port_base), duration_s=60.0,
-            has_report=False,
-        )  # fmt: skip
-        thread.join()
+        result = half_while(tmp_path, served, thread)
     assert result.exit_code == ExitCode.HALTED_BY_RISK
     assert "legs that do not balance are hedged" in (tmp_path / "run" / "log.txt").read_text()
     assert len(result.trades) >= 2
@@ -197,12 +204,7 @@ def test_a_session_that_is_stopped_between_the_legs_hedges_first_or_says_what_it
 
     thread = threading.Thread(target=stop)
     with Served(tmp_path) as served:
-        thread.start()
-        result = run_live_orders(
-            configured(tmp_path, "half"), tmp_path / "run", SandboxChoice(7, served.port_base), duration_s=60.0,
-            has_report=False,
-        )  # fmt: skip
-        thread.join()
+        result = half_while(tmp_path, served, thread)
     log = (tmp_path / "run" / "log.txt").read_text()
     assert result.exit_code == ExitCode.INTERRUPTED
     assert "its legs are balanced first" in log
