@@ -117,7 +117,7 @@ def test_the_thread_itself_stops_and_puts_away(tmp_path: Path, opened: Open) -> 
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
     recorder._reserve_gb = 1e9
     for _ in range(5000):
-        if gz(tmp_path).exists():
+        if gz(tmp_path).exists() and recorder.state.journals_waiting == 0:  # its member is whole then
             break
         recorder._closing.wait(0.002)
 
