@@ -162,6 +162,7 @@ class SeedRun:
         flags = self.place.flags()
         if flags:
             self.outcome = self.outcome or f"halted: {flags[0].reason}"
+            self._agree()
             return
         # A start refuses a clock that is off by a second, so somebody has set it since.
         live = ChaosSession(self.place, plan, is_estimating=23 in self.scenario.cases)
@@ -183,6 +184,12 @@ class SeedRun:
         if hasattr(live, "session"):
             self._note(live)
         live.close()
+
+    def _agree(self) -> None:
+        """The start after `arb resume`: it ends in the journal what a crash has left open."""
+        live = ChaosSession(self.place)
+        live.prepare()
+        live.abandon()
 
     def _trade(self, live: ChaosSession) -> None:
         net = self.place.net
