@@ -16,7 +16,7 @@ from arb.report.screen import rows_view
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each run.")
 def runs(folder: Path, as_json: bool) -> None:
     """The runs in FOLDER (without it runs/), also while they go on: state, fills, profit."""
-    from arb.commands.runs import find_runs, run_record
+    from arb.results.runs import find_runs, run_record
 
     found = find_runs(folder)
     if as_json:

@@ -58,10 +58,10 @@ def encode_head(legs: Sequence[str], edges: Sequence[tuple[str, str]]) -> bytes:
     return msgspec.json.encode(SeriesHead(FORMAT, list(legs), list(edges))) + b"\n"
 
 
-def read_series(folder: Path, offset: int = 0) -> Series | None:
+def read_series(folder: Path, offset: int = 0, bytes_max: int = -1) -> Series | None:
     """The whole rows behind an offset of an earlier `Series`, all without one; None if there is no file or no head yet.
 
-    Raises InputError.
+    bytes_max: reads no more at once; more than a row. Raises InputError.
     """
     path = folder / SERIES
     try:
@@ -72,7 +72,7 @@ def read_series(folder: Path, offset: int = 0) -> Series | None:
             head = msgspec.json.decode(line, type=SeriesHead)
             offset = max(offset, len(line))
             file.seek(offset)
-            content = file.read()
+            content = file.read(bytes_max)
     except FileNotFoundError:
         return None
     except OSError as error:

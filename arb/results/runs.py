@@ -39,7 +39,7 @@ def find_runs(folder: Path) -> list[Run]:
     """The runs in `folder`, or `folder` itself if it is one, oldest first. Raises InputError if there is none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; arb runs FOLDER names the folder that has the runs")
-    found = [run for path in _candidates(folder) if (run := run_of(path)) is not None]
+    found = [run for path in candidates(folder) if (run := run_of(path)) is not None]
     if not found:
         raise InputError(f"{folder}: there is no run in it; arb dry-run and arb backtest write to runs/")
     return sorted(found, key=lambda run: (run.began, run.folder.name))
@@ -64,7 +64,8 @@ def run_record(run: Run) -> dict[str, Any]:
     return {**run._asdict(), "folder": str(run.folder)}
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
+def candidates(folder: Path) -> Iterator[Path]:
+    """What may be the folder of a run: `folder` and those in it. Raises InputError."""
     yield folder
     try:
         yield from sorted(path for path in folder.iterdir() if path.is_dir())
@@ -102,7 +103,12 @@ def _session(folder: Path, lock: Path) -> Run:
     silent_s = (time.time_ns() - status.time_ns) / SECOND
     if silent_s > SILENT_S:
         return _run(folder, status, began, SILENT, f"no sign of life for {silent_s:.0f} s")
-    return _run(folder, status, began, RUNNING, "")
+    return running(folder, status)
+
+
+def running(folder: Path, status: Status) -> Run:
+    """The run of a session that writes its status."""
+    return _run(folder, status, _time(status.began_ns), RUNNING, "")
 
 
 def _run(folder: Path, status: Status | None, began: str, state: str, note: str) -> Run:

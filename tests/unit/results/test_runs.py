@@ -14,9 +14,9 @@ import pytest
 from support.cli_tables import session_view
 from support.command_line import arb
 
-from arb.commands.runs import Run, find_runs, run_of
 from arb.errors import InputError
 from arb.files import lock
+from arb.results.runs import Run, find_runs, run_of
 from arb.results.status import STATUS, Status, read_status
 from arb.runtime import status_file
 from arb.runtime.status_file import StatusFile
