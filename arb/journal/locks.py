@@ -60,7 +60,8 @@ def lock_account(folder: Path, account: Account, holder: str) -> HeldLock:
 def is_held(path: Path) -> bool:
     """Whether a process holds a lock file at this moment. Raises InputError for one that cannot be read."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        # To read: whoever asks may have the folder on a read-only mount.
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from arb.commands.journal import halt
 from arb.errors import InputError
 from arb.journal.halts import Halt, Halts, clear_halt, halt_path, set_halt
-from arb.journal.locks import is_held, lock_account
+from arb.journal.locks import HeldLock, is_held, lock_account
 from arb.journal.schema import Account
 
 ALL = Halt("", 5, False, "arb halt")
@@ -69,6 +71,24 @@ def test_an_account_has_one_session(tmp_path: Path) -> None:
     lock_account(tmp_path, account, "another").close()
     other.close()
     assert not is_held(tmp_path / "none.lock")
+
+
+def test_a_lock_on_a_mount_that_cannot_be_written_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "one.lock"
+    held = HeldLock(path, "it", "a session")
+    opened = os.open
+
+    def open_to_read(name: Path, flags: int) -> int:
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return opened(name, flags)
+
+    monkeypatch.setattr(os, "open", open_to_read)
+    assert is_held(path)
+    held.close()
+    assert not is_held(path)
 
 
 def test_a_folder_that_cannot_be_written_does_not_keep_the_others_from_being_halted(tmp_path: Path) -> None:
