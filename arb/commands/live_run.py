@@ -45,8 +45,7 @@ from arb.runtime.session import Session
 from arb.runtime.session_alerts import Ending
 from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.session_orders import SessionOrders
-from arb.runtime.session_watch import Facts, SessionWatch
-from arb.runtime.status_file import STATUS_S
+from arb.runtime.session_watch import WATCH_S, Facts, SessionWatch
 from arb.runtime.supervision import LOOK_S
 from arb.runtime.view import working_orders
 from arb.runtime.watchdog import Watchdog
@@ -55,9 +54,6 @@ from connectors.units import SECOND
 
 #: Longest and shortest interval between two calls of the session's timer.
 _TICK_S, _TICK_MIN_S = 0.010, 0.0005
-_VIEW_S = 0.5
-#: Interval of samples of the edges, for the best one.
-_SAMPLE_S = 0.1
 #: How long the strategy may take after a signal until it waits; then it is held at its next call of the bot.
 _GRACE_S = 1.0
 #: Interval at which the flags of `arb halt` are read.
@@ -112,7 +108,6 @@ class LiveRun:
         self._head = {**head, **self._orders.head, "notes": [*head["notes"], *notes]}
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
-        self._has_received = False
         #: How many times of `_KEEP_S` have been waited for.
         self._kept = 0
         #: A halt was found before the strategy's clock ran.
@@ -148,7 +143,14 @@ class LiveRun:
                 )
                 held.callback(self._keeper.close)
                 self._watch = SessionWatch(
-                    self._bot, self._recorder, self._session, self._feeds, self._facts(duration_s)
+                    self._bot,
+                    self._recorder,
+                    self._session,
+                    self._feeds,
+                    self._facts(duration_s),
+                    limits=self._limits,
+                    orders=self._orders,
+                    output=self._log,
                 )
                 self._host.run(lambda: self._trade(offset, duration_s))
             return self._write()
@@ -158,6 +160,7 @@ class LiveRun:
         return Facts(
             folder=self._folder.path,
             command=self._head["command"],
+            created_ns=self._host.created_ns,
             duration_s=duration_s,
             threshold_bps=_number(params.get("min_spread_bps")),
             is_over_basis=_number(params.get("basis_halflife_ns")) > 0.0,
@@ -193,7 +196,7 @@ class LiveRun:
             by_venue.setdefault(leg.venue, []).append(number)
         symbols = {name: [self._legs[n].symbol for n in numbers] for name, numbers in by_venue.items()}
         self._session.write("start", f"comparing tick and lot with the listings of {', '.join(symbols)}")
-        self._show()
+        self._watch.show()
         unlisted = await host.compare_grids(symbols)
         refuse_coarse_lots(self._config)
         if host.is_interrupted:
@@ -246,9 +249,7 @@ class LiveRun:
             if not self._session.start():
                 host.end()
             host.repeat(self._tick)
-            host.every(_SAMPLE_S, self._watch.sample)
-            host.every(_VIEW_S, self._show)
-            host.every(STATUS_S, self._watch.publish)
+            host.every(WATCH_S, self._watch.tick)
             host.repeat(self._keep)
             host.every(_HALT_S, self._look_for_halt)
             host.every(LOOK_S, self._orders.supervise)
@@ -321,20 +322,11 @@ class LiveRun:
         )
         self._session.halt(is_flattening=is_flattening, unbooked=self._orders.unbooked())
 
-    def _show(self) -> None:
-        """Logs what the strategy did and updates the display; logs once when the strategy received its first row."""
-        if self._session.first_row_ns and not self._has_received:
-            self._has_received = True
-            after_s = (self._session.first_row_ns - self._host.created_ns) / SECOND
-            self._session.write("start", f"the strategy received its first row after {after_s:.2f} s")
-        self._watch.log_trading()
-        self._log.show(self._watch.view)
-
     def _end_strategy(self) -> None:
         """Takes the counts of the strategy's results so far, then stops it."""
         counts = len(self._recorder.decisions), len(self._recorder.records)
         self._session.write("end", "stopping the strategy and writing the folder")
-        self._show()
+        self._watch.show()
         is_parked = self._driver.task.is_alive and not self._session.stop()
         # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
         self._writing.acquire()

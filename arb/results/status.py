@@ -1,4 +1,4 @@
-"""`status.json` of a live session: what its screen shows, once a second, for other processes.
+"""`status.json` of a live session: its state once a second, for its screen and for other processes.
 
 It is renamed into place, so that a reader sees a whole one, and it is no evidence: `arb verify` does not cover it.
 """
@@ -18,15 +18,20 @@ FORMAT = 1
 
 
 class LegStatus(msgspec.Struct, frozen=True):
-    """One leg. feed: state of its book. age_s: of the book's last message. position: in base. None: not known."""
+    """One leg. feed: state of its book. age_s: of the book's last message. lag_ms: from the venue's time to receipt, of
+    the last second. position: in base. frames, gaps: since the start. None: not known."""
 
     name: str
     feed: str
     bid: float | None
     ask: float | None
     age_s: float | None
+    lag_ms: float | None
     messages_per_s: float
+    frames: int
+    gaps: int
     position: float
+    exposure_quote: float | None
 
 
 class EdgeStatus(msgspec.Struct, frozen=True):
@@ -36,6 +41,23 @@ class EdgeStatus(msgspec.Struct, frozen=True):
     sell: str
     edge_bps: float | None
     best_bps: float | None
+
+
+class LatencyStatus(msgspec.Struct, frozen=True):
+    """Answers to the orders of one leg since the start, from request to response."""
+
+    leg: str
+    answers: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class RuleStatus(msgspec.Struct, frozen=True):
+    """A rule of the supervisor that holds, and what it is about."""
+
+    name: str
+    text: str
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -50,18 +72,41 @@ class Status(msgspec.Struct, frozen=True):
     elapsed_s: float
     #: None without a duration.
     remaining_s: float | None
+    #: When the strategy's clock was last advanced; of this machine.
+    heartbeat_ns: int
     legs: list[LegStatus]
     edges: list[EdgeStatus]
     #: The least edge at which the strategy trades, and whether it is measured from the average cross spread.
     threshold_bps: float | None
     is_over_basis: bool
     working: int
+    latencies: list[LatencyStatus]
+    #: Counts since the start.
     fills: int
     attempts: int
     hedged: int
+    missed: int
+    reversed: int
+    opportunities: int
+    opportunities_taken: int
+    #: Events of each kind, and orders that a limit has refused, by the limit.
+    events: dict[str, int]
+    refusals: dict[str, int]
+    capital_quote: float | None
     fee_quote: float
     pnl_quote: float | None
+    #: What was lost since the largest profit, and since the beginning of the UTC day.
+    drawdown_quote: float | None
+    day_loss_quote: float | None
+    #: What a person or a rule has halted, "" if nothing; what is in doubt; the supervisor's rules that hold.
+    halted: str
+    doubts: int
+    rules: list[RuleStatus]
+    #: Of the session's process, in percent of one core, GB and files; free on the disk of the folder.
+    processor_pct: float | None
     memory_gb: float | None
+    open_files: int | None
+    disk_free_gb: float | None
 
 
 def read_status(folder: Path) -> Status | None:

@@ -32,13 +32,13 @@ from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
 from arb.runtime.order_lines import OrderLines, Sockets, switch_off, switch_reasons
 from arb.runtime.order_records import OrderLog, line_counts
 from arb.runtime.order_setup import OrderSetup
-from arb.runtime.orders_end import OrdersEnd, order_count
+from arb.runtime.orders_end import OrdersEnd, hung_text, order_count, unbooked_of
 from arb.runtime.orders_start import until_up
 from arb.runtime.private_log import PRIVATE, Mark, PrivateLog, kept_line
 from arb.runtime.session import Session
 from arb.runtime.session_alerts import Ending
-from arb.runtime.session_halts import SessionHalts, halted_by
-from arb.runtime.session_orders import Preflight
+from arb.runtime.session_halts import SessionHalts, halted_by, why_halted
+from arb.runtime.session_orders import OrdersState, Preflight
 from arb.runtime.supervision import Supervision
 from arb.runtime.trade_protocols import banned_with, uses_of
 from arb.runtime.venue_watch import VenueWatch
@@ -279,6 +279,13 @@ class LiveOrders:
         """See `SessionOrders`."""
         return halted_by(() if self._halts is None else self._halts.flags(), self.broken)
 
+    def state(self) -> OrdersState:
+        """See `SessionOrders`."""
+        rules = {} if self._supervision is None else self._supervision.holding
+        return OrdersState(
+            why_halted(self.halted()), sum(len(desk.doubts) for desk in self.gateway.desks.values()), rules
+        )
+
     @property
     def broken(self) -> ArbError | None:
         """See `SessionOrders`."""
@@ -291,10 +298,7 @@ class LiveOrders:
 
     def unbooked(self) -> list[float]:
         """See `SessionOrders`."""
-        desks = self.gateway.desks
-        lots = [desks[leg.venue].positions.difference(no) for no, leg in enumerate(self._setup.legs)]
-        sizes = [leg.lot_size for leg in self._setup.legs]
-        return [own * size for own, size in zip(lots, sizes, strict=True)] if any(lots) else []
+        return unbooked_of(self.gateway.desks, self._setup.legs)
 
     def supervise(self) -> None:
         """See `SessionOrders`."""
@@ -329,13 +333,8 @@ class LiveOrders:
         return f"{order_count(working)} in doubt"
 
     def hung_text(self) -> str:
-        """See `SessionOrders`: nobody cancels them, since the strategy blocks the thread that could."""
-        # One step each: the other thread may go on at any moment.
-        count = sum(len(desk.orders.open) for desk in self.gateway.desks.values())
-        if not count:
-            return "none of its orders is open"
-        who = "its guard" if self._guard.will_cancel() else "nothing"
-        return f"{order_count(count, 'open')} may stay at the venues, where {who} cancels them: look there"
+        """See `SessionOrders`."""
+        return hung_text(self.gateway.desks, self._guard.will_cancel())
 
     # -- what passes
 

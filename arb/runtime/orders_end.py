@@ -7,9 +7,10 @@ operator's second Ctrl+C.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from arb.execution.venue_desk import VenueDesk
+from arb.leg import Leg
 from connectors.units import SECOND
 
 #: How long doubts may last after the strategy has ended.
@@ -76,6 +77,23 @@ class OrdersEnd:
         )
         why = "Ctrl+C ended the wait" if self.is_cut else "no venue said what became of them"
         return f"{order_count(len(left))} may be open ({why}): look at {ids}"
+
+
+def unbooked_of(desks: Mapping[str, VenueDesk], legs: Sequence[Leg]) -> list[float]:
+    """By leg, what venues hold beyond the positions of the session's executions, in base; empty: nothing."""
+    lots = [desks[leg.venue].positions.difference(no) for no, leg in enumerate(legs)]
+    return [own * leg.lot_size for own, leg in zip(lots, legs, strict=True)] if any(lots) else []
+
+
+def hung_text(desks: Mapping[str, VenueDesk], has_guard: bool) -> str:
+    """What happens to the orders of a strategy that never returned: nobody cancels them but a guard, since it blocks
+    the thread that could. Any thread."""
+    # One step each: the other thread may go on at any moment.
+    count = sum(len(desk.orders.open) for desk in desks.values())
+    if not count:
+        return "none of its orders is open"
+    who = "its guard" if has_guard else "nothing"
+    return f"{order_count(count, 'open')} may stay at the venues, where {who} cancels them: look there"
 
 
 def order_count(count: int, kind: str = "") -> str:

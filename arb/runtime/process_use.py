@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import resource
 from pathlib import Path
+
+import psutil
 
 from arb.risk.supervisor import Reading
 
@@ -15,9 +16,8 @@ _UNKNOWN = Reading(math.nan, "")
 def memory() -> Reading:
     """Memory in GB."""
     try:
-        with open("/proc/self/statm", "rb") as file:
-            gb = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9
-    except (OSError, ValueError, IndexError):
+        gb = psutil.Process().memory_info().rss / 1e9
+    except (psutil.Error, OSError):
         return _UNKNOWN
     return Reading(gb, f"the session uses {gb:.2f} GB")
 
@@ -25,19 +25,40 @@ def memory() -> Reading:
 def disk(folder: Path) -> Reading:
     """What is free where a folder is, in GB."""
     try:
-        found = os.statvfs(folder)
+        gb = psutil.disk_usage(str(folder)).free / 1e9
     except OSError:
         return _UNKNOWN
-    gb = found.f_bavail * found.f_frsize / 1e9
     return Reading(gb, f"{gb:.2f} GB are free at {folder}")
 
 
 def files() -> Reading:
     """Open files, in percent of as many as the process may have open."""
-    try:
-        count = len(os.listdir("/proc/self/fd")) - 1
-    except OSError:
+    count = open_files()
+    if count is None:
         return _UNKNOWN
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     percent = 0.0 if most == resource.RLIM_INFINITY else 100.0 * count / most
     return Reading(percent, f"{count} of {most} files are open")
+
+
+def open_files() -> int | None:
+    """Number of open files; None if not known."""
+    try:
+        return int(psutil.Process().num_fds())
+    except (psutil.Error, OSError):
+        return None
+
+
+class Processor:
+    """Time on the processor. One thread."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._process.cpu_percent()
+
+    def percent(self) -> float:
+        """Since the last call, in percent of one core; not to be called in a tight loop."""
+        try:
+            return float(self._process.cpu_percent())
+        except (psutil.Error, OSError):
+            return math.nan

@@ -10,7 +10,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol
 
 from arb.data.funding import FundingSpans
 from arb.data.outages import BookOutages, OutageFinder
@@ -30,8 +30,18 @@ from connectors.net.interfaces import Event, EventKind
 _S = 1_000_000_000
 #: Number of recent events that the view has.
 _EVENTS_SHOWN = 200
+#: A latency is one of the last second until this time after it: there is at most one sample a second.
+_LAG_NS = 2 * _S
 #: Events that are counted and recorded, but neither logged nor shown: a status line follows, or nothing has changed.
 _NOISE = frozenset({EventKind.PONG, EventKind.ACK, EventKind.SYNCED})
+
+
+class FeedCounts(NamedTuple):
+    """Of a leg since the start. lag_ns: of a row of the last second, from the venue's time to receipt; None: none."""
+
+    frames: int
+    gaps: int
+    lag_ns: int | None
 
 
 class FrameRecorder(Protocol):
@@ -58,6 +68,12 @@ class _LegState:
         self.off_grid = ""
         self.lags = FeedLags()
         self.age = AgeWatch()
+
+    def counts(self, now: int) -> FeedCounts:
+        """Its feed so far."""
+        last = self.lags.samples[-1:]
+        lag_ns = last[0][1] if last and now - last[0][0] < _LAG_NS else None
+        return FeedCounts(self.marks.frames, self.gaps, lag_ns)
 
     @property
     def book(self) -> BookOutages:
@@ -252,6 +268,16 @@ class Session:
     def troubles(self) -> list[tuple[int, int]]:
         """By leg, how often market data were missing, and the seconds in which they arrived late."""
         return [(state.gaps, state.age.late) for state in self._states]
+
+    @property
+    def feed_counts(self) -> list[FeedCounts]:
+        """By leg, what its feed has delivered."""
+        return [state.counts(self.now) for state in self._states]
+
+    @property
+    def heartbeat_ns(self) -> int:
+        """Until when the strategy's clock has been advanced, of this machine; 0 before the first time."""
+        return max(0, self._reached_ts - self._offset.offset_ns) if self._reached_ts > 0 else 0
 
     @property
     def legs_without_data(self) -> list[str]:

@@ -10,6 +10,8 @@ from arb.errors import ArbError, InputError
 from arb.journal.halts import Halt, Halts, set_halt
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+#: Of a flag without a reason.
+_NO_REASON = "arb halt"
 
 
 def halted_by(flags: Sequence[Halt], broken: ArbError | None) -> tuple[str, bool] | None:
@@ -21,6 +23,11 @@ def halted_by(flags: Sequence[Halt], broken: ArbError | None) -> tuple[str, bool
     elif not flags:
         return None
     return "; ".join(reasons), any(one.is_flattening for one in flags)
+
+
+def why_halted(halted: tuple[str, bool] | None) -> str:
+    """The reason of `halted_by` in words; "": nothing is halted."""
+    return "" if halted is None else halted[0] or _NO_REASON
 
 
 class SessionHalts:
@@ -52,5 +59,5 @@ class SessionHalts:
         found = {}
         for halt in flags:
             for venue in [venue for venue, house in self._houses.items() if house == halt.house] or [""]:
-                found[venue] = halt.reason or "arb halt"
+                found[venue] = halt.reason or _NO_REASON
         return found

@@ -5,8 +5,9 @@ In a dry-run nobody does (`NoOrders`): the simulated exchange is behind the port
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from arb.errors import ArbError
 from arb.runtime.host import Host
@@ -14,6 +15,15 @@ from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_tables import OrderTables
 from arb.runtime.session import Session
 from arb.runtime.session_alerts import Ending
+
+
+class OrdersState(NamedTuple):
+    """What is known beside the strategy. halted: what a person or a rule has halted, "" if nothing. doubts: requests
+    whose outcome is not known. rules: the supervisor's that hold, each with what it is about."""
+
+    halted: str = ""
+    doubts: int = 0
+    rules: Mapping[str, str] = MappingProxyType({})
 
 
 class SessionOrders(Protocol):
@@ -53,6 +63,9 @@ class SessionOrders(Protocol):
 
     def halted(self) -> tuple[str, bool] | None:
         """Why the session is halted, and whether its positions are to be closed; None: it is not."""
+
+    def state(self) -> OrdersState:
+        """For other processes; reads the flags of `arb halt`. Once the connections are open."""
 
     def unbooked(self) -> list[float]:
         """By leg, what venues hold beyond the positions of the session's executions; empty: nothing."""
@@ -107,6 +120,9 @@ class NoOrders:
 
     def halted(self) -> tuple[str, bool] | None:
         return None
+
+    def state(self) -> OrdersState:
+        return OrdersState()
 
     def unbooked(self) -> list[float]:
         return []

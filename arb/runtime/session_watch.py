@@ -7,34 +7,56 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from arb.bot.recorder import Recorder, state_of
 from arb.engine.live import LiveBot
+from arb.risk.limits import Limits
+from arb.runtime.output import SessionOutput
+from arb.runtime.running_figures import AnswerTimes, ProfitWatch, StartCapital
 from arb.runtime.session import Session
-from arb.runtime.status_file import StatusFile
-from arb.runtime.trading_lines import TradingLines
+from arb.runtime.session_orders import SessionOrders
+from arb.runtime.status_file import Figures, LegFigures, StatusFile
+from arb.runtime.trading_lines import TradingLines, shown_lines
 from arb.runtime.view import Edges, Feeds, SessionView, leg_lines, profit_of, working_orders
-from connectors.units import SECOND
+from connectors.units import MILLISECOND, SECOND
+
+#: Interval of the ticks: of samples of touches and edges.
+WATCH_S = 0.05
+#: In how many ticks there is one of each, and in which of them: spread, so that no tick has them all.
+_LINES, _SHOW, _STATUS = (5, 0), (10, 2), (20, 4)
 
 
 class Facts(NamedTuple):
-    """What a view shows of the configuration; see `SessionView`. duration_s: None until a signal arrives."""
+    """What a view shows of the configuration; see `SessionView`. created_ns: when the command's wait for the session
+    began, on the machine's monotonic clock. duration_s: None until a signal arrives."""
 
     folder: Path
     command: str
+    created_ns: int
     duration_s: float | None
     threshold_bps: float
     is_over_basis: bool
 
 
 class SessionWatch:
-    """One session: call `sample` often, the others now and then, and `log_trading` when it has ended."""
+    """One session: call `tick` every WATCH_S, and `log_trading` when it has ended."""
 
     def __init__(
-        self, bot: LiveBot, recorder: Recorder, session: Session, feeds: Feeds, facts: Facts
+        self,
+        bot: LiveBot,
+        recorder: Recorder,
+        session: Session,
+        feeds: Feeds,
+        facts: Facts,
+        *,
+        limits: Limits,
+        orders: SessionOrders,
+        output: SessionOutput,
     ) -> None:
         """feeds: may be filled later."""
         self._bot = bot
@@ -46,12 +68,39 @@ class SessionWatch:
         self._lines = TradingLines(bot.world.legs)
         self._edges = Edges(bot.world.legs)
         self._status = StatusFile(facts.folder, facts.command, partial(session.write, "warning"))
+        self._limits = limits
+        self._orders = orders
+        self._output = output
+        self._ticks = 0
+        self._has_received = False
+        self._answers = AnswerTimes(bot.world.legs)
+        self._capital = StartCapital(bot.world.legs)
+        self._profit = ProfitWatch()
         #: When the feeds were started, on the machine's monotonic clock.
         self.began_ns = time.monotonic_ns()
 
-    def sample(self) -> None:
-        """Samples the edges."""
+    def tick(self) -> None:
+        """Does what is due."""
+        self._ticks += 1
         self._edges.sample(self._feeds)
+        if self._is_due(_LINES):
+            self.log_trading()
+        if self._is_due(_SHOW):
+            self.show()
+        if self._is_due(_STATUS):
+            self.publish()
+
+    def _is_due(self, one: tuple[int, int]) -> bool:
+        every, first = one
+        return self._ticks % every == first
+
+    def show(self) -> None:
+        """Updates the screen. Logs once when the strategy received its first row."""
+        if self._session.first_row_ns and not self._has_received:
+            self._has_received = True
+            after_s = (self._session.first_row_ns - self._facts.created_ns) / SECOND
+            self._session.write("start", f"the strategy received its first row after {after_s:.2f} s")
+        self._output.show(self.view)
 
     def log_trading(self) -> None:
         """Writes the attempts, fills and outcomes since the last call, with their own times."""
@@ -61,20 +110,45 @@ class SessionWatch:
         self._fills += len(fills)
         charges = self._bot.charges[self._charges :]
         self._charges += len(charges)
-        for line in self._lines.follow(decisions, fills, charges):
+        for line in shown_lines(self._lines.follow(decisions, fills, charges)):
             self._session.write(line.event, line.text, line.ts)
         if not self._facts.is_over_basis:
             self._edges.note(dict(enumerate(self._lines.totals.best_bps)))
 
     def publish(self) -> None:
         """Writes the current state for other processes."""
-        self._status.write(self.view())
+        bot = self._bot
+        state = state_of(bot, len(bot.world.legs))
+        view = self._view(state)
+        sizes = [leg.contract_size for leg in bot.world.legs]
+        figures = Figures(
+            heartbeat_ns=self._session.heartbeat_ns,
+            legs=[
+                LegFigures(
+                    math.nan if counts.lag_ns is None else counts.lag_ns / MILLISECOND,
+                    counts.frames,
+                    counts.gaps,
+                    float(s["position"]) * float(s["price"]) * size if s["position"] else 0.0,
+                )
+                for counts, s, size in zip(self._session.feed_counts, state, sizes, strict=True)
+            ],
+            latencies=self._answers.follow(bot.world.answers),
+            events=self._session.event_counts,
+            refusals=_by_rule(self._limits.refusals_of(bot.world.legs)),
+            capital=self._capital.follow(self._recorder.records),
+            falls=self._profit.follow(view.pnl, time.time_ns()),
+            halted=view.totals.halted,
+            orders=self._orders.state(),
+        )
+        self._status.write(view, figures)
 
     def view(self) -> SessionView:
         """The current state."""
+        return self._view(state_of(self._bot, len(self._bot.world.legs)))
+
+    def _view(self, state: Any) -> SessionView:
         bot, facts = self._bot, self._facts
         legs = bot.world.legs
-        state = state_of(bot, len(legs))
         elapsed_s = (time.monotonic_ns() - self.began_ns) / SECOND
         return SessionView(
             name=facts.folder.name,
@@ -91,3 +165,11 @@ class SessionWatch:
             pnl=profit_of(state, legs),
             events=list(self._session.events),
         )
+
+
+def _by_rule(refusals: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Refused orders of all legs by rule; only rules that refused one."""
+    found: Counter[str] = Counter()
+    for counts in refusals.values():
+        found.update(counts)
+    return dict(+found)

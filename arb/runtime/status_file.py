@@ -4,18 +4,50 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from arb.files import write_atomically
-from arb.results.status import FORMAT, STATUS, EdgeStatus, LegStatus, Status
-from arb.runtime.process_use import memory
-from arb.runtime.view import SessionView
+from arb.results.status import (
+    FORMAT,
+    STATUS,
+    EdgeStatus,
+    LatencyStatus,
+    LegStatus,
+    RuleStatus,
+    Status,
+)
+from arb.runtime.process_use import Processor, disk, memory, open_files
+from arb.runtime.running_figures import Falls, LatencyLine
+from arb.runtime.session_orders import OrdersState
+from arb.runtime.view import LegLine, SessionView
 
-#: Interval of the writes.
-STATUS_S = 1.0
+
+class LegFigures(NamedTuple):
+    """Of one leg; see `LegStatus`. NaN where unknown."""
+
+    lag_ms: float
+    frames: int
+    gaps: int
+    exposure: float
+
+
+class Figures(NamedTuple):
+    """What a status has beside the view; see `Status`. NaN where unknown."""
+
+    heartbeat_ns: int
+    legs: Sequence[LegFigures]
+    latencies: Sequence[LatencyLine]
+    events: Mapping[str, int]
+    refusals: Mapping[str, int]
+    capital: float
+    falls: Falls
+    #: Why the strategy itself has stopped to trade; "" if it has not.
+    halted: str
+    orders: OrdersState
 
 
 class StatusFile:
@@ -28,11 +60,12 @@ class StatusFile:
         self._warn = warn
         self._began_ns = time.time_ns()
         self._is_failing = False
+        self._processor = Processor()
 
-    def write(self, view: SessionView) -> None:
+    def write(self, view: SessionView, figures: Figures) -> None:
         """Replaces the file."""
         try:
-            write_atomically(self._path, msgspec.json.encode(self._status(view)))
+            write_atomically(self._path, msgspec.json.encode(self._status(view, figures)))
         except OSError as error:
             if not self._is_failing:
                 self._warn(f"{self._path.name}: cannot be written: {error.strerror}; others see an older one")
@@ -40,8 +73,9 @@ class StatusFile:
             return
         self._is_failing = False
 
-    def _status(self, view: SessionView) -> Status:
+    def _status(self, view: SessionView, figures: Figures) -> Status:
         # The encoder writes NaN as null.
+        orders, totals = figures.orders, view.totals
         return Status(
             format=FORMAT,
             command=self._command,
@@ -50,15 +84,48 @@ class StatusFile:
             time_ns=time.time_ns(),
             elapsed_s=view.elapsed_s,
             remaining_s=view.remaining_s,
-            legs=[LegStatus(*leg) for leg in view.legs],
+            heartbeat_ns=figures.heartbeat_ns,
+            legs=[_leg_status(leg, more) for leg, more in zip(view.legs, figures.legs, strict=True)],
             edges=[EdgeStatus(*edge) for edge in view.edges],
             threshold_bps=view.threshold_bps,
             is_over_basis=view.is_over_basis,
             working=view.working,
+            latencies=[LatencyStatus(*line) for line in figures.latencies],
             fills=view.fills,
-            attempts=view.totals.attempts,
-            hedged=view.totals.hedged,
+            attempts=totals.attempts,
+            hedged=totals.hedged,
+            missed=totals.missed,
+            reversed=totals.reversed,
+            opportunities=totals.seen,
+            opportunities_taken=totals.taken,
+            events=dict(figures.events),
+            refusals=dict(figures.refusals),
+            capital_quote=figures.capital,
             fee_quote=view.fees,
             pnl_quote=view.pnl,
+            drawdown_quote=figures.falls.drawdown,
+            day_loss_quote=figures.falls.of_day,
+            halted=orders.halted or figures.halted,
+            doubts=orders.doubts,
+            rules=[RuleStatus(name, text) for name, text in orders.rules.items()],
+            processor_pct=self._processor.percent(),
             memory_gb=memory().value,
+            open_files=open_files(),
+            disk_free_gb=disk(self._path.parent).value,
         )
+
+
+def _leg_status(leg: LegLine, more: LegFigures) -> LegStatus:
+    return LegStatus(
+        name=leg.name,
+        feed=leg.status,
+        bid=leg.bid,
+        ask=leg.ask,
+        age_s=leg.age_s,
+        lag_ms=more.lag_ms,
+        messages_per_s=leg.messages_per_s,
+        frames=more.frames,
+        gaps=more.gaps,
+        position=leg.position,
+        exposure_quote=more.exposure,
+    )

@@ -84,6 +84,11 @@ class Supervision:
             self.alerts.look(readings, changes, now)
         feed.gate.supervised = self._supervisor.reason
 
+    @property
+    def holding(self) -> dict[str, str]:
+        """The rules that hold, each with what it is about."""
+        return dict(self._supervisor.holding)
+
     def _follow(self, change: Change, now: int, session: Session, noted: Callable[[str, str], None]) -> None:
         rule, text = change.rule, change.text
         if not change.has_begun:

@@ -1,4 +1,4 @@
-"""What a strategy does, as lines for its session's log and screen: attempts, their outcomes, fills, lost opportunities.
+"""What a strategy does, as lines for other processes and for the log: attempts, orders, outcomes, fills, opportunities.
 
 From the decision log and the fills, in batches taken between two calls of the strategy. Codes are those of the spread
 strategy; a strategy that logs none has lines of fills. Pure; one thread.
@@ -7,9 +7,11 @@ strategy; a strategy that logs none has lines of fills. Pure; one thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,9 +23,9 @@ from arb.results.trades import OTHER
 from arb.strategies.spread.decisions import Decision, Missed, Purpose
 from connectors.units import SECOND
 
-#: Lines of one batch; further ones are counted in a line. Halts are always written.
+#: Lines of one batch in the log; further ones are counted in a line. Halts are always written.
 LINES_MAX = 20
-#: Least time between two lines of opportunities that were not taken; those between are counted in the next line.
+#: Least time between two lines in the log of opportunities that were not taken; those between are counted in the next.
 MISSED_EVERY_NS = 10 * SECOND
 #: Orders, and attempts without an outcome, that are remembered.
 _REMEMBERED_MAX = 10_000
@@ -42,22 +44,43 @@ _SENT = (Decision.OPEN, Decision.CHASE, Decision.REVERSE)
 _HALTED = "halted"
 
 
+_SIDES = {1: "buy", -1: "sell"}
+
+#: What a line says, by name.
+Data: TypeAlias = Mapping[str, float | int | str | None]
+
+
 class TradingLine(NamedTuple):
-    """ts: ns on the run's clock. event: its kind, in one word."""
+    """ts: ns on the run's clock. event: its kind, in one word. shown: its text in the log; "": it is not there."""
 
     ts: int
     event: str
     text: str
+    data: Data = MappingProxyType({})
+    shown: str = ""
+
+
+class _Said(NamedTuple):
+    """A line without its time. shown: None: as the text."""
+
+    event: str
+    text: str
+    data: Data
+    shown: str | None = None
 
 
 class Totals(NamedTuple):
-    """Counts since the start. best_bps: the largest logged edge of buying each leg, NaN for none."""
+    """Counts since the start. best_bps: the largest logged edge of buying each leg, NaN for none. halted: why the
+    strategy has stopped to trade, "" if it has not."""
 
     attempts: int
     hedged: int
     seen: int
     taken: int
     best_bps: tuple[float, ...]
+    missed: int = 0
+    reversed: int = 0
+    halted: str = ""
 
 
 class _Decision(NamedTuple):
@@ -91,10 +114,10 @@ class _Attempt:
         self.cash = self.bought = self.sold = 0.0
 
     @property
-    def profit(self) -> str:
-        """Its profit as text; "" while something is left, whose price is not known."""
+    def profit(self) -> float | None:
+        """None while something is left, whose price is not known."""
         is_flat = abs(self.bought - self.sold) <= _ROUNDING * self.bought
-        return f", profit {signed_money(self.cash)}" if is_flat and self.bought else ""
+        return self.cash if is_flat and self.bought else None
 
 
 def _charged(charge: Any, leg: Leg) -> str:
@@ -114,6 +137,8 @@ class TradingLines:
         self._partners = {a: b for pair in legs_of_pairs(legs) for a, b in (pair, pair[::-1])}
         #: The attempt of each order, by leg and order id; the fills of each attempt. Oldest first.
         self._orders: dict[tuple[int, int], int] = {}
+        #: The leg that each attempt buys. Oldest first.
+        self._bought: dict[int, int] = {}
         #: Number of fills so far.
         self._fills = 0
         self._attempts: dict[int, _Attempt] = {}
@@ -124,10 +149,15 @@ class TradingLines:
         #: When an opportunity was written that was not taken, and how many were not written since.
         self._missed_ts: int | None = None
         self._left_out = 0
-        self._begun = self._hedged = self._seen = self._taken = 0
+        self._begun = self._hedged = self._missed = self._reversed = self._seen = self._taken = 0
+        self._halted = ""
         self._best = [math.nan] * len(legs)
-        self._texts: dict[int, Callable[[_Decision], tuple[str, str] | None]] = {
+        self._texts: dict[int, Callable[[_Decision], _Said | None]] = {
             Decision.ATTEMPT: self._attempt,
+            Decision.OPEN: partial(self._order, "order", 1),
+            Decision.CHASE: partial(self._order, "chase", 1),
+            Decision.REVERSE: partial(self._order, "reverse", -1),
+            Decision.EXPIRED: self._expiry,
             Decision.REFUSED: self._refusal,
             Decision.HEDGED: self._hedge,
             Decision.MISSED: self._miss,
@@ -146,7 +176,9 @@ class TradingLines:
     @property
     def totals(self) -> Totals:
         """The counts so far."""
-        return Totals(self._begun, self._hedged, self._seen, self._taken, tuple(self._best))
+        best = tuple(self._best)
+        more = self._missed, self._reversed, self._halted
+        return Totals(self._begun, self._hedged, self._seen, self._taken, best, *more)
 
     def follow(self, decisions: Any, fills: Any, charges: Any = _NO_CHARGES) -> list[TradingLine]:
         """The lines of new decisions (dtype DECISION), fills (dtype FILL) and charges (dtype CHARGE), in the order of
@@ -162,16 +194,19 @@ class TradingLines:
         lines += [self._funding(one) for one in charges[charges["is_funding"] != 0]]
         for one in logged:
             describe = self._texts.get(one.code)
-            if describe is not None and (found := describe(one)) is not None:
-                lines.append(TradingLine(one.timestamp, *found))
-        _forget_oldest(self._orders)
-        _forget_oldest(self._attempts)
-        return list(_bounded(sorted(lines, key=lambda line: line.ts)))
+            if describe is not None and (said := describe(one)) is not None:
+                shown = said.text if said.shown is None else said.shown
+                lines.append(TradingLine(one.timestamp, said.event, said.text, said.data, shown))
+        for remembered in (self._orders, self._attempts, self._bought):
+            _forget_oldest(remembered)
+        return sorted(lines, key=lambda line: line.ts)
 
     def _funding(self, payment: Any) -> TradingLine:
         name = self._legs[int(payment["asset_no"])].name
-        text = f"{name} {signed_money(float(payment['quote']))} on {exact(float(payment['qty']))}, rate "
-        return TradingLine(int(payment["exch_ts"]), "funding", f"{text}{exact(float(payment['rate']))}")
+        quote, qty, rate = (float(payment[key]) for key in ("quote", "qty", "rate"))
+        text = f"{name} {signed_money(quote)} on {exact(qty)}, rate {exact(rate)}"
+        data: Data = {"leg": name, "quote": quote, "qty": qty, "rate": rate}
+        return TradingLine(int(payment["exch_ts"]), "funding", text, data, text)
 
     def _fill(self, fill: _Fill, charge: Any | None) -> TradingLine:
         leg, number = self._legs[fill.leg], self._orders.get((fill.leg, fill.order_id), 0)
@@ -190,92 +225,154 @@ class TradingLines:
         text = f"{leg.name} {side} {exact(fill.qty)} at {exact(fill.price)}, {kind} {money(fee)}"
         if charge is not None:
             text += _charged(charge, leg)
-        return TradingLine(fill.exch_ts, "fill", f"{text}, attempt {number}" if number > 0 else text)
+        if number > 0:
+            text += f", attempt {number}"
+        data: Data = {
+            "attempt": number if number > 0 else None,
+            "leg": leg.name,
+            "side": side,
+            "price": fill.price,
+            "qty": fill.qty,
+            "fee": fee,
+            "liquidity": "maker" if fill.maker else "taker",
+            "order_id": fill.order_id,
+        }
+        return TradingLine(fill.exch_ts, "fill", text, data, text)
 
-    def _attempt(self, one: _Decision) -> tuple[str, str]:
+    def _attempt(self, one: _Decision) -> _Said:
         self._begun += 1
         self._note_best(one)
+        self._bought[one.attempt] = one.leg
         partner, purpose = self._partners.get(one.leg), _PURPOSES.get(one.order_id)
-        legs = (
-            self._name(one.leg) if partner is None else f"{self._name(one.leg)}, sell {self._name(partner)}"
-        )
-        text = f"{one.attempt}: buy {legs}"
-        if one.order_id != Purpose.HEDGE:
+        buy, sell = self._name(one.leg), None if partner is None else self._name(partner)
+        text = f"{one.attempt}: buy {buy}" if sell is None else f"{one.attempt}: buy {buy}, sell {sell}"
+        is_edge = one.order_id != Purpose.HEDGE
+        if is_edge:
             text += f", edge {one.value:+.2f} bps"
-        return "attempt", f"{text}, {purpose}" if purpose else text
+        data: Data = {
+            "attempt": one.attempt,
+            "buy": buy,
+            "sell": sell,
+            "edge_bps": one.value if is_edge else None,
+            "purpose": purpose,
+        }
+        return _Said("attempt", f"{text}, {purpose}" if purpose else text, data)
 
-    def _refusal(self, one: _Decision) -> tuple[str, str] | None:
-        """One line an attempt: a refused order is sent again."""
-        if one.attempt == self._refused:
-            return None
-        self._refused = one.attempt
+    def _order(self, event: str, sign: int, one: _Decision) -> _Said:
+        """An order was sent; sign: -1 if it trades back what an earlier one of its leg has traded."""
+        leg, bought = self._name(one.leg), self._bought.get(one.attempt)
+        side = None if bought is None else _SIDES[sign if one.leg == bought else -sign]
+        data: Data = {
+            "attempt": one.attempt,
+            "leg": leg,
+            "side": side,
+            "price": one.value,
+            "order_id": one.order_id,
+        }
+        text = f"attempt {one.attempt}, {leg}, {side or 'an order'} at {exact(one.value)}"
+        return _Said(event, text, data, "")
+
+    def _expiry(self, one: _Decision) -> _Said:
+        leg = self._name(one.leg)
+        data: Data = {"attempt": one.attempt, "leg": leg, "qty": one.value, "order_id": one.order_id}
+        return _Said("expired", f"attempt {one.attempt}, {leg}, {exact(one.value)} was not filled", data, "")
+
+    def _refusal(self, one: _Decision) -> _Said:
+        """In the log one an attempt: a refused order is sent again."""
         why = "a limit of [risk], or lack of funds" if one.value == LIMIT_EXCEEDED else f"code {one.value:g}"
-        return "refused", f"attempt {one.attempt}, an order of {self._name(one.leg)} was not sent: {why}"
+        leg = self._name(one.leg)
+        text = f"attempt {one.attempt}, an order of {leg} was not sent: {why}"
+        shown = None if one.attempt != self._refused else ""
+        self._refused = one.attempt
+        return _Said("refused", text, {"attempt": one.attempt, "leg": leg, "reason": why}, shown)
 
-    def _hedge(self, one: _Decision) -> tuple[str, str]:
+    def _hedge(self, one: _Decision) -> _Said:
         self._hedged += 1
-        return "hedged", f"attempt {one.attempt}, {exact(one.value)} a leg{self._profit(one)}"
+        return self._outcome("hedged", one, f", {exact(one.value)} a leg")
 
-    def _miss(self, one: _Decision) -> tuple[str, str]:
-        return "missed", f"attempt {one.attempt}, neither leg was filled"
+    def _miss(self, one: _Decision) -> _Said:
+        self._missed += 1
+        data: Data = {"attempt": one.attempt, "outcome": "missed"}
+        return _Said("missed", f"attempt {one.attempt}, neither leg was filled", data)
 
-    def _reversal(self, one: _Decision) -> tuple[str, str]:
-        return "reversed", f"attempt {one.attempt}, {exact(one.value)} traded back{self._profit(one)}"
+    def _reversal(self, one: _Decision) -> _Said:
+        self._reversed += 1
+        return self._outcome("reversed", one, f", {exact(one.value)} traded back")
 
-    def _profit(self, one: _Decision) -> str:
+    def _outcome(self, outcome: str, one: _Decision, text: str) -> _Said:
         attempt = self._attempts.pop(one.attempt, None)
-        return "" if attempt is None else attempt.profit
+        profit = None if attempt is None else attempt.profit
+        if profit is not None:
+            text += f", profit {signed_money(profit)}"
+        data: Data = {"attempt": one.attempt, "outcome": outcome, "qty": one.value, "profit": profit}
+        return _Said(outcome, f"attempt {one.attempt}{text}", data)
 
-    def _halt(self, one: _Decision) -> tuple[str, str]:
+    def _halt(self, one: _Decision) -> _Said:
         why = "an order in doubt, or a leg that could not be traded back in time"
-        return _HALTED, f"attempt {one.attempt}, leg imbalance {one.value:+.10g}: {why}"
+        self._halted = f"attempt {one.attempt}, leg imbalance {one.value:+.10g}: {why}"
+        data: Data = {"attempt": one.attempt, "outcome": _HALTED, "qty": one.value, "reason": why}
+        return _Said(_HALTED, self._halted, data)
 
-    def _risk_halt(self, one: _Decision) -> tuple[str, str]:
-        rule = "the drawdown" if one.order_id == Missed.DRAWDOWN else f"the loss of attempt {one.attempt}"
-        return _HALTED, f"{rule} is {100.0 * one.value:.3g} % of the capital, more than [risk] allows"
+    def _risk_halt(self, one: _Decision) -> _Said:
+        is_drawdown = one.order_id == Missed.DRAWDOWN
+        rule = "the drawdown" if is_drawdown else f"the loss of attempt {one.attempt}"
+        self._halted = f"{rule} is {100.0 * one.value:.3g} % of the capital, more than [risk] allows"
+        data: Data = {"reason": reason_name(one.order_id), "share_pct": 100.0 * one.value}
+        return _Said(_HALTED, self._halted, data if is_drawdown else {"attempt": one.attempt, **data})
 
-    def _flattening(self, one: _Decision) -> tuple[str, str]:
-        return "flatten", f"{self._name(one.leg)}, an order at {exact(one.value)} trades the position back"
+    def _flattening(self, one: _Decision) -> _Said:
+        text = f"{self._name(one.leg)}, an order at {exact(one.value)} trades the position back"
+        return _Said("flatten", text, {"leg": self._name(one.leg), "price": one.value})
 
-    def _first_hedge(self, one: _Decision) -> tuple[str, str]:
-        return (
-            "hedge",
-            f"{self._name(one.leg)}, an order at {exact(one.value)} balances the pair",
+    def _first_hedge(self, one: _Decision) -> _Said:
+        text = f"{self._name(one.leg)}, an order at {exact(one.value)} balances the pair"
+        return _Said("hedge", text, {"leg": self._name(one.leg), "price": one.value})
+
+    def _imbalance(self, one: _Decision) -> _Said:
+        text = (
+            f"attempt {one.attempt}, {self._name(one.leg)} filled {exact(one.value)} more than the other leg"
         )
+        return _Said("imbalance", text, self._amount(one))
 
-    def _imbalance(self, one: _Decision) -> tuple[str, str]:
-        more = f"{self._name(one.leg)} filled {exact(one.value)} more than the other leg"
-        return "imbalance", f"attempt {one.attempt}, {more}"
-
-    def _difference(self, one: _Decision) -> tuple[str, str]:
+    def _difference(self, one: _Decision) -> _Said:
         found = f"{self._name(one.leg)} has {one.value:+.10g} beyond the executions of its orders"
-        return "uncounted", f"{found}: it is hedged"
+        return _Said("uncounted", f"{found}: it is hedged", self._amount(one))
 
-    def _residual(self, one: _Decision) -> tuple[str, str]:
-        return "residual", f"{one.value:+.10g} is too small to be traded, and counts in the next attempt"
+    def _amount(self, one: _Decision) -> Data:
+        return {"attempt": one.attempt, "leg": self._name(one.leg), "qty": one.value}
+
+    def _residual(self, one: _Decision) -> _Said:
+        text = f"{one.value:+.10g} is too small to be traded, and counts in the next attempt"
+        return _Said("residual", text, {"attempt": one.attempt, "qty": one.value})
 
     def _opportunity(self, one: _Decision) -> None:
         self._seen += 1
         self._begins[one.leg] = one.timestamp
         self._note_best(one)
 
-    def _end_of_opportunity(self, one: _Decision) -> tuple[str, str] | None:
+    def _end_of_opportunity(self, one: _Decision) -> _Said:
         self._note_best(one)
+        buy, partner = self._name(one.leg), self._partners.get(one.leg)
         lasted_s = (one.timestamp - self._begins.pop(one.leg, one.timestamp)) / SECOND
+        reason = reason_name(one.order_id)
+        data: Data = {
+            "buy": buy,
+            "sell": None if partner is None else self._name(partner),
+            "edge_bps": one.value,
+            "lasted_s": lasted_s,
+            "reason": reason,
+        }
+        text = f"buy {buy}, edge {one.value:+.2f} bps at most, {lasted_s:.3f} s, "
         if one.order_id == Missed.TAKEN:
             self._taken += 1
-            return None
+            return _Said("opportunity", f"{text}taken", data, "")
+        text += f"not taken: {reason.replace('_', ' ')}"
         if self._missed_ts is not None and one.timestamp - self._missed_ts < MISSED_EVERY_NS:
             self._left_out += 1
-            return None
-        text = (
-            f"buy {self._name(one.leg)}, edge {one.value:+.2f} bps at most, {lasted_s:.3f} s, not taken: "
-            f"{reason_name(one.order_id).replace('_', ' ')}"
-        )
-        if self._left_out:
-            text += f"; {self._left_out:,} others since the last such line"
+            return _Said("opportunity", text, data, "")
+        more = f"; {self._left_out:,} others since the last such line" if self._left_out else ""
         self._missed_ts, self._left_out = one.timestamp, 0
-        return "opportunity", text
+        return _Said("opportunity", text, data, f"{text}{more}")
 
     def _note_best(self, one: _Decision) -> None:
         if 0 <= one.leg < len(self._best):
@@ -305,14 +402,15 @@ def signed_money(value: float) -> str:
     return f"+{money(value)}" if value > 0.0 else money(value)
 
 
-def _bounded(lines: Sequence[TradingLine]) -> Iterator[TradingLine]:
-    yield from lines[:LINES_MAX]
-    rest = lines[LINES_MAX:]
+def shown_lines(lines: Sequence[TradingLine]) -> Iterator[TradingLine]:
+    """Those of one batch for the log, with their text there: LINES_MAX, and every halt."""
+    shown = [line._replace(text=line.shown) for line in lines if line.shown]
+    yield from shown[:LINES_MAX]
+    rest = shown[LINES_MAX:]
     left_out = [line for line in rest if line.event != _HALTED]
     if left_out:
-        yield TradingLine(
-            left_out[-1].ts, "more", f"{len(left_out):,} lines of orders and fills; the files have them"
-        )
+        text = f"{len(left_out):,} lines of orders and fills; the files have them"
+        yield TradingLine(left_out[-1].ts, "more", text)
     yield from (line for line in rest if line.event == _HALTED)
 
 

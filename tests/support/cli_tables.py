@@ -25,6 +25,9 @@ from arb.data.check.report import RecordingReport
 from arb.data.download.choice import ArchiveLeg, Choice, RemoteFile
 from arb.data.download.plan import FileState, Plan
 from arb.data.recordings.recorder import RecorderState
+from arb.runtime.running_figures import Falls, LatencyLine
+from arb.runtime.session_orders import OrdersState
+from arb.runtime.status_file import Figures, LegFigures
 from arb.runtime.trading_lines import Totals
 from arb.runtime.view import EdgeLine, EventLine, LegLine, SessionView
 from arb.verify.reconcile import Difference
@@ -138,10 +141,28 @@ def session_view() -> SessionView:
         is_over_basis=False,
         working=2,
         fills=24_680,
-        totals=Totals(attempts=12_345, hedged=12_340, seen=98_765, taken=12_345, best_bps=()),
+        totals=Totals(
+            attempts=12_345, hedged=12_340, seen=98_765, taken=12_345, best_bps=(), missed=4, reversed=1
+        ),
         fees=18_234.56,
         pnl=-1_234.56,
         events=[EventLine((noon_s + s) * 10**9, event, text) for s, event, text in events],
+    )
+
+
+def status_figures() -> Figures:
+    """What the status of that session has besides."""
+    leg = LegFigures(1.25, 4_321, 1, 1_386.9)
+    return Figures(
+        heartbeat_ns=_NOON_NS,
+        legs=[leg, leg, LegFigures(math.nan, 0, 0, math.nan)],
+        latencies=[LatencyLine("binance_usdm:1000PEPEUSDT", 12_345, 1.5, 2.5, 3.5)],
+        events={"gap": 2},
+        refusals={"qty": 3},
+        capital=200_000.0,
+        falls=Falls(2_345.6, 1_234.56),
+        halted="",
+        orders=OrdersState("arb halt", 1, {"memory": "the session uses 2.75 GB"}),
     )
 
 

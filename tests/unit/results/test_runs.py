@@ -6,12 +6,13 @@ import errno
 import json
 import math
 import os
+import shutil
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
-from support.cli_tables import session_view
+from support.cli_tables import session_view, status_figures
 from support.command_line import arb
 
 from arb.errors import InputError
@@ -26,7 +27,7 @@ LEGS = tuple(leg.name for leg in session_view().legs)
 
 def status_in(folder: Path) -> Status:
     folder.mkdir(exist_ok=True)
-    StatusFile(folder, "live", lambda line: pytest.fail(line)).write(session_view())
+    StatusFile(folder, "live", lambda line: pytest.fail(line)).write(session_view(), status_figures())
     (folder / "session.lock").touch()
     found = read_status(folder)
     assert found is not None
@@ -46,6 +47,19 @@ def test_a_status_has_what_the_screen_shows(tmp_path: Path) -> None:
     assert found.legs[1].position == view.legs[1].position
     assert (found.legs[2].bid, found.edges[1].best_bps) == (None, None), "NaN is not known"
     assert math.isclose(found.time_ns, time.time_ns(), rel_tol=1e-6)
+
+
+def test_a_status_has_figures_of_trading_and_of_its_process(tmp_path: Path) -> None:
+    found = status_in(tmp_path)
+    assert (found.legs[0].lag_ms, found.legs[2].lag_ms, found.legs[2].exposure_quote) == (1.25, None, None)
+    assert (found.attempts, found.missed, found.reversed) == (12_345, 4, 1)
+    assert (found.halted, found.doubts, found.rules[0].name) == ("arb halt", 1, "memory")
+    assert (found.latencies[0].answers, found.drawdown_quote) == (12_345, 2_345.6)
+    assert found.processor_pct is not None
+    assert found.memory_gb is not None
+    assert found.open_files is not None
+    assert min(found.processor_pct, found.memory_gb - 0.02, found.open_files - 3) >= 0.0
+    assert found.disk_free_gb == pytest.approx(shutil.disk_usage(tmp_path).free / 1e9, rel=0.2)
 
 
 def test_a_session_is_running_silent_or_killed(tmp_path: Path) -> None:
@@ -110,7 +124,7 @@ def test_a_folder_without_runs_is_refused(tmp_path: Path, there: bool) -> None:
 def test_a_disk_that_refuses_a_status_costs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     status = StatusFile(tmp_path, "dry-run", lines.append)
-    status.write(session_view())
+    status.write(session_view(), status_figures())
     before = (tmp_path / STATUS).read_bytes()
 
     def refuse(*_: object) -> None:
@@ -118,9 +132,9 @@ def test_a_disk_that_refuses_a_status_costs_one_line(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as full:
         full.setattr(status_file, "write_atomically", refuse)
-        status.write(session_view())
-        status.write(session_view())
+        status.write(session_view(), status_figures())
+        status.write(session_view(), status_figures())
     assert lines == ["status.json: cannot be written: No space left on device; others see an older one"]
     assert (tmp_path / STATUS).read_bytes() == before
-    status.write(session_view())
+    status.write(session_view(), status_figures())
     assert (tmp_path / STATUS).read_bytes() != before

@@ -334,11 +334,11 @@ def test_a_full_disk_keeps_legs_from_being_opened_and_open_files_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = Watched(tmp_path, disk_gb=2.0, files_pct=50.0)
-    free = SimpleNamespace(f_bavail=2_000_000, f_frsize=1000)
-    monkeypatch.setattr(process_use.os, "statvfs", lambda folder: free)
+    usage = SimpleNamespace(free=2_000_000_000)
+    monkeypatch.setattr(process_use.psutil, "disk_usage", lambda folder: usage)
     monkeypatch.setattr(process_use.resource, "getrlimit", lambda _: (10_000_000, 10_000_000))
     assert watched.pass_time(2) == []
-    free.f_bavail -= 1
+    usage.free -= 1
     monkeypatch.setattr(process_use.resource, "getrlimit", lambda _: (3, 3))
     files, disk = watched.pass_time(2)
     assert disk == f"supervisor disk: 2.00 GB are free at {tmp_path}, limit 2 GB: nothing is opened"

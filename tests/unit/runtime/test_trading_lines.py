@@ -14,7 +14,7 @@ from arb.bot.account import CHARGE
 from arb.bot.fills import FILL
 from arb.bot.recorder import DECISION
 from arb.leg import Leg
-from arb.runtime.trading_lines import LINES_MAX, MISSED_EVERY_NS, TradingLines
+from arb.runtime.trading_lines import LINES_MAX, MISSED_EVERY_NS, TradingLines, shown_lines
 from arb.strategies.spread.decisions import Decision, Missed, Purpose
 
 LEGS = [leg(0, venue=venue, taker_fee=0.001, pair=0) for venue in ("a", "b")]
@@ -41,13 +41,14 @@ BOUGHT, SOLD = (0, 7, 1, 100.0, 0.5, 0, 110 * MS), (1, 8, -1, 101.0, 0.5, 0, 105
 
 
 def texts(lines: TradingLines, *rows: tuple[Any, ...], filled: tuple[tuple[Any, ...], ...] = ()) -> list[str]:
-    return [f"{one.event} {one.text}" for one in lines.follow(decisions(*rows), fills(*filled))]
+    found = shown_lines(lines.follow(decisions(*rows), fills(*filled)))
+    return [f"{one.event} {one.text}" for one in found]
 
 
 def test_an_attempt_its_fills_and_its_outcome_in_the_order_of_their_times() -> None:
     lines = TradingLines(LEGS)
     hedged = (120 * MS, Decision.HEDGED, 12, -1, 0, 0.5)
-    found = lines.follow(decisions(*ATTEMPT, hedged), fills(BOUGHT, SOLD))
+    found = list(shown_lines(lines.follow(decisions(*ATTEMPT, hedged), fills(BOUGHT, SOLD))))
     assert [f"{one.event} {one.text}" for one in found] == [
         "attempt 12: buy a:BTCUSDT, sell b:BTCUSDT, edge +12.35 bps",
         "fill b:BTCUSDT sell 0.5 at 101, fee 0.0505, attempt 12",
@@ -138,7 +139,7 @@ def test_opportunities_are_counted_and_some_of_the_lost_ones_written() -> None:
     assert texts(lines, *rows, *taken) == [
         "opportunity buy b:BTCUSDT, edge +14.00 bps at most, 0.050 s, not taken: too small"
     ]
-    assert lines.totals == (0, 0, 6, 1, (12.0, 18.0))
+    assert lines.totals[:5] == (0, 0, 6, 1, (12.0, 18.0))
     late = MISSED_EVERY_NS + 60 * MS
     (line,) = texts(
         lines,
@@ -165,7 +166,7 @@ def test_funding_payments_and_fees_that_were_not_charged_in_quote() -> None:
         ],
         CHARGE,
     )
-    found = lines.follow(decisions(*ATTEMPT), fills(BOUGHT), charges)
+    found = shown_lines(lines.follow(decisions(*ATTEMPT), fills(BOUGHT), charges))
     assert [f"{one.event} {one.text}" for one in found][1:] == [
         "funding b:BTCUSDT +0.0051 on -0.5, rate 0.0001",
         "fill a:BTCUSDT buy 0.5 at 100, fee 0.0500 (0.0005 base), attempt 12",

@@ -1,0 +1,102 @@
+"""Figures of a session that go on as it does, each at a cost that does not grow with it. Pure; one thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.leg import Leg
+from arb.runtime.latencies import order_latencies
+from connectors.units import MILLISECOND, SECOND
+
+#: Of the answers to a leg's orders, so many of the last are in its percentiles.
+LATENCIES_KEPT = 4096
+_DAY_NS = 86_400 * SECOND
+
+
+class LatencyLine(NamedTuple):
+    """Answers to the orders of a leg. Times in ms, NaN before the first."""
+
+    leg: str
+    answers: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+class AnswerTimes:
+    """How long the answers to orders took, from request to receipt."""
+
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        unknown = (math.nan, math.nan, math.nan)
+        self._lines = [LatencyLine(leg.name, 0, *unknown) for leg in legs]
+        self._kept = np.zeros((len(legs), LATENCIES_KEPT))
+        self._rows = 0
+
+    def follow(self, answers: Any) -> list[LatencyLine]:
+        """The figures now. answers: all so far, of dtype `arb.engine.world.ANSWER`."""
+        new, self._rows = answers[self._rows :], len(answers)
+        for number in np.unique(new["asset_no"]).tolist():
+            self._add(number, order_latencies(new[new["asset_no"] == number]))
+        return list(self._lines)
+
+    def _add(self, number: int, rows: Any) -> None:
+        if not len(rows):
+            return
+        line, kept = self._lines[number], self._kept[number]
+        places = np.arange(line.answers, line.answers + len(rows)) % LATENCIES_KEPT
+        kept[places] = (rows["resp_ts"] - rows["req_ts"]) / MILLISECOND
+        answers = line.answers + len(rows)
+        found = np.percentile(kept[:answers], (50, 95, 99), method="higher").tolist()
+        self._lines[number] = LatencyLine(line.leg, answers, *found)
+
+
+class Falls(NamedTuple):
+    """What was lost since the largest profit, and since 0:00 UTC, in quote; 0 if nothing was, NaN if not known."""
+
+    drawdown: float
+    of_day: float
+
+
+class ProfitWatch:
+    """Follows the profit of a session, which begins with none."""
+
+    def __init__(self) -> None:
+        self._largest = self._last = self._at_midnight = 0.0
+        self._day = -1
+
+    def follow(self, profit: float, time_ns: int) -> Falls:
+        """The falls until now. profit: NaN: not known. time_ns: of UTC."""
+        day = time_ns // _DAY_NS
+        if self._day not in (-1, day):
+            self._at_midnight = self._last
+        self._day = day
+        if profit != profit:
+            return Falls(math.nan, math.nan)
+        self._last, self._largest = profit, max(profit, self._largest)
+        return Falls(self._largest - profit, max(0.0, self._at_midnight - profit))
+
+
+class StartCapital:
+    """The capital at the start: quote of all legs, and their base at its first recorded mid, as in `summary.json`."""
+
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        self._held = [leg.base for leg in legs]
+        self._quote = sum(leg.quote for leg in legs)
+        self._mids = np.full(len(legs), math.nan)
+        self._rows = 0
+
+    def follow(self, records: Any) -> float:
+        """NaN until it is known. records: all so far, (row, leg), of dtype `arb.bot.recorder.RECORD`."""
+        new, self._rows = records["price"][self._rows :], len(records)
+        for number in np.flatnonzero(np.isnan(self._mids)).tolist():
+            known = new[:, number][~np.isnan(new[:, number])]
+            if len(known):
+                self._mids[number] = known[0]
+        values = (
+            base * mid if base else 0.0 for base, mid in zip(self._held, self._mids.tolist(), strict=True)
+        )
+        return self._quote + sum(values)
