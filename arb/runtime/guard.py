@@ -28,7 +28,7 @@ from arb.errors import ExitCode, InputError
 from arb.journal.halts import Halt, halt_path, set_halt
 from arb.journal.locks import GUARD_LOCK, HeldLock
 from arb.runtime.account_queries import AccountQueries
-from arb.runtime.guard_plan import GuardAlerts, GuardPlan, GuardVenue, Pulse, plan_of
+from arb.runtime.guard_plan import UNKNOWN, GuardAlerts, GuardPlan, GuardVenue, Pulse, Scheduled, plan_of
 from arb.runtime.process_guard import no_core_files
 from arb.runtime.trade_protocols import protocols_of, signer_of
 from connectors.net.hosts import ListedHosts
@@ -117,7 +117,7 @@ class Guard(asyncio.Protocol):
         """Returns why the session's orders are to be cancelled; "" once there is nothing to guard any more.
 
         session: its process."""
-        while not (why := self._pulse.look(time.monotonic_ns(), _waited_ns(session))) or not venues:
+        while not (why := self._pulse.look(time.monotonic_ns(), _scheduled(session))) or not venues:
             if self._pulse.is_over or (why and self._pulse.is_closed):
                 if not self._pulse.is_ended:
                     self._session_is(
@@ -335,13 +335,14 @@ def _lock(state: Path) -> contextlib.ExitStack:
     return held
 
 
-def _waited_ns(process: int) -> int:
-    """For how long the main thread of a process was ready to run and had no processor; 0 if that is not known."""
+def _scheduled(process: int) -> Scheduled:
+    """Of the main thread of a process."""
     try:
         with open(f"/proc/{process}/schedstat", "rb") as file:
-            return int(file.read().split()[1])
-    except (OSError, ValueError, IndexError):  # only Linux says it there
-        return 0
+            ran, waited = file.read().split()[:2]
+        return Scheduled(int(ran), int(waited))
+    except (OSError, ValueError):  # only Linux says it there
+        return UNKNOWN
 
 
 def _halt(state: Path, reason: str) -> None:

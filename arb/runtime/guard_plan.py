@@ -12,6 +12,8 @@ not work.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from arb.alerts.message import ChannelAddress, Origin
@@ -21,6 +23,9 @@ from connectors.units import MILLISECOND
 
 #: Most of a silence that counts at one look: the guard itself may have been stopped, or wait for the processor.
 _STEP_NS = 250 * MILLISECOND
+#: Time in which the session waits for a processor counts as so many times of what it computes meanwhile: a strategy
+#: that does not return computes whenever it may. At least this part of it counts.
+_WAITS_OF_RUN, _WAITS_PART = 4, 5
 
 
 class GuardKey(msgspec.Struct, frozen=True):
@@ -101,6 +106,17 @@ def plan_of(line: bytes) -> GuardPlan:
         raise InputError("the pipe's first line is no plan: arb live starts the guard itself") from None
 
 
+class Scheduled(NamedTuple):
+    """For how long in all a thread has computed, and was ready to and had no processor."""
+
+    ran_ns: int
+    waited_ns: int
+
+
+#: Where the system does not say it.
+UNKNOWN = Scheduled(0, 0)
+
+
 class Pulse:
     """Whether the session lives, by what it wrote. Times are ns of a clock that never steps."""
 
@@ -109,7 +125,7 @@ class Pulse:
         #: Whether the session may have orders; whether it said that it has none any more; whether its pipe is closed.
         self.is_armed = is_armed
         self.is_ended = self.is_closed = False
-        self._looked_ns, self._waited_ns = -1, 0
+        self._looked_ns, self._scheduled = -1, UNKNOWN
         self._silent_ns = 0
         #: Since when orders have been open at venues whose events the session does not receive, as silences.
         self._away: dict[str, int] = {}
@@ -126,18 +142,18 @@ class Pulse:
         self._away = {name: self._away.get(name, 0) for name in names.split()}
         return f"beat {number}"
 
-    def look(self, now_ns: int, waited_ns: int = 0) -> str:
+    def look(self, now_ns: int, scheduled: Scheduled = UNKNOWN) -> str:
         """Why the guard acts now; "": the session lives, has ended, or has no order yet.
 
-        A silence is counted from look to look, and no more than a quarter of a second of each. waited_ns: for how long
-        the session has waited for a processor in all, 0 if it is not known: of a busy machine that time counts half.
+        A silence is counted from look to look, and no more than a quarter of a second of each. scheduled: of the
+        session so far.
         """
         if self._looked_ns >= 0:
             step = min(now_ns - self._looked_ns, _STEP_NS)
-            step -= min(max(waited_ns - self._waited_ns, 0), step) // 2
+            step -= self._starved_ns(step, scheduled)
             self._silent_ns += step
             self._away = {name: silent + step for name, silent in self._away.items()}
-        self._looked_ns, self._waited_ns = now_ns, waited_ns
+        self._looked_ns, self._scheduled = now_ns, scheduled
         if self.is_ended or not self.is_armed:
             return ""
         if self.is_closed:
@@ -145,6 +161,12 @@ class Pulse:
         if self._silent_ns > self._timeout_ms * MILLISECOND:
             return f"the session gave no sign of life for {self._timeout_ms:,} ms"
         return ""
+
+    def _starved_ns(self, step: int, scheduled: Scheduled) -> int:
+        """How much of the time since the last look does not count: the machine let nobody compute."""
+        waited = min(max(scheduled.waited_ns - self._scheduled.waited_ns, 0), step)
+        ran = max(scheduled.ran_ns - self._scheduled.ran_ns, 0)
+        return waited - max(min(waited, _WAITS_OF_RUN * ran), waited // _WAITS_PART)
 
     @property
     def unattended(self) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from arb.errors import InputError
 from arb.journal.halts import Halt, Halts, set_halt
 from arb.runtime import guard
-from arb.runtime.guard_plan import GuardKey, GuardPlan, GuardVenue, Pulse, plan_of
+from arb.runtime.guard_plan import GuardKey, GuardPlan, GuardVenue, Pulse, Scheduled, plan_of
 from connectors.units import MILLISECOND, SECOND
 
 LOOK = 50 * MILLISECOND
@@ -48,12 +48,27 @@ def test_time_in_which_the_guard_itself_did_not_run_is_no_silence() -> None:
     assert pulse.look(3600 * SECOND + LOOK) == ""
 
 
-@pytest.mark.parametrize(("share", "acts_ns"), [(0.0, SECOND), (1.0, 2 * SECOND)])
-def test_time_in_which_the_session_waits_for_a_processor_counts_half(share: float, acts_ns: int) -> None:
+@pytest.mark.parametrize(
+    ("ran", "waited", "acts_ns"),
+    [
+        (0.0, 0.0, SECOND),  # stopped, or it waits for something else
+        (1.0, 0.0, SECOND),  # it computes and does not return
+        (0.2, 0.8, SECOND),  # as before, on a busy machine
+        (0.0, 1.0, 5 * SECOND),  # its machine lets it do nothing
+        (0.1, 0.9, 2 * SECOND),
+    ],
+)
+def test_time_in_which_the_session_waits_for_a_processor_counts_as_far_as_it_computes(
+    ran: float, waited: float, acts_ns: int
+) -> None:
     pulse = Pulse(1000, is_armed=True)
-    pulse.look(0, waited_ns=9 * SECOND)
-    acts = [n * LOOK for n in range(1, 60) if pulse.look(n * LOOK, 9 * SECOND + int(share * n * LOOK))]
-    assert acts[0] == acts_ns + LOOK
+    pulse.look(0, Scheduled(SECOND, 9 * SECOND))
+    acts = [
+        now
+        for now in range(LOOK, 6 * SECOND, LOOK)
+        if pulse.look(now, Scheduled(SECOND + int(ran * now), 9 * SECOND + int(waited * now)))
+    ]
+    assert acts_ns <= acts[0] <= acts_ns + LOOK
 
 
 @pytest.mark.parametrize("is_armed", [False, True])
