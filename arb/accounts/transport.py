@@ -6,6 +6,7 @@ not allowed, and its name is not resolved.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +17,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from connectors.net.hosts import AllowedHosts, check_host
+
+log = logging.getLogger(__name__)
 
 
 class OnlyHosts(AbstractResolver):
@@ -70,6 +73,8 @@ class GuardedSession:
     def _request(self, method: str, url: Any, options: dict[str, Any]) -> Any:
         """Raises HostRefusedError."""
         check_host(str(url), self._hosts)
+        parts = urlsplit(str(url))  # without the query, which has the signature
+        log.debug("request method=%s host=%s path=%s", method, parts.hostname, parts.path)
         if self._session is None:
             connector = aiohttp.TCPConnector(resolver=OnlyHosts(self._urls))
             self._session = aiohttp.ClientSession(connector=connector, trust_env=False)

@@ -15,6 +15,7 @@ from arb.commands.run_setup import Setup, WrittenRun, default_capital_note, run_
 from arb.commands.sandbox_choice import source_at
 from arb.config import Config
 from arb.config.environment import Environment
+from arb.config.log_levels import levels_set, log_levels
 from arb.config.starting_capital import with_starting_capital
 from arb.results.folder import RunFolder
 from arb.runtime.host import Host
@@ -82,6 +83,7 @@ def run_session(
     Raises InputError and ConfigError before anything is written if it cannot begin; after everything is written,
     StrategyError if the strategy raised, and InputError if recording failed.
     """
+    levels = log_levels()
     setup = setup_of(config)
     capital_notes = []
     if not config.capital:
@@ -92,6 +94,7 @@ def run_session(
     with (
         RunFolder(path, is_open=True) as folder,
         SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
+        levels_set(levels),
     ):
         market = kind.market(config)
         config = kind.prepare(config, market, path, log.event)

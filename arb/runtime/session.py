@@ -7,6 +7,7 @@ nothing here blocks. Errors are kept for the host (`fault`): a socket must not t
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,12 +28,14 @@ from connectors.feed.status import FeedStatus
 from connectors.model import Rows
 from connectors.net.interfaces import Event, EventKind
 
+log = logging.getLogger(__name__)
+
 _S = 1_000_000_000
 #: Number of recent events that the view has.
 _EVENTS_SHOWN = 200
 #: A latency is one of the last second until this time after it: there is at most one sample a second.
 _LAG_NS = 2 * _S
-#: Events that are counted and recorded, but neither logged nor shown: a status line follows, or nothing has changed.
+#: Events that are counted and recorded, not shown, and logged at debug: a status line follows, or nothing has changed.
 _NOISE = frozenset({EventKind.PONG, EventKind.ACK, EventKind.SYNCED})
 
 
@@ -258,6 +261,7 @@ class Session:
             self.emit(event.kind.value, f"{name} {event.text}".rstrip())
         else:
             self._count_event(event.kind.value)
+            log.debug("%s %s %s", event.kind.value, name, event.text)
 
     @property
     def last_rows_ns(self) -> list[int]:
