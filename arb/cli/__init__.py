@@ -29,6 +29,7 @@ from arb.cli.runs import runs
 from arb.cli.sandbox import sandbox
 from arb.cli.symbols import symbols
 from arb.cli.verify import verify
+from arb.cli.watch import watch
 
 
 @click.group(
@@ -46,7 +47,7 @@ def cli() -> None:
 
 for command in (
     alert, backtest, capital, convert, data, doctor, download, dry_run, guard, halt, init, live, orders, positions,
-    record, report, resume, run, runs, sandbox, status, symbols, trades, verify,
+    record, report, resume, run, runs, sandbox, status, symbols, trades, verify, watch,
 ):  # fmt: skip
     cli.add_command(command)
 

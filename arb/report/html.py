@@ -24,7 +24,6 @@ from arb.report.layout import (
     lines_of,
     tables_of,
     title_of,
-    value_at,
     what_of,
 )
 from arb.report.no_trades import no_trades_section
@@ -35,7 +34,7 @@ from arb.report.simulated import simulated_section
 from arb.report.svg import draw_svg
 from arb.report.wording import UNKNOWN, escape, shown
 from arb.results.attempts_table import COLUMNS, columns_of
-from arb.results.figures.declared import LEGS, QUALITY, SETUP, TERMS
+from arb.results.figures.declared import LEGS, QUALITY, SETUP, TERMS, value_at
 from arb.results.note_kinds import NoteKind, Place, kind_of
 from arb.results.result import RunResult
 

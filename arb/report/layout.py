@@ -17,6 +17,7 @@ from arb.results.figures.declared import (
     TRIPS,
     Figure,
     Group,
+    value_at,
 )
 from arb.results.figures.legs import LEG_FIGURES, PAIR_FIGURES
 from arb.results.figures.summary import GROUPS
@@ -118,17 +119,6 @@ def blocks_of(summary: Mapping[str, Any]) -> list[Block]:
     others = [leg_no for leg_no in range(len(names)) if leg_no not in paired]
     starts = range(0, len(others), LEGS_ABREAST)
     return blocks + [Block(others[start : start + LEGS_ABREAST], None) for start in starts]
-
-
-def value_at(summary: Mapping[str, Any], key: str) -> Any:
-    """The summary's value at `a.b.c`; None if any part of the path is missing or null."""
-    value: Any = summary
-    for part in key.split("."):
-        if isinstance(value, list):
-            value = value[int(part)]
-        else:
-            value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def title_of(summary: Mapping[str, Any]) -> str:

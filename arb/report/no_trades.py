@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from rich.console import RenderableType
 from rich.text import Text
 
-from arb.report.layout import value_at
 from arb.report.screen import Column, tables
 from arb.report.wording import escape, shown
-from arb.results.figures.declared import WHY
+from arb.results.figures.declared import WHY, value_at
 from arb.results.figures.no_trades import ABOVE, PARTS, POINTS
 from connectors.text import printable
 

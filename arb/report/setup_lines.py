@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from arb.report.layout import lines_of, value_at
+from arb.report.layout import lines_of
 from arb.report.wording import UNKNOWN, shown
-from arb.results.figures.declared import SETUP
+from arb.results.figures.declared import SETUP, value_at
 from connectors.text import printable
 
 #: Legs and parameters that are shown; the files have all of them.

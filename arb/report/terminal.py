@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from arb.report.layout import blocks_of, leg_lines, tables_of, title_of, value_at
+from arb.report.layout import blocks_of, leg_lines, tables_of, title_of
 from arb.report.no_trades import no_trades_view
 from arb.report.screen import Column, Fitted, Lines, abreast, tables
 from arb.report.setup_lines import setup_lines
@@ -22,6 +22,7 @@ from arb.results.figures.declared import (
     RESULT,
     RISK,
     TRIPS,
+    value_at,
 )
 from arb.results.note_kinds import NoteKind, Place, kind_of
 from connectors.text import printable

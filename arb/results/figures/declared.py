@@ -82,3 +82,14 @@ class Group(NamedTuple):
     text: str
     source: Callable[[RunResult], Any]
     figures: Sequence[Figure]
+
+
+def value_at(summary: Mapping[str, Any], key: str) -> Any:
+    """The summary's value at `a.b.c`; None if any part of the path is missing or null."""
+    value: Any = summary
+    for part in key.split("."):
+        if isinstance(value, list):
+            value = value[int(part)]
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -14,10 +14,11 @@ from rich.console import Console
 from support.finished_runs import small_run
 from support.screens import SCREENS, WIDTHS, drawn, golden_screens, large_run, run_with_legs
 
-from arb.report.layout import TABLES, leg_lines, tables_of, value_at
+from arb.report.layout import TABLES, leg_lines, tables_of
 from arb.report.screen import Column, Fitted, Lines, abreast, tables
 from arb.report.terminal import summary_view
 from arb.report.wording import shown
+from arb.results.figures.declared import value_at
 
 
 def figures(text: str) -> Counter[str]:

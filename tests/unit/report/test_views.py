@@ -35,14 +35,14 @@ from support.screens import run_with_legs
 from arb.report.chart_layout import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
 from arb.report.charts import CHARTED_MAX, charts_of
 from arb.report.html import ATTEMPTS_MAX, OUTAGES_MAX, page
-from arb.report.layout import TABLES, headlines_of, leg_lines, lines_of, tables_of, value_at
+from arb.report.layout import TABLES, headlines_of, leg_lines, lines_of, tables_of
 from arb.report.page_style import STYLE
 from arb.report.png import draw_png
 from arb.report.simulated import ORDERS_MAX
 from arb.report.terminal import summary_view
 from arb.report.wording import KINDS, shown
 from arb.results.attempts_table import COLUMNS, attempts_csv
-from arb.results.figures.declared import SETUP, SIMULATED, TERMS, UNITS
+from arb.results.figures.declared import SETUP, SIMULATED, TERMS, UNITS, value_at
 from arb.results.figures.summary import GROUPS
 from arb.results.metrics.coverage import LegOutages
 from arb.results.notes import capital_note

@@ -1,0 +1,88 @@
+"""`arb watch`: what it needs from the command line and the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from arb.config.secrets import read_secret
+from arb.errors import InputError
+from arb.results.runs import UNREADABLE, find_runs
+from arb.watch.access import TOKEN_VARIABLE, Access
+from arb.watch.server import watch
+from arb.watch.sessions import Sessions
+
+#: Open files: pages, and clients that ask for nothing.
+_FILES = 8_192
+#: Beside a session the watcher goes on while a page is open; it ends so long after the session and the last page.
+LINGER_S = 10.0
+
+
+def run_watch(
+    folders: Sequence[Path],
+    host: str,
+    port: int,
+    allowed: Sequence[str],
+    *,
+    started: Callable[[str], None],
+    beside: int | None = None,
+) -> None:
+    """Watches the runs in `folders` until it is interrupted. started: receives the page's address.
+
+    beside: the process that started it, for whose session it is; it ends some seconds after that and the last page.
+    Raises InputError for a folder, an address or a token that cannot be used.
+    """
+    access = Access(host, _token(), allowed)
+    if beside is None:
+        for folder in folders:
+            _refuse_unreadable(folder)
+    else:
+        # Trading goes first.
+        with contextlib.suppress(OSError):
+            os.nice(10)
+    with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard < 0 else min(hard, _FILES), hard))
+    is_over = _Lingering(beside) if beside is not None else (lambda pages: False)
+    name = f"[{host}]" if ":" in host else host
+
+    def begin(own_port: int) -> None:
+        started(f"http://{name}:{own_port}")
+
+    asyncio.run(watch(Sessions(folders), access, host, port, started=begin, is_over=is_over))
+
+
+class _Lingering:
+    """Whether a watcher beside a session has nobody left."""
+
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+        self._since_s = time.monotonic()
+
+    def __call__(self, pages: int) -> bool:
+        now_s = time.monotonic()
+        if pages or os.getppid() == self._parent:
+            self._since_s = now_s
+        return now_s - self._since_s > LINGER_S
+
+
+def _token() -> str | None:
+    return read_secret("arb watch", f"${{{TOKEN_VARIABLE}}}", is_needed=False) or None
+
+
+def _refuse_unreadable(folder: Path) -> None:
+    """Raises InputError if there is no such folder, or if it is itself a run that cannot be read. An empty one may
+    get runs."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; arb watch FOLDER names the folder that has the runs")
+    try:
+        found = find_runs(folder)
+    except InputError:
+        return
+    if len(found) == 1 and found[0].state == UNREADABLE:
+        raise InputError(f"{found[0].folder}: {found[0].note}")

@@ -1,0 +1,122 @@
+"""What the page is sent, as JSON: the list of sessions, a whole session, and what is new of one.
+
+Texts of files are printable; the page shows them as text, never as HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from arb.report.signs import state_class
+from arb.results.event_log import LoggedEvent
+from arb.watch.figures import count_of, gain_of, sheet_of
+from arb.watch.sessions import TRADING, Sessions, WatchedSession
+from connectors.text import printable
+
+#: Events of each kind that a page gets when it is opened; it keeps as many.
+EVENTS_SHOWN = 400
+_MS = 1_000_000
+
+
+def encode(value: Any) -> bytes:
+    """JSON in one line; NaN is null."""
+    return msgspec.json.encode(value)
+
+
+def runs_of(sessions: Sessions) -> dict[str, Any]:
+    """The list of all sessions, the newest first, and why folders cannot be listed."""
+    return {
+        "runs": [_run(one) for one in reversed(list(sessions))],
+        "problems": [printable(text) for text in sessions.problems.values()],
+    }
+
+
+def _run(session: WatchedSession) -> dict[str, Any]:
+    run = session.run
+    last = max((d[-1] for d in (session.trading, session.others) if d), key=lambda e: e.number, default=None)
+    return {
+        "name": printable(session.name),
+        "folder": printable(str(session.folder)),
+        "command": printable(run.command),
+        "began": printable(run.began),
+        "state": printable(run.state),
+        "class": _class_of(run.state),
+        "legs": [printable(leg) for leg in run.legs],
+        "fills": count_of(run.fills),
+        "profit": gain_of(run.pnl_quote),
+        "note": printable(" ".join(text for text in (run.note, session.problem) if text)),
+        "last": None if last is None else _event(last),
+    }
+
+
+def _class_of(state: str) -> str:
+    return {"running": "good", "silent": "bad", "unreadable": "bad"}.get(state) or state_class(state)
+
+
+def session_of(session: WatchedSession) -> dict[str, Any]:
+    """All that the page shows of a session."""
+    head = session.head
+    return {
+        "run": _run(session),
+        "sheet": sheet_of(session),
+        "threshold_bps": threshold_of(session),
+        "trading": [_event(event) for event in list(session.trading)[-EVENTS_SHOWN:]],
+        "others": [_event(event) for event in list(session.others)[-EVENTS_SHOWN:]],
+        "legs": [] if head is None else [printable(leg) for leg in head.legs],
+        "edges": [] if head is None else [[printable(buy), printable(sell)] for buy, sell in head.edges],
+        "whole": None if session.thinned is None else series_of(session.thinned.rows),
+        "recent": None if session.last is None else series_of(session.last.rows),
+        "equity": equity_of(session.equity.rows),
+        "tradingKinds": sorted(TRADING),
+    }
+
+
+def threshold_of(session: WatchedSession) -> float | None:
+    """The edge from which on the session trades; None if it depends on the average cross spread."""
+    status = session.status
+    return None if status is None or status.is_over_basis else status.threshold_bps
+
+
+def series_of(rows: Any) -> dict[str, Any]:
+    """Columns: `t` in ms; for each leg the least bid and the largest ask; for each edge the least and the largest."""
+    return {
+        "t": (rows["time_ns"] // _MS).tolist(),
+        "legs": [
+            [_column(rows["bid"][:, n, 0], 10), _column(rows["ask"][:, n, 1], 10)]
+            for n in range(rows["bid"].shape[1])
+        ],
+        "edges": [
+            [_column(rows["edge_bps"][:, n, side], 3) for side in (0, 1)]
+            for n in range(rows["edge_bps"].shape[1])
+        ],
+    }
+
+
+def equity_of(rows: Any) -> dict[str, Any]:
+    """Columns: `t` in ms, the least and the largest profit."""
+    return {
+        "t": (rows["time_ns"] // _MS).tolist(),
+        "pnl": [_column(rows["pnl_quote"][:, side], 6) for side in (0, 1)],
+    }
+
+
+def events_of(events: Iterable[LoggedEvent]) -> list[Any]:
+    """Events for the page."""
+    return [_event(event) for event in events]
+
+
+def _column(values: Any, decimals: int) -> list[float]:
+    return np.round(values, decimals).tolist()
+
+
+def _event(event: LoggedEvent) -> list[Any]:
+    """[number, time in ms, kind, text, data]."""
+    data = {
+        printable(name): printable(value) if isinstance(value, str) else value
+        for name, value in event.data.items()
+    }
+    return [event.number, event.time_ns // _MS, printable(event.event), printable(event.text), data]

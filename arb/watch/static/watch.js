@@ -1,0 +1,378 @@
+// The watcher's page: fills its frame with what the server sends. Texts are set as text, never as HTML.
+"use strict";
+
+const EVENTS_MAX = 400, LAST_MAX = 1200, WHOLE_MAX = 2600;
+const byId = (id) => document.getElementById(id);
+let chosen = "", runs = [], shown = null, stream = null, charts = null, library = null, isWhole = true;
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== "") element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function legName(name) {
+  const [venue, ...rest] = name.split(":");
+  return rest.length ? [venue + ":", make("wbr"), rest.join(":")] : [name];
+}
+
+function timeText(ms, isLong = false) {
+  const text = new Date(ms).toISOString();
+  return isLong ? text.slice(0, 10) + " " + text.slice(11, 19) : text.slice(11, 23);
+}
+
+async function read(path) {
+  const answer = await fetch(path, {cache: "no-store"});
+  if (!answer.ok) throw new Error((await answer.text()).trim() || answer.statusText);
+  return answer.json();
+}
+
+// The list of sessions.
+
+function number([text, kind, value], key) {
+  return make(typeof value === "number" ? "data" : "span", {
+    class: kind, "data-key": key, value: typeof value === "number" ? String(value) : undefined}, text);
+}
+
+function runRow(run) {
+  const fills = number(run.fills, "fills"), profit = number(run.profit, "pnl_quote");
+  const place = [make("b", {}, run.name)];
+  place.push(make("small", {}, [run.command, run.began.slice(0, 19).replace("T", " ")].filter(Boolean).join(", since ")));
+  const state = [make("span", {class: run.class}, run.state || "-")];
+  if (run.note) state.push(make("small", {}, run.note));
+  return make("a", {class: "run" + (run.name === chosen ? " chosen" : ""), href: "#" + encodeURIComponent(run.name)},
+    make("span", {}, ...place), make("span", {}, ...run.legs.flatMap((leg, n) => [n ? " " : "", ...legName(leg)])),
+    make("span", {}, ...state), make("span", {class: "number", "data-label": "fills"}, fills),
+    make("span", {class: "number", "data-label": "profit"}, profit),
+    make("small", {}, run.last ? `${timeText(run.last[1]).slice(0, 8)} ${run.last[2]}: ${run.last[3]}` : ""));
+}
+
+function showRuns(list) {
+  runs = list.runs;
+  byId("problems").replaceChildren(...list.problems.map((text) => make("p", {class: "note"}, text)));
+  const heads = ["Session", "Legs", "State", "Fills", "Profit", "Last event"];
+  byId("runs").replaceChildren(
+    make("div", {class: "run heads"}, ...heads.map((head, n) => make("span", {class: n === 3 || n === 4 ? "number" : ""}, head))),
+    ...(runs.length ? runs.map(runRow) : [make("p", {}, "There is no run in these folders yet.")]));
+  const run = runs.find((one) => one.name === chosen);
+  if (run && shown) showState(run);
+}
+
+function showState(run) {
+  byId("title").replaceChildren(`${run.command || "session"} ${run.name}: `,
+    make("span", {class: run.class, "data-key": "outcome"}, run.state));
+  byId("note").hidden = !run.note;
+  byId("note").textContent = run.note;
+}
+
+// The figures of the chosen session.
+
+function showSheet(sheet) {
+  const numbers = sheet.numbers;
+  byId("tiles").replaceChildren(...sheet.tiles.map(([label, key]) =>
+    make("div", {class: "card tile"}, make("span", {}, label), make("b", {}, number(numbers[key], key)))));
+  byId("tables").replaceChildren(...sheet.tables.map((table) => {
+    const cells = (row) => row.map((cell) => cell.key ? make("td", {}, number(numbers[cell.key], cell.key))
+      : make("td", {class: "text"}, cell.text));
+    const body = make("tbody", {}, ...table.rows.map(([label, row]) =>
+      make("tr", {}, make("th", {}, ...label.split(/(?<=:)/).flatMap((part, n) => n ? [make("wbr"), part] : [part])), ...cells(row))));
+    const head = table.heads.length
+      ? [make("thead", {}, make("tr", {}, make("th"), ...table.heads.map((name) => make("th", {}, ...legName(name)))))] : [];
+    return make("section", {class: "card" + (table.heads.length > 1 ? " many" : "")},
+      make("h2", {}, table.title), make("table", {}, ...head, body));
+  }));
+}
+
+function eventRow([no, ms, kind, text]) {
+  const state = {fill: "long", hedged: "good", missed: "warn", reversed: "warn", halted: "bad", error: "bad",
+    refused: "warn", halt: "bad", risk: "bad"}[kind] || "";
+  return make("tr", {"data-event": no}, make("td", {title: new Date(ms).toISOString()}, timeText(ms, true).slice(11)),
+    make("td", {}, make("b", {class: state}, kind), " ", text));
+}
+
+function showEvents(id, events) {
+  const body = make("tbody", {}, ...events.map(eventRow).reverse());
+  byId(id).replaceChildren(events.length ? make("table", {}, body) : make("p", {}, "none yet"));
+}
+
+function addEvents(events) {
+  const trading = new Set(shown.tradingKinds);
+  for (const event of events) {
+    if (event[0] <= shown.lastEvent) continue;
+    shown.lastEvent = event[0];
+    const name = trading.has(event[2]) ? "trading" : "others";
+    shown[name].push(event);
+    if (shown[name].length > EVENTS_MAX) shown[name].shift();
+    let body = byId(name).querySelector("tbody");
+    if (!body) {
+      showEvents(name, []);
+      body = make("tbody");
+      byId(name).replaceChildren(make("table", {}, body));
+    }
+    body.prepend(eventRow(event));
+    if (body.rows.length > EVENTS_MAX) body.deleteRow(-1);
+  }
+  if (charts) charts.marks();
+}
+
+// Charts: bands from the least to the largest value of each row.
+
+function load(path) {
+  return new Promise((resolve, reject) => {
+    const script = make("script", {src: path});
+    script.onload = resolve;
+    script.onerror = () => reject(new Error("the charts cannot be loaded"));
+    document.head.append(script);
+  });
+}
+
+function loadLibrary() {
+  library = library || document.body.dataset.scripts.split(" ").reduce((before, path) => before.then(() => load(path)), Promise.resolve());
+  return library;
+}
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+
+function figureOf(place, options = {}) {
+  const plot = new Bokeh.Plotting.Figure({
+    sizing_mode: "stretch_both", x_axis_type: "datetime", tools: "pan,xwheel_zoom,box_zoom,reset,hover", toolbar_location: null,
+    background_fill_color: null, border_fill_color: null, outline_line_color: null, min_border_left: 46, ...options});
+  for (const axis of [...plot.xaxes, ...plot.yaxes]) {
+    axis.axis_line_color = axis.major_tick_line_color = colour("gray");
+    axis.minor_tick_line_color = null;
+    axis.major_label_text_color = colour("quiet");
+    axis.major_label_text_font_size = "11px";
+  }
+  for (const grid of [...plot.xgrids, ...plot.ygrids]) grid.grid_line_color = colour("rule");
+  byId(place).replaceChildren();
+  Bokeh.Plotting.show(plot, byId(place));
+  return plot;
+}
+
+function legendOf(plot) {
+  for (const legend of plot.legends) {
+    legend.location = "top_left";
+    legend.orientation = "horizontal";
+    legend.background_fill_alpha = 0.6;
+    legend.background_fill_color = colour("card");
+    legend.border_line_color = null;
+    legend.label_text_color = colour("ink");
+    legend.label_text_font_size = "11px";
+    legend.padding = 2;
+    legend.click_policy = "hide";
+  }
+}
+
+const BANDS = ["blue", "orange", "green", "violet", "red", "gray"];
+const BUYS = {triangle: "buy", inverted_triangle: "sell"};
+
+class Charts {
+  constructor() {
+    const {ColumnDataSource} = Bokeh;
+    this.sources = {};
+    this.edges = figureOf("plot-edges");
+    this.touches = figureOf("plot-touches", {x_range: this.edges.x_range});
+    this.equity = figureOf("plot-equity", {x_range: this.edges.x_range});
+    this.bands = new ColumnDataSource({data: {}});
+    this.pnl = new ColumnDataSource({data: {}});
+    this.attempts = new ColumnDataSource({data: {}});
+    this.fills = {buy: new ColumnDataSource({data: {}}), sell: new ColumnDataSource({data: {}})};
+    this.fill();
+    shown.edges.forEach(([buy], n) => this.band(this.edges, `e${n}`, `buy ${buy}`, BANDS[n % BANDS.length]));
+    shown.legs.forEach((leg, n) => this.band(this.touches, `l${n}`, leg, BANDS[n % BANDS.length]));
+    if (shown.threshold_bps !== null) {
+      this.edges.add_layout(new Bokeh.Span({location: shown.threshold_bps, dimension: "width", line_color: colour("gray"), line_dash: [5, 4]}));
+    }
+    this.edges.scatter({field: "t"}, {field: "y"}, {source: this.attempts, size: 7, marker: "diamond", color: colour("ink"), legend_label: "attempt"});
+    for (const [marker, side] of Object.entries(BUYS)) {
+      this.touches.scatter({field: "t"}, {field: "y"}, {source: this.fills[side], size: 8, marker,
+        color: colour(side === "buy" ? "gain" : "loss"), line_color: colour("card"), legend_label: side});
+    }
+    this.equity.line({field: "t"}, {field: "high"}, {source: this.pnl, line_color: colour("blue"), line_width: 1.5});
+    for (const plot of [this.edges, this.touches]) legendOf(plot);
+  }
+
+  band(plot, name, label, hue) {
+    const options = {source: this.bands, legend_label: label};
+    plot.varea({field: "t"}, {field: name + "low"}, {field: name + "high"}, {...options, fill_color: colour(hue), fill_alpha: 0.3});
+    plot.line({field: "t"}, {field: name + "high"}, {...options, line_color: colour(hue), line_width: 1.2});
+  }
+
+  fill() {
+    const rows = (isWhole ? shown.whole : shown.recent) || {t: [], legs: shown.legs.map(() => [[], []]), edges: shown.edges.map(() => [[], []])};
+    const data = {t: rows.t};
+    const put = (name, pairs) => pairs.forEach(([low, high], n) => {
+      data[`${name}${n}low`] = low.map((value) => value === null ? NaN : value);
+      data[`${name}${n}high`] = high.map((value) => value === null ? NaN : value);
+    });
+    put("e", rows.edges);
+    put("l", rows.legs);
+    this.bands.data = data;
+    const from = rows.t.length ? rows.t[0] : 0;
+    const first = isWhole ? 0 : shown.equity.t.findIndex((t) => t >= from);
+    const part = (values) => first < 0 ? [] : values.slice(first);
+    this.pnl.data = {t: part(shown.equity.t), high: part(shown.equity.pnl[1])};
+    this.marks();
+  }
+
+  marks() {
+    const from = (isWhole ? shown.whole : shown.recent)?.t[0] ?? 0;
+    const events = shown.trading.filter((event) => event[1] >= from);
+    const attempts = events.filter((event) => event[2] === "attempt" && typeof event[4].edge_bps === "number");
+    this.attempts.data = {t: attempts.map((event) => event[1]), y: attempts.map((event) => event[4].edge_bps)};
+    for (const side of ["buy", "sell"]) {
+      const fills = events.filter((event) => event[2] === "fill" && event[4].side === side);
+      this.fills[side].data = {t: fills.map((event) => event[1]), y: fills.map((event) => event[4].price)};
+    }
+  }
+}
+
+async function draw() {
+  const name = chosen;
+  byId("charts").hidden = !(shown.whole && shown.legs.length);
+  if (byId("charts").hidden) return;
+  try {
+    await loadLibrary();
+    if (name !== chosen) return;
+    Bokeh.set_log_level("error");
+    charts = new Charts();
+    document.documentElement.dataset.drawn = name;
+  } catch (error) {
+    byId("plot-edges").textContent = String(error.message || error);
+  }
+}
+
+function addRows(rows, name, most) {
+  const kept = shown[name];
+  if (!kept) {
+    shown[name] = rows;
+    return;
+  }
+  kept.t.push(...rows.t);
+  for (const group of ["legs", "edges"]) {
+    rows[group].forEach((sides, n) => sides.forEach((values, side) => kept[group][n][side].push(...values)));
+  }
+  const over = kept.t.length - most;
+  if (over > 0) {
+    if (name === "whole") {
+      shown.isStale = true;
+      return;
+    }
+    kept.t.splice(0, over);
+    for (const group of ["legs", "edges"]) kept[group].forEach((sides) => sides.forEach((values) => values.splice(0, over)));
+  }
+}
+
+function addSeries(rows) {
+  const last = shown.recent?.t.at(-1) ?? 0, from = rows.t.findIndex((t) => t > last);
+  if (from < 0) return;
+  const cut = (pairs) => pairs.map((sides) => sides.map((values) => values.slice(from)));
+  const fresh = {t: rows.t.slice(from), legs: cut(rows.legs), edges: cut(rows.edges)};
+  addRows(structuredClone(fresh), "recent", LAST_MAX);
+  addRows(fresh, "whole", WHOLE_MAX);
+  if (charts) charts.fill();
+  else if (byId("charts").hidden) choose(chosen);
+}
+
+// The stream of what is new.
+
+function apply(message) {
+  if (message.runs) showRuns(message.runs);
+  if (!shown) return;
+  if (message.sheet) {
+    showSheet(message.sheet);
+    if (message.equity.t.length && message.equity.t.at(-1) > (shown.equity.t.at(-1) ?? 0)) {
+      shown.equity.t.push(...message.equity.t);
+      message.equity.pnl.forEach((values, side) => shown.equity.pnl[side].push(...values));
+    }
+  }
+  if (message.events) addEvents(message.events);
+  if (message.series) addSeries(message.series);
+  document.documentElement.dataset.applied = Date.now();
+  // Too many rows in the page: the server has them merged.
+  if (shown.isStale || (message.runs && message.runs.runs.find((run) => run.name === chosen)?.state !== shown.run.state)) {
+    choose(chosen);
+  }
+}
+
+function follow(name) {
+  if (stream) stream.close();
+  const early = [];
+  let isReady = false;
+  const own = stream = new EventSource("/events" + (name ? "?session=" + encodeURIComponent(name) : ""));
+  own.onopen = async () => {
+    byId("connection").textContent = "live";
+    isReady = false;
+    try {
+      const found = name ? await read(`/data/${encodeURIComponent(name)}.json`) : null;
+      if (own !== stream) return;
+      if (found) showSession(name, found);
+      showRuns(await read("/data/runs.json"));
+      isReady = true;
+      early.splice(0).forEach(apply);
+    } catch (error) {
+      byId("connection").textContent = String(error.message || error);
+    }
+  };
+  own.onerror = () => {
+    if (own === stream) byId("connection").textContent = "no connection to arb watch: trying again";
+    if (own === stream && own.readyState === EventSource.CLOSED) setTimeout(() => own === stream && choose(chosen), 3000);
+  };
+  own.onmessage = (event) => {
+    const message = JSON.parse(event.data);
+    if (isReady && own === stream) apply(message);
+    else early.push(message);
+  };
+}
+
+function showSession(name, found) {
+  const numbers = [...found.trading, ...found.others].map((event) => event[0]);
+  shown = {...found, lastEvent: Math.max(0, ...numbers), isStale: false};
+  charts = null;
+  byId("session").hidden = false;
+  showState(found.run);
+  showSheet(found.sheet);
+  showEvents("trading", shown.trading);
+  showEvents("others", shown.others);
+  const isOver = !["running", "silent"].includes(found.run.state);
+  byId("equity-note").textContent = isOver ? "as long as it was watched" : "since it is watched";
+  document.documentElement.dataset.shown = name;
+  draw();
+}
+
+function choose(name) {
+  chosen = name;
+  byId("session").hidden = !name;
+  shown = null;
+  follow(name);
+}
+
+function fromAddress() {
+  const name = decodeURIComponent(location.hash.slice(1));
+  if (name !== chosen || !stream) choose(name);
+}
+
+for (const id of ["recent", "whole"]) {
+  byId(id).addEventListener("click", () => {
+    isWhole = id === "whole";
+    byId("recent").setAttribute("aria-pressed", String(!isWhole));
+    byId("whole").setAttribute("aria-pressed", String(isWhole));
+    if (charts) charts.fill();
+  });
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown && draw());
+addEventListener("hashchange", fromAddress);
+
+// Without a session in the address: the newest that goes on, else the newest.
+read("/data/runs.json").then((list) => {
+  showRuns(list);
+  const first = list.runs.find((run) => run.state === "running") || list.runs[0];
+  if (!location.hash && first) history.replaceState(null, "", "#" + encodeURIComponent(first.name));
+  fromAddress();
+}).catch((error) => {
+  byId("connection").textContent = String(error.message || error);
+  fromAddress();
+});
