@@ -20,10 +20,8 @@ padding:7px 8px;border-top:1px solid var(--rule);color:inherit;text-decoration:n
 .run.chosen{background:var(--paper);border-radius:8px}
 .run small{display:block;font-size:12.5px}
 #runs{max-height:340px;overflow-y:auto}
-.chart{min-height:120px}
-.chart .head{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:baseline;justify-content:space-between}
-.plot{height:260px;min-width:0}
-.plot.low{height:170px}
+#plots{min-height:690px}
+.range{margin-bottom:4px}
 button{font:inherit;font-size:13px;color:inherit;background:none;border:1px solid var(--rule);border-radius:7px;
 padding:2px 10px;cursor:pointer}
 button[aria-pressed=true]{background:var(--paper);border-color:var(--gray)}
@@ -43,7 +41,7 @@ button[aria-pressed=true]{background:var(--paper);border-color:var(--gray)}
 .run.heads{display:none}.run>:first-child{grid-column:1/-1}.run>:nth-child(2),.run>:last-child{grid-column:1/-1}
 .run .number{text-align:left}.run .number[data-label]::before{content:attr(data-label) " ";color:var(--quiet)}
 .tables td,.tables thead th{padding-left:6px}.tables th:first-child{white-space:normal;padding-right:0}
-.tables table{font-size:13px}.plot{height:220px}}
+.tables table{font-size:13px}}
 """
 
 _BODY = """
@@ -54,12 +52,9 @@ _BODY = """
 <h1 id="title"></h1>
 <p class="note" id="note" hidden></p>
 <div class="tiles" id="tiles"></div>
-<section class="card chart" id="charts"><div class="head"><h2>Edge both ways, after taker fees (bps)</h2>
-<span><button type="button" id="recent" aria-pressed="false">last 5 minutes</button>
-<button type="button" id="whole" aria-pressed="true">whole session</button></span></div>
-<div class="plot" id="plot-edges"></div>
-<h2>Best bid to best ask of each leg</h2><div class="plot" id="plot-touches"></div>
-<h2>Profit <small id="equity-note"></small></h2><div class="plot low" id="plot-equity"></div></section>
+<section class="card" id="charts"><div class="range">
+<button type="button" id="whole" aria-pressed="true">whole session</button>
+<button type="button" id="recent" aria-pressed="false">last 5 minutes</button></div><div id="plots"></div></section>
 <section class="tables" id="tables"></section>
 <div class="pair">
 <section class="card"><h2>Attempts, orders and fills</h2><div class="events" id="trading"></div></section>

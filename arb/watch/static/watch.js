@@ -136,9 +136,9 @@ function loadLibrary() {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 
-function figureOf(place, options = {}) {
+function figureOf(title, height, options = {}) {
   const plot = new Bokeh.Plotting.Figure({
-    sizing_mode: "stretch_both", x_axis_type: "datetime", tools: "pan,xwheel_zoom,box_zoom,reset,hover", toolbar_location: null,
+    title, height, sizing_mode: "stretch_width", x_axis_type: "datetime", tools: "pan,xwheel_zoom,box_zoom,reset,hover", toolbar_location: null,
     background_fill_color: null, border_fill_color: null, outline_line_color: null, min_border_left: 46, ...options});
   for (const axis of [...plot.xaxes, ...plot.yaxes]) {
     axis.axis_line_color = axis.major_tick_line_color = colour("gray");
@@ -147,23 +147,15 @@ function figureOf(place, options = {}) {
     axis.major_label_text_font_size = "11px";
   }
   for (const grid of [...plot.xgrids, ...plot.ygrids]) grid.grid_line_color = colour("rule");
-  byId(place).replaceChildren();
-  Bokeh.Plotting.show(plot, byId(place));
+  plot.title.text_color = colour("ink");
+  plot.title.text_font_size = "13px";
   return plot;
 }
 
 function legendOf(plot) {
-  for (const legend of plot.legends) {
-    legend.location = "top_left";
-    legend.orientation = "horizontal";
-    legend.background_fill_alpha = 0.6;
-    legend.background_fill_color = colour("card");
-    legend.border_line_color = null;
-    legend.label_text_color = colour("ink");
-    legend.label_text_font_size = "11px";
-    legend.padding = 2;
-    legend.click_policy = "hide";
-  }
+  Object.assign(plot.legend, {
+    location: "top_left", orientation: "horizontal", background_fill_alpha: 0.6, background_fill_color: colour("card"),
+    border_line_color: null, label_text_color: colour("ink"), label_text_font_size: "11px", padding: 2, click_policy: "hide"});
 }
 
 const BANDS = ["blue", "orange", "green", "violet", "red", "gray"];
@@ -173,9 +165,10 @@ class Charts {
   constructor() {
     const {ColumnDataSource} = Bokeh;
     this.sources = {};
-    this.edges = figureOf("plot-edges");
-    this.touches = figureOf("plot-touches", {x_range: this.edges.x_range});
-    this.equity = figureOf("plot-equity", {x_range: this.edges.x_range});
+    this.edges = figureOf("Edge both ways, after taker fees (bps)", 260);
+    this.touches = figureOf("Best bid to best ask of each leg", 260, {x_range: this.edges.x_range});
+    const isOver = !["running", "silent"].includes(shown.run.state);
+    this.equity = figureOf(`Profit (quote), ${isOver ? "as long as it was" : "since it is"} watched`, 170, {x_range: this.edges.x_range});
     this.bands = new ColumnDataSource({data: {}});
     this.pnl = new ColumnDataSource({data: {}});
     this.attempts = new ColumnDataSource({data: {}});
@@ -193,6 +186,9 @@ class Charts {
     }
     this.equity.line({field: "t"}, {field: "high"}, {source: this.pnl, line_color: colour("blue"), line_width: 1.5});
     for (const plot of [this.edges, this.touches]) legendOf(plot);
+    byId("plots").replaceChildren();
+    // In one document, because they share their times.
+    Bokeh.Plotting.show([this.edges, this.touches, this.equity], byId("plots"));
   }
 
   band(plot, name, label, hue) {
@@ -237,11 +233,10 @@ async function draw() {
   try {
     await loadLibrary();
     if (name !== chosen) return;
-    Bokeh.set_log_level("error");
     charts = new Charts();
     document.documentElement.dataset.drawn = name;
   } catch (error) {
-    byId("plot-edges").textContent = String(error.message || error);
+    byId("plots").textContent = String(error.message || error);
   }
 }
 
@@ -337,8 +332,6 @@ function showSession(name, found) {
   showSheet(found.sheet);
   showEvents("trading", shown.trading);
   showEvents("others", shown.others);
-  const isOver = !["running", "silent"].includes(found.run.state);
-  byId("equity-note").textContent = isOver ? "as long as it was watched" : "since it is watched";
   document.documentElement.dataset.shown = name;
   draw();
 }
