@@ -9,6 +9,7 @@ import click
 from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, escape, output
 from arb.report.screen import rows_view
+from arb.report.wording import shown
 
 
 @click.command(epilog=examples("arb runs", "arb runs my/runs --json"))
@@ -30,8 +31,8 @@ def runs(folder: Path, as_json: bool) -> None:
             run.began[:19].replace("T", " ") or "-",
             escape(run.state),
             escape(" ".join(run.legs)) or "-",
-            "-" if run.fills is None else f"{run.fills}",
-            "-" if run.pnl_quote is None else f"{run.pnl_quote:+.4f}",
+            shown(run.fills, "count"),
+            shown(run.pnl_quote, "gain"),
         )
         for run in found
     ]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.report.signs import sign_class, state_class
-from arb.report.wording import KINDS, UNKNOWN, shown
+from arb.report.wording import UNKNOWN, shown
 from arb.results.figures.declared import ATTEMPTS, LEGS, OPPORTUNITIES, RESULT, RISK, value_at
 from arb.results.status import Status
 from arb.watch.sessions import WatchedSession
@@ -318,7 +318,3 @@ def _status_tables(status: Status | None, *, is_over: bool) -> list[Table]:
     if not is_over:
         tables.append(_lines("System", [line._replace(key=f"{STATUS}{line.key}") for line in _SYSTEM]))
     return tables
-
-
-#: Every kind that a number of the page may have.
-PAGE_KINDS = frozenset({*KINDS, *_OWN_KINDS})

@@ -20,7 +20,11 @@ from arb.watch.sessions import POLL_S, Sessions
 from arb.watch.stream import Stream
 
 #: Browsers keep a file with its version in its address.
-_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_FOREVER = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    # By itself it would be what this machine's files of types say.
+    "Content-Type": "text/javascript; charset=utf-8",
+}
 _OWN = Path(__file__).parent / "static"
 #: Of the charts' library, in the order in which they are loaded.
 _CHART_FILES = ("bokeh.min.js", "bokeh-api.min.js")

@@ -122,6 +122,10 @@ class WatchedFolder:
             file.write(rows.tobytes())
         self._has_series = True
 
+    def close(self) -> None:
+        """At the end of a test."""
+        self._lock.close()
+
     def kill(self) -> None:
         """The process is gone, its files are not complete."""
         self._lock.close()

@@ -154,7 +154,7 @@ function figureOf(title, height, options = {}) {
 
 function legendOf(plot) {
   Object.assign(plot.legend, {
-    location: "top_left", orientation: "horizontal", background_fill_alpha: 0.6, background_fill_color: colour("card"),
+    location: "top_left", orientation: innerWidth < 720 ? "vertical" : "horizontal", background_fill_alpha: 0.6, background_fill_color: colour("card"),
     border_line_color: null, label_text_color: colour("ink"), label_text_font_size: "11px", padding: 2, click_policy: "hide"});
 }
 
@@ -165,7 +165,7 @@ class Charts {
   constructor() {
     const {ColumnDataSource} = Bokeh;
     this.sources = {};
-    this.edges = figureOf("Edge both ways, after taker fees (bps)", 260);
+    this.edges = figureOf("Edge both ways after fees (bps)", 260);
     this.touches = figureOf("Best bid to best ask of each leg", 260, {x_range: this.edges.x_range});
     const isOver = !["running", "silent"].includes(shown.run.state);
     this.equity = figureOf(`Profit (quote), ${isOver ? "as long as it was" : "since it is"} watched`, 170, {x_range: this.edges.x_range});
