@@ -37,7 +37,8 @@ button[aria-pressed=true]{background:var(--paper);border-color:var(--gray)}
 .tables table{font-size:14px}
 .tables td.text{white-space:normal;overflow-wrap:anywhere}
 [hidden]{display:none!important}
-@media (max-width:720px){main{padding:12px 8px 32px}.run{grid-template-columns:repeat(3,auto);gap:1px 10px;justify-content:start}
+@media (max-width:720px){main{padding:12px 8px 32px}
+.run{grid-template-columns:repeat(3,auto);gap:1px 10px;justify-content:start}
 .run.heads{display:none}.run>:first-child{grid-column:1/-1}.run>:nth-child(2),.run>:last-child{grid-column:1/-1}
 .run .number{text-align:left}.run .number[data-label]::before{content:attr(data-label) " ";color:var(--quiet)}
 .tables td,.tables thead th{padding-left:6px}.tables th:first-child{white-space:normal;padding-right:0}
