@@ -28,6 +28,7 @@ from arb.cli.options import (
 )
 from arb.cli.period import END_HELP, START_HELP, Moment, Time, option, period_of
 from arb.cli.sandbox_options import sandbox_options
+from arb.cli.watch import start_watcher, watch_option
 from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
@@ -50,6 +51,7 @@ from arb.errors import ExitCode, InputError
 @click.option("--speed", type=Span(SPEED_MIN, SPEED_MAX), help="Times as fast as recorded data happened.")
 @run_options
 @click.option("--log-json", is_flag=True, help="Write the log as JSON lines.")
+@watch_option
 @summary_json_option
 def dry_run(
     config_path: Path,
@@ -68,13 +70,14 @@ def dry_run(
     overrides: tuple[str, ...],
     has_report: bool,
     log_json: bool,
+    watch_port: int | None,
     as_json: bool,
 ) -> None:
     """Run the strategy with simulated fills, on live data or through the same code on recorded days."""
     _refuse_mixtures(
         {"--live-data": live_data or None, "--sandbox": sandbox, option("start"): start},
         {option("end"): end, "--speed": speed, "--data": data_dir},
-        {"--duration": duration_s, "--log-json": log_json or None},
+        {"--duration": duration_s, "--log-json": log_json or None, "--watch": watch_port},
     )
     period = period_of(start, end) if start is not None else None
     config = load_config(
@@ -110,6 +113,7 @@ def dry_run(
             from arb.cli.session_view import SessionTable, StatusLine
             from arb.commands.dryrun_live import run_live
 
+            start_watcher(watch_port, out)
             pairs = [(leg.venue, leg.symbol) for leg in config.legs]
             is_watched = has_screen() and not as_json
             viewer: SessionTable | StatusLine = StatusLine(_echo_error)

@@ -30,6 +30,7 @@ from arb.cli.options import (
     symbols_option,
 )
 from arb.cli.sandbox_options import sandbox_options
+from arb.cli.watch import start_watcher, watch_option
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
 
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 @out_option
 @report_option
 @click.option("--log-json", is_flag=True, help="Write the log as JSON lines.")
+@watch_option
 @summary_json_option
 def live(
     config_path: Path,
@@ -82,6 +84,7 @@ def live(
     out: Path | None,
     has_report: bool,
     log_json: bool,
+    watch_port: int | None,
     as_json: bool,
 ) -> None:
     """Run the strategy with orders that venues answer: with real money, or on a testnet, a demo or a sandbox.
@@ -112,6 +115,7 @@ def live(
         from arb.commands.live import run_account_orders, run_live_orders
         from arb.commands.live_session import SessionOptions
 
+        start_watcher(watch_port, out)
         is_watched = has_screen() and not as_json
         viewer: SessionTable | StatusLine = SessionTable() if is_watched else StatusLine(_echo_error)
         options = SessionOptions(

@@ -9,12 +9,16 @@ import click
 
 from arb.cli.examples import examples
 from arb.cli.options import echo
+from arb.errors import InputError
+
+#: Where runs are written, and the usual port.
+RUNS, PORT = Path("runs"), 8080
 
 
 @click.command(epilog=examples("arb watch", "arb watch my/runs --port 8081"))
 @click.argument("folders", metavar="[FOLDER]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0: any free one."
+    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="0: any free one."
 )
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Another needs a token: ARB_WATCH_TOKEN."
@@ -33,5 +37,31 @@ def watch(
         with contextlib.suppress(OSError):
             echo(f"watching {', '.join(map(str, places))}: {address}")
 
-    places = folders or (Path("runs"),)
+    places = folders or (RUNS,)
     run_watch(places, host, port, allowed, started=started, beside=beside)
+
+
+#: Of commands that run a session.
+watch_option = click.option(
+    "--watch",
+    "watch_port",
+    type=click.IntRange(1, 65_535),
+    is_flag=False,
+    flag_value=PORT,
+    metavar="[PORT]",
+    help=f"Start arb watch beside the session, on port {PORT} or this one.",
+)
+
+
+def start_watcher(port: int | None, out: Path | None) -> None:
+    """Starts `arb watch` for a session into `out`, if a port is given, and prints its address; if it cannot be
+    started, a line: the session runs without it."""
+    if port is None:
+        return
+    from arb.commands.watch_beside import start_beside
+
+    try:
+        line = f"watch: {start_beside(out or RUNS, port)}"
+    except InputError as error:
+        line = f"watch: {error}; the session runs without it"
+    echo(line, err=True)

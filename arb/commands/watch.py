@@ -48,7 +48,7 @@ def run_watch(
     with contextlib.suppress(OSError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard < 0 else min(hard, _FILES), hard))
-    is_over = _Lingering(beside) if beside is not None else (lambda pages: False)
+    is_over = Lingering(beside) if beside is not None else (lambda pages: False)
     name = f"[{host}]" if ":" in host else host
 
     def begin(own_port: int) -> None:
@@ -57,7 +57,7 @@ def run_watch(
     asyncio.run(watch(Sessions(folders), access, host, port, started=begin, is_over=is_over))
 
 
-class _Lingering:
+class Lingering:
     """Whether a watcher beside a session has nobody left."""
 
     def __init__(self, parent: int) -> None:

@@ -15,6 +15,24 @@ from arb.errors import ConfigError
 
 #: A variable of this name beside `NAME` names a file that holds the value.
 FILE_SUFFIX = "_FILE"
+#: Variables without secrets.
+_PLAIN = frozenset(
+    {
+        "HOME",
+        "PATH",
+        "SHELL",
+        "TEMP",
+        "TERM",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "LANG",
+        "VIRTUAL_ENV",
+        "LD_LIBRARY_PATH",
+    }
+)
+_PLAIN_PREFIXES = ("LC_", "PYTHON", "XDG_", "ARB_WATCH_", "ARB_LOG")
 #: Longest key file, in bytes.
 _BYTES_MAX = 1 << 16
 
@@ -131,6 +149,16 @@ def environment_without(auths: Iterable[Auth]) -> dict[str, str]:
     names = {Variable(one).name for auth in auths for one in auth.references.values()}
     names |= {f"{name}{FILE_SUFFIX}" for name in names}
     return {name: value for name, value in os.environ.items() if name not in names}
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment of this process without what may be a secret, for another process that needs none: only
+    variables that say where things are and how text is written, and those of `arb watch`."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PLAIN or name.startswith(_PLAIN_PREFIXES)
+    }
 
 
 def _content(path: str, what: str) -> str:

@@ -34,6 +34,7 @@ CONFLICTS = [
     (["dry-run", "--sandbox", "--data", "data"], "--data: only for recorded days; give --start, not --sandbox"),
     (["dry-run", *DAY, "--duration", "1h"], "--duration: only for a live session; give --live-data or --sandbox"),
     (["dry-run", *DAY, "--log-json"], "--log-json: only for a live session; give --live-data or --sandbox"),
+    (["dry-run", *DAY, "--watch"], "--watch: only for a live session; give --live-data or --sandbox"),
     # The sandbox.
     *(([*command, "--seed", "3"], "--seed: only of a sandbox; give --sandbox") for command in WITH_SANDBOX),
     *(([*command, "--port-base", "9000"], "--port-base: only of a sandbox") for command in WITH_SANDBOX),

@@ -1,0 +1,46 @@
+"""Starts `arb watch` beside a session, as a process of its own.
+
+There is no pipe between the two: the watcher reads the session's files, so the session runs on if it hangs or dies. It
+has a process group of its own, so that Ctrl+C ends the session alone; see `arb.commands.watch` for its own end.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from arb.config.secrets import plain_environment
+from arb.errors import InputError
+
+_HOST = "127.0.0.1"
+#: `Popen` complains about processes that it does not see end.
+_STARTED: list[subprocess.Popen[bytes]] = []
+
+
+def start_beside(folder: Path, port: int) -> str:
+    """The address of a watcher of the runs in `folder`, which need not exist yet. Raises InputError if the port is
+    taken or no process can be started."""
+    try:
+        with socket.create_server((_HOST, port)):
+            pass
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-P", "-m", "arb", "watch", str(folder.absolute())),
+                *("--host", _HOST, "--port", str(port), "--beside", str(os.getpid())),
+            ],
+            # It needs no key.
+            env=plain_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InputError(
+            f"port {port} of {_HOST} cannot be used: {error.strerror}; --watch PORT takes another"
+        ) from None
+    _STARTED.append(process)
+    return f"http://{_HOST}:{port}"
