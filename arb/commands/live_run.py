@@ -152,6 +152,7 @@ class LiveRun:
                     orders=self._orders,
                     output=self._log,
                 )
+                held.callback(self._watch.close)
                 self._host.run(lambda: self._trade(offset, duration_s))
             return self._write()
 
@@ -326,6 +327,7 @@ class LiveRun:
         """Takes the counts of the strategy's results so far, then stops it."""
         counts = len(self._recorder.decisions), len(self._recorder.records)
         self._session.write("end", "stopping the strategy and writing the folder")
+        self._watch.log_trading()
         self._watch.show()
         is_parked = self._driver.task.is_alive and not self._session.stop()
         # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
@@ -377,6 +379,7 @@ class LiveRun:
         if not record.start_ts:  # the strategy's clock never started
             output.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+        self._watch.close(f"{outcome}: {len(output.trades)} fills", {"outcome": outcome})
         result = write_session(
             self._folder,
             self._legs,
@@ -421,6 +424,7 @@ class LiveRun:
                 self._frames.close()
                 output = output_of(self._bot, self._recorder, self._legs, is_lost=True)
                 record, rest = self._record("hung"), self._keeper.rest()
+                self._watch.close(f"hung: {what}", {"outcome": "hung"})
                 write_session(self._folder, self._legs, record, output, rest=rest, has_report=False)
                 self._log.event("hung", what)
                 end_within(code)

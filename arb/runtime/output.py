@@ -10,6 +10,7 @@ import json
 import logging
 import logging.handlers
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from arb.runtime.display import Display, write_error
+from arb.runtime.event_file import EventFile
 from connectors.text import one_line
 from connectors.units import SECOND
 
@@ -50,6 +52,8 @@ class SessionOutput:
         echo: Callable[[str], None] | None = None,
     ) -> None:
         self._log = _LogFile(path, as_json=as_json)
+        #: For other processes; whoever writes it closes it.
+        self.events = EventFile(path.parent, partial(self.event, "warning"))
         self._viewer = viewer
         self._echo = echo
         self._display = Display(self._failed)
@@ -67,7 +71,14 @@ class SessionOutput:
             self._log.close()
 
     def event(self, event: str, text: str, time_ns: int | None = None) -> None:
-        """Writes a line to the log and the echo. time_ns: of the event; now without it."""
+        """Writes a line to the log and the echo, and has it written to the events. time_ns: of the event; now without
+        it."""
+        time_ns = time.time_ns() if time_ns is None else time_ns
+        self.events.add(time_ns, event, text)
+        self.line(event, text, time_ns)
+
+    def line(self, event: str, text: str, time_ns: int | None = None) -> None:
+        """Writes a line to the log and the echo only."""
         line = self._log.event(event, text, time_ns)
         if self._echo is not None:
             self._display.line(partial(self._echo, line))

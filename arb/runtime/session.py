@@ -301,9 +301,13 @@ class Session:
 
     def write(self, event: str, text: str, ts: int | None = None) -> None:
         """Writes a line to the log and the view. ts: its time on the run's clock; now without it."""
+        self._log(event, text, self.show(event, text, ts))
+
+    def show(self, event: str, text: str, ts: int | None = None) -> int:
+        """Adds a line to the view; returns its time, of this machine. ts: see `write`."""
         time_ns = self._clock() if ts is None else ts - self._offset.offset_ns
         self.events.append(EventLine(time_ns, event, text))
-        self._log(event, text, time_ns)
+        return time_ns
 
     def _count_event(self, event: str) -> None:
         self.event_counts[event] = self.event_counts.get(event, 0) + 1

@@ -1,4 +1,4 @@
-"""Watches a session from outside its strategy: writes what it does to log and status, and makes the screen's view.
+"""Watches a session from outside its strategy: writes log, events, series and status, and makes the screen's view.
 
 The host's thread, between two calls of the strategy.
 """
@@ -13,20 +13,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from arb.bot.recorder import Recorder, state_of
 from arb.engine.live import LiveBot
 from arb.risk.limits import Limits
+from arb.runtime.event_file import NO_DATA
 from arb.runtime.output import SessionOutput
 from arb.runtime.running_figures import AnswerTimes, ProfitWatch, StartCapital
+from arb.runtime.series_file import SeriesFile
 from arb.runtime.session import Session
 from arb.runtime.session_orders import SessionOrders
 from arb.runtime.status_file import Figures, LegFigures, StatusFile
-from arb.runtime.trading_lines import TradingLines, shown_lines
-from arb.runtime.view import Edges, Feeds, SessionView, leg_lines, profit_of, working_orders
+from arb.runtime.trading_lines import Data, TradingLines, shown_lines
+from arb.runtime.view import Edges, Feeds, SessionView, leg_lines, profit_of, touches_of, working_orders
+from connectors.feed.touch import UNKNOWN_TOUCH
 from connectors.units import MILLISECOND, SECOND
 
 #: Interval of the ticks: of samples of touches and edges.
 WATCH_S = 0.05
+#: Decisions that are written in one tick; many have a fill or two.
+ROWS_MAX = 500
 #: In how many ticks there is one of each, and in which of them: spread, so that no tick has them all.
 _LINES, _SHOW, _STATUS = (5, 0), (10, 2), (20, 4)
 
@@ -67,6 +74,9 @@ class SessionWatch:
         self._decisions = self._fills = self._charges = 0
         self._lines = TradingLines(bot.world.legs)
         self._edges = Edges(bot.world.legs)
+        edges = [line[:2] for line in self._edges.lines()]
+        names = [leg.name for leg in bot.world.legs]
+        self._series = SeriesFile(facts.folder, names, edges, partial(session.write, "warning"))
         self._status = StatusFile(facts.folder, facts.command, partial(session.write, "warning"))
         self._limits = limits
         self._orders = orders
@@ -82,13 +92,22 @@ class SessionWatch:
     def tick(self) -> None:
         """Does what is due."""
         self._ticks += 1
-        self._edges.sample(self._feeds)
+        self._sample()
         if self._is_due(_LINES):
-            self.log_trading()
+            self._log_some()
+            self._series.write(time.time_ns())
+            self._output.events.write()
         if self._is_due(_SHOW):
             self.show()
         if self._is_due(_STATUS):
             self.publish()
+
+    def _sample(self) -> None:
+        touches = touches_of(self._feeds)
+        self._edges.sample(touches)
+        known = [touches.get(number, UNKNOWN_TOUCH) for number in range(len(self._bot.world.legs))]
+        bids, asks = [one.bid_px for one in known], [one.ask_px for one in known]
+        self._series.sample([*bids, *asks, *self._edges.now_bps])
 
     def _is_due(self, one: tuple[int, int]) -> bool:
         every, first = one
@@ -104,16 +123,41 @@ class SessionWatch:
 
     def log_trading(self) -> None:
         """Writes the attempts, fills and outcomes since the last call, with their own times."""
+        while self._log_some():
+            pass
+
+    def _log_some(self) -> bool:
+        """As `log_trading`, of ROWS_MAX decisions; whether there are more."""
         decisions = self._recorder.decisions[self._decisions :]
+        fills, charges = self._bot.fills[self._fills :], self._bot.charges[self._charges :]
+        if is_more := len(decisions) > ROWS_MAX:
+            # All of a time together; the fills of orders until then, and their fees: an outcome follows its fills.
+            last_ts = decisions["timestamp"][ROWS_MAX - 1]
+            decisions = decisions[: max(ROWS_MAX, np.searchsorted(decisions["timestamp"], last_ts, "right"))]
+            fills = _until(fills, fills["request_ts"] > last_ts)
+            charges = _until(charges, charges["fill_no"] >= self._fills + len(fills))
         self._decisions += len(decisions)
-        fills = self._bot.fills[self._fills :]
         self._fills += len(fills)
-        charges = self._bot.charges[self._charges :]
         self._charges += len(charges)
-        for line in shown_lines(self._lines.follow(decisions, fills, charges)):
-            self._session.write(line.event, line.text, line.ts)
+        lines = self._lines.follow(decisions, fills, charges)
+        for line in lines:
+            time_ns = line.ts - self._session.offset_ns
+            self._output.events.add(time_ns, line.event, line.text, line.data)
+        for line in shown_lines(lines):
+            time_ns = self._session.show(line.event, line.text, line.ts)
+            self._output.line(line.event, line.text, time_ns)
         if not self._facts.is_over_basis:
             self._edges.note(dict(enumerate(self._lines.totals.best_bps)))
+        return is_more
+
+    def close(self, end: str = "", data: Data = NO_DATA) -> None:
+        """Writes what is left for other processes, with a last event if there is a text; before the files are hashed.
+        May be called repeatedly. Any thread, once the host's is in no other call."""
+        if end:
+            self._output.events.add(time.time_ns(), "end", end, data)
+        self._series.write(time.time_ns())
+        self._series.close()
+        self._output.events.close()
 
     def publish(self) -> None:
         """Writes the current state for other processes."""
@@ -173,3 +217,8 @@ def _by_rule(refusals: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     for counts in refusals.values():
         found.update(counts)
     return dict(+found)
+
+
+def _until(rows: Any, is_later: Any) -> Any:
+    """The rows before the first that is later."""
+    return rows[: is_later.argmax()] if is_later.any() else rows

@@ -14,6 +14,7 @@ from arb.engine.order_table import orders_at, rows_of
 from arb.leg import Leg, legs_of_pairs
 from arb.runtime.feeds import LiveFeed
 from arb.runtime.trading_lines import Totals, known_max
+from connectors.feed.touch import Touch
 
 #: Feeds, each with the numbers of its legs.
 Feeds = Sequence[tuple[LiveFeed, Sequence[int]]]
@@ -107,6 +108,11 @@ def leg_lines(bot: LiveBot, state: Any, feeds: Feeds) -> list[LegLine]:
     return lines
 
 
+def touches_of(feeds: Feeds) -> dict[int, Touch]:
+    """The current touch of each leg that has a feed, by its number."""
+    return {number: live.feed.touch(no) for live, numbers in feeds for no, number in enumerate(numbers)}
+
+
 def profit_of(state: Any, legs: Sequence[Leg]) -> float:
     """Quote earned since the start, with positions at their last mids; NaN if one is unknown."""
     return sum(
@@ -128,19 +134,16 @@ class Edges:
         directions = [way for pair in legs_of_pairs(legs) for way in (pair, pair[::-1])]
         #: By the number of the leg to buy, that of the leg to sell; and the edges.
         self._sells = dict(directions)
+        self._fees = {buy: legs[buy].taker_fee + legs[sell].taker_fee for buy, sell in directions}
         self._now = dict.fromkeys(self._sells, math.nan)
         self._best = dict(self._now)
 
-    def sample(self, feeds: Feeds) -> None:
-        """Takes the edges of the current touches."""
-        touches = {
-            number: live.feed.touch(no) for live, numbers in feeds for no, number in enumerate(numbers)
-        }
+    def sample(self, touches: Mapping[int, Touch]) -> None:
+        """Takes the edges of the current touches, by the number of the leg."""
         for buy, sell in self._sells.items():
             if buy in touches and sell in touches:
                 ask, bid = touches[buy].ask_px, touches[sell].bid_px
-                fees = self._legs[buy].taker_fee + self._legs[sell].taker_fee
-                self._now[buy] = ((bid - ask) / ask - fees) * 1e4
+                self._now[buy] = ((bid - ask) / ask - self._fees[buy]) * 1e4
         self.note(self._now)
 
     def note(self, edges_bps: Mapping[int, float]) -> None:
@@ -148,6 +151,11 @@ class Edges:
         for buy, edge_bps in edges_bps.items():
             if buy in self._best:
                 self._best[buy] = known_max(self._best[buy], edge_bps)
+
+    @property
+    def now_bps(self) -> list[float]:
+        """The edges now, in the order of `lines`."""
+        return list(self._now.values())
 
     def lines(self) -> list[EdgeLine]:
         """All directions."""
