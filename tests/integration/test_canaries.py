@@ -180,6 +180,7 @@ def test_a_session_with_an_encrypted_key_writes_none_of_it(
     ):  # fmt: skip
         looking.look(arb(*command).output.encode(), f"output of {command[0]}")
     looking.look_through(tmp_path / "work")
+    assert {path.name for path in run.iterdir()} >= {"events.jsonl", "series.bin", "status.json"}
     assert looking.found == []
     assert looking.places > 40
     assert looking.size > 100_000

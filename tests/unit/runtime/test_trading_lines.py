@@ -171,3 +171,66 @@ def test_funding_payments_and_fees_that_were_not_charged_in_quote() -> None:
         "funding b:BTCUSDT +0.0051 on -0.5, rate 0.0001",
         "fill a:BTCUSDT buy 0.5 at 100, fee 0.0500 (0.0005 base), attempt 12",
     ]
+
+
+def said(lines: TradingLines, *rows: tuple[Any, ...], filled: tuple[tuple[Any, ...], ...] = ()) -> list[Any]:
+    """What the lines of a batch say by name, with their kind."""
+    return [(one.event, dict(one.data)) for one in lines.follow(decisions(*rows), fills(*filled))]
+
+
+def test_lines_say_by_name_what_their_texts_say() -> None:
+    reverse = (112 * MS, Decision.REVERSE, 12, 1, 9, 102.0)
+    expired = (113 * MS, Decision.EXPIRED, 12, 1, 9, 0.125)
+    hedged = (120 * MS, Decision.HEDGED, 12, -1, 0, 0.5)
+    found = dict(said(TradingLines(LEGS), *ATTEMPT, reverse, expired, hedged, filled=(BOUGHT, SOLD)))
+    assert list(found) == ["attempt", "order", "fill", "reverse", "expired", "hedged"]
+    a, b = (one.name for one in LEGS)
+    assert found["attempt"] == {"attempt": 12, "buy": a, "sell": b, "edge_bps": 12.345, "purpose": None}
+    assert found["order"] == {"attempt": 12, "leg": b, "side": "sell", "price": 100.9, "order_id": 8}
+    assert found["reverse"] == {"attempt": 12, "leg": b, "side": "buy", "price": 102.0, "order_id": 9}
+    assert found["expired"] == {"attempt": 12, "leg": b, "qty": 0.125, "order_id": 9}
+    assert found["fill"] == {
+        "attempt": 12,
+        "leg": a,
+        "side": "buy",
+        "price": 100.0,
+        "qty": 0.5,
+        "fee": pytest.approx(0.05),
+        "liquidity": "taker",
+        "order_id": 7,
+    }
+    assert found["hedged"] == {
+        "attempt": 12,
+        "outcome": "hedged",
+        "qty": 0.5,
+        "profit": pytest.approx(0.3995),
+    }
+
+
+def test_every_opportunity_is_a_line_with_its_reason_though_the_log_has_few() -> None:
+    lines, rows = TradingLines(LEGS), []
+    for n, reason in enumerate((Missed.TOO_SMALL, Missed.BUSY, Missed.TAKEN, Missed.STALE)):
+        rows.append((n * 100 * MS, Decision.OPPORTUNITY, 0, 1, 0, 11.0))
+        rows.append((n * 100 * MS + 50 * MS, Decision.OPPORTUNITY_END, 0, 1, reason, 14.0 + n))
+    found = lines.follow(decisions(*rows), fills())
+    assert [one.data["reason"] for one in found] == ["too_small", "busy", "taken", "stale"]
+    assert [one.text.rpartition(", ")[2] for one in found] == [
+        "not taken: too small", "not taken: busy", "taken", "not taken: stale",
+    ]  # fmt: skip
+    b, a = LEGS[1].name, LEGS[0].name
+    assert found[3].data == {"buy": b, "sell": a, "edge_bps": 17.0, "lasted_s": 0.05, "reason": "stale"}
+    assert len(list(shown_lines(found))) == 1
+
+
+def test_outcomes_are_counted_and_a_halt_is_kept() -> None:
+    lines = TradingLines(LEGS)
+    said(
+        lines,
+        (1, Decision.MISSED, 1, -1, 0, 0.0),
+        (2, Decision.MISSED, 2, -1, 0, 0.0),
+        (3, Decision.REVERSED, 3, -1, 0, 0.5),
+        (4, Decision.RISK_HALTED, 0, -1, Missed.DRAWDOWN, 0.05),
+    )
+    totals = lines.totals
+    assert (totals.missed, totals.reversed) == (2, 1)
+    assert totals.halted == "the drawdown is 5 % of the capital, more than [risk] allows"
