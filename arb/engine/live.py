@@ -20,7 +20,7 @@ from arb.bot.fills import FILL
 from arb.bot.function_table import STOPPED
 from arb.bot.log import GrowingLog
 from arb.engine.blocks import Blocks
-from arb.engine.book import WIDTH, fix_range, make_book
+from arb.engine.book import BOOK, WIDTH, fix_range, make_book
 from arb.engine.functions import live_addresses
 from arb.engine.order_table import QUEUE, make_orders, make_queue
 from arb.engine.port import PORT
@@ -143,6 +143,11 @@ class LiveWorld:
             responses=make_queue(blocks),
             trades=self.trades[number].ctypes.data,
         )
+
+    def book_cells(self) -> list[Any]:
+        """The fields of each leg's book (`arb.engine.book.BOOK`), all of 64 bits; the world must outlive them."""
+        addresses = self.assets["book"][: len(self.legs)].tolist()
+        return [(ctypes.c_int64 * len(BOOK.names or ())).from_address(address) for address in addresses]
 
     def attach(self, serve: int, side: int = 0) -> None:
         """Attaches the answering side: the address of its C function `Port.serve`, and of what it needs."""

@@ -6,10 +6,8 @@ and in its log.
 
 from __future__ import annotations
 
-import ctypes
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from hftbacktest.order import CANCELED, EXPIRED, FILLED
 
@@ -50,11 +48,7 @@ class GateFeed:
         self._halts = halts
         self._halted: Mapping[str, str] = {}
         self._states = [(desk, gate.venues[venue]) for venue, desk in desks.items()]
-        addresses = world.assets["book"][: len(gate.legs)]
-        #: Fields of the books; all have 64 bits.
-        self._books: list[Any] = [
-            (ctypes.c_int64 * len(BOOK.names or ())).from_address(int(address)) for address in addresses
-        ]
+        self._books = world.book_cells()[: len(gate.legs)]
         self._views = dict.fromkeys(desks, 0)
         #: When the latest orders were sent, and when venues refused orders.
         self.placed: deque[int] = deque(maxlen=ORDERS_KEPT)

@@ -53,11 +53,16 @@ def order_latencies(answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
     answers: one leg's, of dtype `arb.engine.world.ANSWER`. Responses without a request (later fills) are left out.
     """
-    asked = answers[(answers["request_no"] > 0) & (answers["exch_ts"] >= answers["request_ts"])]
+    asked = to_requests(answers)
     rows = np.zeros(len(asked), LATENCY_ROW)
     for name, source in (("req_ts", "request_ts"), ("exch_ts", "exch_ts"), ("resp_ts", "response_ts")):
         rows[name] = asked[source]
     return np.sort(rows, order="req_ts", kind="stable")
+
+
+def to_requests(answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The answers to requests, of rows as in `order_latencies`."""
+    return answers[(answers["request_no"] > 0) & (answers["exch_ts"] >= answers["request_ts"])]
 
 
 class FeedLags:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import resource
+import time
 from pathlib import Path
 
 import psutil
@@ -11,12 +14,14 @@ import psutil
 from arb.risk.supervisor import Reading
 
 _UNKNOWN = Reading(math.nan, "")
+#: By process id: one that was made before a fork is another's.
+_process = functools.cache(psutil.Process)
 
 
 def memory() -> Reading:
     """Memory in GB."""
     try:
-        gb = psutil.Process().memory_info().rss / 1e9
+        gb = _process(os.getpid()).memory_info().rss / 1e9
     except (psutil.Error, OSError):
         return _UNKNOWN
     return Reading(gb, f"the session uses {gb:.2f} GB")
@@ -44,7 +49,7 @@ def files() -> Reading:
 def open_files() -> int | None:
     """Number of open files; None if not known."""
     try:
-        return int(psutil.Process().num_fds())
+        return int(_process(os.getpid()).num_fds())
     except (psutil.Error, OSError):
         return None
 
@@ -53,12 +58,11 @@ class Processor:
     """Time on the processor. One thread."""
 
     def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._process.cpu_percent()
+        self._before = time.monotonic_ns(), time.process_time_ns()
 
     def percent(self) -> float:
-        """Since the last call, in percent of one core; not to be called in a tight loop."""
-        try:
-            return float(self._process.cpu_percent())
-        except (psutil.Error, OSError):
-            return math.nan
+        """Since the last call, in percent of one core; NaN without time between them."""
+        # Of a process with many threads psutil's would take a millisecond.
+        before, self._before = self._before, (time.monotonic_ns(), time.process_time_ns())
+        elapsed, used = (now - then for now, then in zip(self._before, before, strict=True))
+        return 100.0 * used / elapsed if elapsed > 0 else math.nan

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.leg import Leg
-from arb.runtime.latencies import order_latencies
+from arb.runtime.latencies import to_requests
 from connectors.units import MILLISECOND, SECOND
 
 #: Of the answers to a leg's orders, so many of the last are in its percentiles.
-LATENCIES_KEPT = 4096
+LATENCIES_KEPT = 1024
+_SHARES = (0.5, 0.95, 0.99)
 _DAY_NS = 86_400 * SECOND
 
 
@@ -38,19 +39,22 @@ class AnswerTimes:
 
     def follow(self, answers: Any) -> list[LatencyLine]:
         """The figures now. answers: all so far, of dtype `arb.engine.world.ANSWER`."""
-        new, self._rows = answers[self._rows :], len(answers)
-        for number in np.unique(new["asset_no"]).tolist():
-            self._add(number, order_latencies(new[new["asset_no"] == number]))
+        new, self._rows = to_requests(answers[self._rows :]), len(answers)
+        if len(new):
+            spans = (new["response_ts"] - new["request_ts"]) / MILLISECOND
+            for number in range(len(self._lines)):
+                self._add(number, spans[new["asset_no"] == number])
         return list(self._lines)
 
-    def _add(self, number: int, rows: Any) -> None:
-        if not len(rows):
+    def _add(self, number: int, spans: Any) -> None:
+        if not len(spans):
             return
         line, kept = self._lines[number], self._kept[number]
-        places = np.arange(line.answers, line.answers + len(rows)) % LATENCIES_KEPT
-        kept[places] = (rows["resp_ts"] - rows["req_ts"]) / MILLISECOND
-        answers = line.answers + len(rows)
-        found = np.percentile(kept[:answers], (50, 95, 99), method="higher").tolist()
+        answers = line.answers + len(spans)
+        last = spans[-LATENCIES_KEPT:]
+        kept[np.arange(answers - len(last), answers) % LATENCIES_KEPT] = last
+        ordered = np.sort(kept[:answers]).tolist()
+        found = (ordered[math.ceil(share * len(ordered)) - 1] for share in _SHARES)
         self._lines[number] = LatencyLine(line.leg, answers, *found)
 
 

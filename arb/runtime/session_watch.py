@@ -26,8 +26,15 @@ from arb.runtime.session import Session
 from arb.runtime.session_orders import SessionOrders
 from arb.runtime.status_file import Figures, LegFigures, StatusFile
 from arb.runtime.trading_lines import Data, TradingLines, shown_lines
-from arb.runtime.view import Edges, Feeds, SessionView, leg_lines, profit_of, touches_of, working_orders
-from connectors.feed.touch import UNKNOWN_TOUCH
+from arb.runtime.view import (
+    Edges,
+    Feeds,
+    SessionView,
+    Touches,
+    leg_lines,
+    profit_of,
+    working_orders,
+)
 from connectors.units import MILLISECOND, SECOND
 
 #: Interval of the ticks: of samples of touches and edges.
@@ -73,6 +80,7 @@ class SessionWatch:
         self._facts = facts
         self._decisions = self._fills = self._charges = 0
         self._lines = TradingLines(bot.world.legs)
+        self._touches = Touches(bot.world)
         self._edges = Edges(bot.world.legs)
         edges = [line[:2] for line in self._edges.lines()]
         names = [leg.name for leg in bot.world.legs]
@@ -103,10 +111,8 @@ class SessionWatch:
             self.publish()
 
     def _sample(self) -> None:
-        touches = touches_of(self._feeds)
-        self._edges.sample(touches)
-        known = [touches.get(number, UNKNOWN_TOUCH) for number in range(len(self._bot.world.legs))]
-        bids, asks = [one.bid_px for one in known], [one.ask_px for one in known]
+        bids, asks = self._touches.prices()
+        self._edges.sample(bids, asks)
         self._series.sample([*bids, *asks, *self._edges.now_bps])
 
     def _is_due(self, one: tuple[int, int]) -> bool:
@@ -130,6 +136,8 @@ class SessionWatch:
         """As `log_trading`, of ROWS_MAX decisions; whether there are more."""
         decisions = self._recorder.decisions[self._decisions :]
         fills, charges = self._bot.fills[self._fills :], self._bot.charges[self._charges :]
+        if not (len(decisions) or len(fills) or len(charges)):
+            return False
         if is_more := len(decisions) > ROWS_MAX:
             # All of a time together; the fills of orders until then, and their fees: an outcome follows its fills.
             last_ts = decisions["timestamp"][ROWS_MAX - 1]

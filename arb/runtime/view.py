@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 from hftbacktest.order import NEW, PARTIALLY_FILLED
 
 from arb.bot.cache import bot_compiled
-from arb.engine.live import LiveBot
+from arb.engine.book import BOOK, NO_ASK, NO_BID
+from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.order_table import orders_at, rows_of
 from arb.leg import Leg, legs_of_pairs
 from arb.runtime.feeds import LiveFeed
 from arb.runtime.trading_lines import Totals, known_max
-from connectors.feed.touch import Touch
+from connectors.feed.touch import PX_DECIMALS
 
+_BEST_BID, _BEST_ASK = ((BOOK.names or ()).index(name) for name in ("best_bid", "best_ask"))
 #: Feeds, each with the numbers of its legs.
 Feeds = Sequence[tuple[LiveFeed, Sequence[int]]]
 
@@ -108,9 +110,23 @@ def leg_lines(bot: LiveBot, state: Any, feeds: Feeds) -> list[LegLine]:
     return lines
 
 
-def touches_of(feeds: Feeds) -> dict[int, Touch]:
-    """The current touch of each leg that has a feed, by its number."""
-    return {number: live.feed.touch(no) for live, numbers in feeds for no, number in enumerate(numbers)}
+class Touches:
+    """The touches of the bot's books, read without a call of compiled code: what the strategy sees."""
+
+    def __init__(self, world: LiveWorld) -> None:
+        self._books = [
+            (cells, leg.tick_size) for cells, leg in zip(world.book_cells(), world.legs, strict=True)
+        ]
+
+    def prices(self) -> tuple[list[float], list[float]]:
+        """Bids and asks by leg; NaN where there is none."""
+        bids = [_price(cells[_BEST_BID], NO_BID, tick) for cells, tick in self._books]
+        asks = [_price(cells[_BEST_ASK], NO_ASK, tick) for cells, tick in self._books]
+        return bids, asks
+
+
+def _price(ticks: int, none: int, tick_size: float) -> float:
+    return math.nan if ticks == none else round(ticks * tick_size, PX_DECIMALS)
 
 
 def profit_of(state: Any, legs: Sequence[Leg]) -> float:
@@ -138,12 +154,11 @@ class Edges:
         self._now = dict.fromkeys(self._sells, math.nan)
         self._best = dict(self._now)
 
-    def sample(self, touches: Mapping[int, Touch]) -> None:
-        """Takes the edges of the current touches, by the number of the leg."""
+    def sample(self, bids: Sequence[float], asks: Sequence[float]) -> None:
+        """Takes the edges of the current touches, by leg."""
         for buy, sell in self._sells.items():
-            if buy in touches and sell in touches:
-                ask, bid = touches[buy].ask_px, touches[sell].bid_px
-                self._now[buy] = ((bid - ask) / ask - self._fees[buy]) * 1e4
+            ask = asks[buy]
+            self._now[buy] = ((bids[sell] - ask) / ask - self._fees[buy]) * 1e4
         self.note(self._now)
 
     def note(self, edges_bps: Mapping[int, float]) -> None:
