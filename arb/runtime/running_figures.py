@@ -85,22 +85,26 @@ class ProfitWatch:
 
 
 class StartCapital:
-    """The capital at the start: quote of all legs, and their base at its first recorded mid, as in `summary.json`."""
+    """The capital at the start: quote of all legs, and their base at its first recorded mid, as in `summary.json`; for
+    a strategy that records nothing at the first that was looked at."""
 
     def __init__(self, legs: Sequence[Leg]) -> None:
-        self._held = [leg.base for leg in legs]
+        self._bases = [leg.base for leg in legs]
         self._quote = sum(leg.quote for leg in legs)
-        self._mids = np.full(len(legs), math.nan)
+        self._recorded, self._seen = [math.nan] * len(legs), [math.nan] * len(legs)
         self._rows = 0
 
-    def follow(self, records: Any) -> float:
-        """NaN until it is known. records: all so far, (row, leg), of dtype `arb.bot.recorder.RECORD`."""
+    def follow(self, records: Any, mids: Any) -> float:
+        """NaN until it is known. records: all so far, (row, leg), of dtype `arb.bot.recorder.RECORD`. mids: by leg, NaN
+        where unknown."""
         new, self._rows = records["price"][self._rows :], len(records)
-        for number in np.flatnonzero(np.isnan(self._mids)).tolist():
-            known = new[:, number][~np.isnan(new[:, number])]
-            if len(known):
-                self._mids[number] = known[0]
-        values = (
-            base * mid if base else 0.0 for base, mid in zip(self._held, self._mids.tolist(), strict=True)
-        )
-        return self._quote + sum(values)
+        self._seen = _first_known(self._seen, mids.tolist())
+        if math.isnan(sum(self._recorded)):
+            for row in new.tolist():
+                self._recorded = _first_known(self._recorded, row)
+        firsts = _first_known(self._recorded, self._seen)
+        return self._quote + sum(base * mid for base, mid in zip(self._bases, firsts, strict=True) if base)
+
+
+def _first_known(earlier: Sequence[float], later: Sequence[float]) -> list[float]:
+    return [b if math.isnan(a) else a for a, b in zip(earlier, later, strict=True)]

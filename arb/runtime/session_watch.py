@@ -187,7 +187,7 @@ class SessionWatch:
             latencies=self._answers.follow(bot.world.answers),
             events=self._session.event_counts,
             refusals=_by_rule(self._limits.refusals_of(bot.world.legs)),
-            capital=self._capital.follow(self._recorder.records),
+            capital=self._capital.follow(self._recorder.records, state["price"]),
             falls=self._profit.follow(view.pnl, time.time_ns()),
             halted=view.totals.halted,
             orders=self._orders.state(),

@@ -57,7 +57,10 @@ def test_the_capital_has_base_at_its_first_recorded_mid() -> None:
 
     legs = [replace(LEGS[0], quote=1000.0, base=0.0), replace(LEGS[1], quote=500.0, base=2.0)]
     capital = StartCapital(legs)
-    assert math.isnan(capital.follow(recorded()))
-    assert math.isnan(capital.follow(recorded((100.0, math.nan))))
-    assert capital.follow(recorded((100.0, math.nan), (101.0, 50.0))) == 1600.0
-    assert capital.follow(recorded((100.0, math.nan), (101.0, 50.0), (101.0, 60.0))) == 1600.0
+    unknown, now = np.array([math.nan, math.nan]), np.array([99.0, 49.0])
+    assert math.isnan(capital.follow(recorded(), unknown))
+    assert capital.follow(recorded(), now) == 1598.0
+    assert capital.follow(recorded(), 2 * now) == 1598.0, "the first one, while nothing is recorded"
+    assert capital.follow(recorded((100.0, math.nan)), now) == 1598.0
+    assert capital.follow(recorded((100.0, math.nan), (101.0, 50.0)), now) == 1600.0
+    assert capital.follow(recorded((100.0, math.nan), (101.0, 50.0), (101.0, 60.0)), now) == 1600.0
