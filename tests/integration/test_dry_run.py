@@ -32,6 +32,7 @@ from support.live_sandbox import (
 )
 from support.mutations import mutate
 from support.paths import GUARD, ROOT
+from support.published import finds_changes, is_whole_for_others
 from support.run_mutations import reseal
 
 from arb.commands.dryrun import paced
@@ -39,10 +40,6 @@ from arb.commands.dryrun_live import run_live
 from arb.commands.run_setup import WrittenRun
 from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError, StrategyError
-from arb.results.event_log import read_events
-from arb.results.evidence import changed_files
-from arb.results.series import read_series
-from arb.results.status import read_status
 from arb.runtime import interruption
 from arb.runtime.keeper import SessionKeeper
 from arb.runtime.watchdog import Watchdog
@@ -79,7 +76,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
             return Finished(session(folder, sandbox), reported.buffer)
 
 
-def test_a_session_is_replayed_to_the_last_fill(finished: Finished) -> None:
+def test_a_session_is_replayed_to_the_last_fill(finished: Finished, tmp_path: Path) -> None:
     run = finished.run.folder
     assert verify(run).differences == []
     assert len(finished.run.trades) >= 20
@@ -89,43 +86,8 @@ def test_a_session_is_replayed_to_the_last_fill(finished: Finished) -> None:
     assert (manifest["command"], manifest["outcome"]) == ("dry-run", "ended")
     assert manifest["session"]["late_rows"] == 0
     assert "ready after" in (run / "log.txt").read_text()
-    status = read_status(run)
-    assert status is not None
-    assert [leg.name for leg in status.legs] == ["binance_spot:BTCUSDT", "bybit_spot:BTCUSDT"]
-    assert 0 < status.fills <= len(finished.run.trades)
-    assert sum(line.answers for line in status.latencies) > 0
-    assert status.capital_quote == pytest.approx(finished.run.summary["equity"]["capital_quote"], rel=0.05)
-
-
-def test_its_events_and_series_are_whole_and_hashed(finished: Finished, tmp_path: Path) -> None:
-    run = finished.run.folder
-    events, _ = read_events(run)
-    assert [one.number for one in events] == list(range(1, len(events) + 1))
-    said = [one.data for one in events if one.event == "fill"]
-    filled = [(one["order_id"], one["leg"], one["price"], one["qty"], one["fee"]) for one in said]
-    trades = [(one.order_id, one.leg, one.price, one.quantity, one.fee) for one in finished.run.trades]
-    assert sorted(filled) == sorted(trades), "a fill is an event"
-    assert (events[-1].event, events[-1].data) == ("end", {"outcome": "ended"})
-
-    series = read_series(run)
-    assert series is not None
-    assert np.diff(series.rows["time_ns"]).min() > 0
-    bids, asks = series.rows["bid"], series.rows["ask"]
-    is_known = ~np.isnan(bids[:, :, 0]) & ~np.isnan(asks[:, :, 0])
-    assert is_known.any(axis=0).all(), "a touch of each leg"
-    assert (bids[:, :, 0] <= bids[:, :, 1])[is_known].all()
-    assert (bids[:, :, 0] < asks[:, :, 1])[is_known].all()
-
-    manifest = manifest_of(run)
-    assert {"events.jsonl", "series.bin"} <= manifest["files"].keys()
-    assert "status.json" not in manifest["files"]
-    copy = tmp_path / "copy"
-    shutil.copytree(run, copy)
-    for name in ("events.jsonl", "series.bin"):
-        content = bytearray((copy / name).read_bytes())
-        content[len(content) // 2] ^= 1
-        (copy / name).write_bytes(content)
-    assert [one.name for one in changed_files(copy, manifest)] == ["events.jsonl", "series.bin"]
+    is_whole_for_others(run, finished.run.trades, finished.run.summary)
+    finds_changes(run, tmp_path)
 
 
 def test_a_session_that_halts_is_flattened_and_replayed(tmp_path: Path) -> None:
