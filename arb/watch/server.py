@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from arb.errors import InputError
 from arb.watch.access import Access
+from arb.watch.metrics import Metrics
 from arb.watch.page import page
 from arb.watch.payloads import encode, runs_of, session_of
 from arb.watch.sessions import POLL_S, Sessions
@@ -32,7 +34,7 @@ _CHART_FILES = ("bokeh.min.js", "bokeh-api.min.js")
 
 def application(sessions: Sessions, access: Access) -> web.Application:
     """The server without its socket. It does not poll: see `watch`. Raises InputError without the charts' library."""
-    stream = Stream(sessions)
+    stream, metrics = Stream(sessions), Metrics(sessions)
     charts, version = _charts()
     text = page([f"/static/bokeh-{version}/{name}" for name in _CHART_FILES]).encode()
     own = {path.name: path.read_bytes() for path in _OWN.iterdir()}
@@ -55,6 +57,9 @@ def application(sessions: Sessions, access: Access) -> web.Application:
         access.add_headers(answer)
         return await stream.serve(request, answer)
 
+    async def show_metrics(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
     async def own_file(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         if name not in own:
@@ -76,6 +81,7 @@ def application(sessions: Sessions, access: Access) -> web.Application:
     app.router.add_get("/", show_page)
     app.router.add_get("/data/runs.json", list_runs)
     app.router.add_get("/data/{name}.json", show_session)
+    app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/events", follow, allow_head=False)
     app.router.add_get(f"/static/bokeh-{version}/{{name}}", chart_file)
     app.router.add_get("/static/{name}", own_file)

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,14 @@ def test_the_image_is_slim_and_does_not_run_as_root() -> None:
     assert 'ENTRYPOINT ["arb"]' in IMAGE
 
 
+#: Whether a service on this machine's own network listens on 127.0.0.1 alone.
+LISTENS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "watcher": lambda one: parse(one["command"]).params["host"] == "127.0.0.1",
+    "prometheus": lambda one: "--web.listen-address=127.0.0.1:9090" in one["command"],
+    "grafana": lambda one: one["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1",
+}
+
+
 @pytest.mark.parametrize("name", COMPOSE["services"])
 def test_a_service_writes_to_its_volumes_alone_and_is_reached_from_this_machine_alone(name: str) -> None:
     service = COMPOSE["services"][name]
@@ -91,6 +100,8 @@ def test_a_service_writes_to_its_volumes_alone_and_is_reached_from_this_machine_
     assert re.search(r"^arb$|:v?\d+\.\d+", service["image"])
     assert "privileged" not in service
     assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
+    if service["network_mode"] == "host":
+        assert LISTENS[name](service)
     named = {volume.split(":")[0] for volume in service.get("volumes", ()) if not volume.startswith("./")}
     assert named <= set(COMPOSE["volumes"])
 
@@ -107,11 +118,14 @@ def test_a_unit_is_hardened_and_leaves_what_needs_a_person_alone(path: Path) -> 
     assert unit["User"] == "arb"
     assert unit["NoNewPrivileges"] == "yes"
     assert unit["ProtectSystem"] == "strict"
-    assert unit["ReadWritePaths"].startswith("/var/lib/arb")
-    kept = {int(code) for code in unit["RestartPreventExitStatus"].split()}
     if unit["ExecStart"].split()[1] == "live":
+        kept = {int(code) for code in unit["RestartPreventExitStatus"].split()}
         assert kept == {ExitCode.USER_INPUT, ExitCode.HALTED_BY_RISK}
         assert unit["Restart"] == "on-failure"
+        assert unit["ReadWritePaths"] == "/var/lib/arb"
+    else:
+        assert unit["ReadOnlyPaths"] == "/var/lib/arb"
+        assert "EnvironmentFile" not in unit
     # Numba writes machine code to memory.
     assert "MemoryDenyWriteExecute" not in unit
     # A key that is set twice would be the last one.

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
 from support.watched_folders import WatchedFolder, event, rows_of
 
 from arb.errors import InputError
@@ -98,6 +99,17 @@ def test_the_page_and_all_that_it_loads_are_served_here(folder: WatchedFolder) -
             "/none",
         ):
             assert (await server.get(path))[0] == 404
+
+    served(folder.path.parent, body)
+
+
+def test_metrics_are_served_as_prometheus_reads_them(folder: WatchedFolder) -> None:
+    async def body(server: Served) -> None:
+        server.poll(0.0)
+        status, text, headers = await server.get("/metrics")
+        assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/plain")
+        ups = [one for one in text_string_to_metric_families(text) if one.name == "arb_up"]
+        assert [one.labels["session"] for one in ups[0].samples] == ["a"]
 
     served(folder.path.parent, body)
 
