@@ -16,8 +16,9 @@ _COMMAND = re.compile(r"(arb|make|python) ")
 
 
 def pages() -> list[Path]:
-    """README.md and the pages of docs/, without its folders."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """README.md, the pages of docs/, without its folders, and the first hours of examples/."""
+    hours = [ROOT / "examples" / name for name in ("dry_run.md", "live_rehearsal.md")]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *hours]
 
 
 def blocks(page: Path, language: str = "") -> list[str]:
