@@ -19,13 +19,13 @@ import msgspec
 from arb.alerts.message import ChannelAddress, Origin
 from arb.errors import InputError
 from arb.execution.ids import parse_client_id
-from connectors.units import MILLISECOND
+from connectors.units import MILLISECOND, SECOND
 
 #: Most of a silence that counts at one look: the guard itself may have been stopped, or wait for the processor.
 _STEP_NS = 250 * MILLISECOND
-#: Time in which the session waits for a processor counts as so many times of what it computes meanwhile: a strategy
-#: that does not return computes whenever it may. At least this part of it counts.
-_WAITS_OF_RUN, _WAITS_PART = 4, 5
+#: Time in which the session waits for a processor counts as far as it computes meanwhile: a strategy that does not
+#: return computes whenever it may. At least this part of it counts.
+_WAITS_PART = 5
 
 
 class GuardKey(msgspec.Struct, frozen=True):
@@ -127,13 +127,15 @@ class Pulse:
         self.is_ended = self.is_closed = False
         self._looked_ns, self._scheduled = -1, UNKNOWN
         self._silent_ns = 0
+        #: When the silence began, and what the session had computed and waited by then.
+        self._since: tuple[int, Scheduled] | None = None
         #: Since when orders have been open at venues whose events the session does not receive, as silences.
         self._away: dict[str, int] = {}
 
     def receive(self, line: str) -> str:
         """Takes a line of the session; returns what is answered at once, "" for nothing."""
         word, _, rest = line.partition(" ")
-        self._silent_ns = 0
+        self._silent_ns, self._since = 0, None
         self.is_armed |= word == "armed"
         self.is_ended |= word == "ended"
         if word != "beat":
@@ -154,19 +156,35 @@ class Pulse:
             self._silent_ns += step
             self._away = {name: silent + step for name, silent in self._away.items()}
         self._looked_ns, self._scheduled = now_ns, scheduled
+        self._since = self._since or (now_ns, scheduled)
         if self.is_ended or not self.is_armed:
             return ""
         if self.is_closed:
             return "the session's process has ended without its end"
         if self._silent_ns > self._timeout_ms * MILLISECOND:
-            return f"the session gave no sign of life for {self._timeout_ms:,} ms"
+            return f"the session gave no sign of life for {self._timeout_ms:,} ms{self._spent()}"
         return ""
 
     def _starved_ns(self, step: int, scheduled: Scheduled) -> int:
         """How much of the time since the last look does not count: the machine let nobody compute."""
         waited = min(max(scheduled.waited_ns - self._scheduled.waited_ns, 0), step)
         ran = max(scheduled.ran_ns - self._scheduled.ran_ns, 0)
-        return waited - max(min(waited, _WAITS_OF_RUN * ran), waited // _WAITS_PART)
+        return waited - max(min(waited, ran), waited // _WAITS_PART)
+
+    def _spent(self) -> str:
+        """What the session did in its silence, as text; "" where the system does not say it."""
+        if self._since is None or self._scheduled == UNKNOWN:
+            return ""
+        began_ns, (ran_ns, waited_ns) = self._since
+        seconds, ran, waited = (
+            (now - then) / SECOND
+            for now, then in (
+                (self._looked_ns, began_ns),
+                (self._scheduled.ran_ns, ran_ns),
+                (self._scheduled.waited_ns, waited_ns),
+            )
+        )
+        return f" (in {seconds:.2f} s it computed for {ran:.2f} s and waited {waited:.2f} s for a processor)"
 
     @property
     def unattended(self) -> list[str]:
