@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from arb.config.log_levels import levels_set, log_levels
 from arb.config.secrets import read_secret
 from arb.errors import InputError
 from arb.results.runs import UNREADABLE, find_runs
+from arb.runtime.display import Display, DisplayHandler
 from arb.watch.access import TOKEN_VARIABLE, Access
 from arb.watch.server import watch
 from arb.watch.sessions import Sessions
@@ -37,7 +40,7 @@ def run_watch(
     beside: the process that started it, for whose session it is; it ends some seconds after that and the last page.
     Raises InputError for a folder, an address or a token that cannot be used.
     """
-    access = Access(host, _token(), allowed)
+    levels, access = log_levels(), Access(host, _token(), allowed)
     if beside is None:
         for folder in folders:
             _refuse_unreadable(folder)
@@ -54,7 +57,21 @@ def run_watch(
     def begin(own_port: int) -> None:
         started(f"http://{name}:{own_port}")
 
-    asyncio.run(watch(Sessions(folders), access, host, port, started=begin, is_over=is_over))
+    with levels_set(levels), _messages():
+        asyncio.run(watch(Sessions(folders), access, host, port, started=begin, is_over=is_over))
+
+
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    """Inside the context, log records are lines of standard error; a terminal that is not read holds up nothing."""
+    with Display(lambda error: None) as display:
+        handler = DisplayHandler(display)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        logging.getLogger().addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)
 
 
 class Lingering:

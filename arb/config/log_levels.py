@@ -1,4 +1,4 @@
-"""`ARB_LOG` in the environment: how much the log of a session, or of the watcher, has beside its events.
+"""`ARB_LOG` in the environment: how much the log of a session has beside its events, and `arb watch` writes.
 
 `info` or `debug` for all of `arb`, `MODULE=info` or `MODULE=debug` for a part of it; several are separated by commas.
 Libraries keep to warnings: some of them write at `debug` what they send, keys and signatures included.

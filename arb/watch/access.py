@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
@@ -30,6 +31,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,6 +76,8 @@ class Access:
                 answer = _line(refused.status, refused.reason)
         if not answer.prepared:
             self.add_headers(answer)
+        # Without the query, which may have the token.
+        log.debug("request method=%s path=%s status=%d", request.method, request.path, answer.status)
         return answer
 
     def add_headers(self, answer: web.StreamResponse) -> None:

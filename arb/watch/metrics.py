@@ -28,6 +28,8 @@ from connectors.units import SECOND
 
 #: States of runs that have not ended as they should.
 _OPEN = frozenset({RUNNING, SILENT, KILLED, UNREADABLE})
+#: What `arb_runs` always has.
+STATES = (RUNNING, SILENT, KILLED, UNREADABLE, "ended", "halted", "interrupted", "failed", "hung")
 #: Sessions with metrics, the newest; values of a label in a session, the first ones.
 SESSIONS_MAX, VALUES_MAX = 32, 40
 _OTHER = "other"
@@ -264,7 +266,10 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """For the registry."""
         sessions = list(self._sessions)
-        yield _family(*RUNS, samples=bounded(Counter(one.run.state for one in sessions)))
+        # Also the states of none: a rule sees the first run of each.
+        states = Counter(dict.fromkeys(STATES, 0))
+        states.update(one.run.state for one in sessions)
+        yield _family(*RUNS, samples=bounded(states))
         known = {one.folder for one in sessions}
         self._tallies = {folder: tally for folder, tally in self._tallies.items() if folder in known}
         shown = [one for one in sessions if one.run.state in _OPEN and not one.summary][-SESSIONS_MAX:]

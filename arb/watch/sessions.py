@@ -6,6 +6,7 @@ thread.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter, deque
@@ -24,6 +25,8 @@ from arb.results.series import SERIES, SeriesHead, read_series, row_type
 from arb.results.status import STATUS, Status, read_status
 from arb.watch.thinning import LastRows, ThinnedRows
 from connectors.units import SECOND
+
+log = logging.getLogger(__name__)
 
 #: Interval of `poll`, and of looks for new folders and for what has become of silent sessions.
 POLL_S, SCAN_S = 0.25, 1.0
@@ -237,10 +240,12 @@ class Sessions:
         for session in list(self._by_folder.values()):
             if session.is_over:
                 continue
-            before = session.status
+            before, state = session.status, session.run.state
             if not session.look(now_ns):
                 del self._by_folder[session.folder]
                 continue
+            if session.run.state != state:
+                log.info("run=%s state=%s was=%s", session.name, session.run.state, state)
             if session.is_over and not session.is_loaded:
                 continue
             is_more_of_it = session.read(now_ns, self.listeners)

@@ -69,3 +69,8 @@ def test_the_log_has_what_the_level_says_and_nothing_of_libraries(tmp_path: Path
         own.debug("after")
     lines = [line.split(" ", 1)[1] for line in (tmp_path / "log.txt").read_text().splitlines()]
     assert lines == ["debug one", "info three"]
+
+
+def test_a_watcher_with_a_wrong_level_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARB_LOG", "arb.watcher=debug")
+    assert arb("watch", tmp_path, "--port", "0", code=2).stderr.startswith("error: ARB_LOG: 'arb.watcher'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -155,10 +156,22 @@ def test_another_name_in_the_address_is_refused(folder: WatchedFolder) -> None:
     served(folder.path.parent, body, allowed=["desk.EXAMPLE"])
 
 
-def test_a_token_is_asked_for_and_kept_as_a_cookie(folder: WatchedFolder) -> None:
+def test_a_token_is_asked_for_and_kept_as_a_cookie(
+    folder: WatchedFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "arb.watch")
+
     async def body(server: Served) -> None:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"arb_watch={TOKEN}"}):
-            for path in ("/", "/data/a.json", "/events", "/static/watch.js", "/?token=wrong", "/?token="):
+            for path in (
+                "/",
+                "/metrics",
+                "/data/a.json",
+                "/events",
+                "/static/watch.js",
+                "/?token=wrong",
+                "/?token=",
+            ):
                 status, text, _ = await server.get(path, headers=headers)
                 assert status == 401
                 assert TOKEN not in text
@@ -170,6 +183,8 @@ def test_a_token_is_asked_for_and_kept_as_a_cookie(folder: WatchedFolder) -> Non
         assert (await server.get("/data/a.json"))[0] == 200
 
     served(folder.path.parent, body, token=TOKEN)
+    assert "request method=GET path=/data/runs.json status=303" in caplog.text
+    assert TOKEN not in caplog.text
 
 
 @pytest.mark.parametrize(
