@@ -6,6 +6,7 @@ thread.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -199,7 +200,9 @@ class WatchedSession:
         return True
 
     def load(self) -> None:
-        """Reads all of events and series at once, for one that is over."""
+        """Reads all of its files at once, for one that is over."""
+        with contextlib.suppress(InputError):  # of another format, or damaged: the summary has the figures
+            self._read_status()
         while self.read(time.time_ns()):
             pass
 

@@ -95,7 +95,7 @@ function eventRow([no, ms, kind, text]) {
 
 function showEvents(id, events) {
   const body = make("tbody", {}, ...events.map(eventRow).reverse());
-  byId(id).replaceChildren(events.length ? make("table", {}, body) : make("p", {}, "none yet"));
+  byId(id).replaceChildren(events.length ? make("table", {}, body) : make("p", {class: "unknown"}, "none"));
 }
 
 function addEvents(events) {
@@ -188,7 +188,7 @@ class Charts {
     for (const plot of [this.edges, this.touches]) legendOf(plot);
     byId("plots").replaceChildren();
     // In one document, because they share their times.
-    Bokeh.Plotting.show([this.edges, this.touches, this.equity], byId("plots"));
+    this.ready = Bokeh.Plotting.show([this.edges, this.touches, this.equity], byId("plots"));
   }
 
   band(plot, name, label, hue) {
@@ -232,9 +232,13 @@ async function draw() {
   if (byId("charts").hidden) return;
   try {
     await loadLibrary();
+    performance.mark("loaded");
     if (name !== chosen) return;
     charts = new Charts();
-    document.documentElement.dataset.drawn = name;
+    performance.mark("built");
+    await charts.ready;
+    performance.mark("ready");
+    requestAnimationFrame(() => performance.mark("drawn"));
   } catch (error) {
     byId("plots").textContent = String(error.message || error);
   }
@@ -286,7 +290,6 @@ function apply(message) {
   }
   if (message.events) addEvents(message.events);
   if (message.series) addSeries(message.series);
-  document.documentElement.dataset.applied = Date.now();
   // Too many rows in the page: the server has them merged.
   if (shown.isStale || (message.runs && message.runs.runs.find((run) => run.name === chosen)?.state !== shown.run.state)) {
     choose(chosen);
@@ -332,7 +335,7 @@ function showSession(name, found) {
   showSheet(found.sheet);
   showEvents("trading", shown.trading);
   showEvents("others", shown.others);
-  document.documentElement.dataset.shown = name;
+  performance.mark("shown");
   draw();
 }
 
