@@ -7,15 +7,19 @@ import contextlib
 import logging
 import os
 import resource
+import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from arb.config.log_levels import levels_set, log_levels
 from arb.config.secrets import read_secret
 from arb.errors import InputError
+from arb.interrupts import ending_signals, interrupt_handled
 from arb.results.runs import UNREADABLE, find_runs
 from arb.runtime.display import Display, DisplayHandler
+from arb.runtime.signals import signals_call, signals_wake
 from arb.watch.access import TOKEN_VARIABLE, Access
 from arb.watch.server import watch
 from arb.watch.sessions import Sessions
@@ -35,7 +39,7 @@ def run_watch(
     started: Callable[[str], None],
     beside: int | None = None,
 ) -> None:
-    """Watches the runs in `folders` until it is interrupted. started: receives the page's address.
+    """Watches the runs in `folders` until it is stopped. started: receives the page's address.
 
     beside: the process that started it, for whose session it is; it ends some seconds after that and the last page.
     Raises InputError for a folder, an address or a token that cannot be used.
@@ -58,7 +62,28 @@ def run_watch(
         started(f"http://{name}:{own_port}")
 
     with levels_set(levels), _messages():
-        asyncio.run(watch(Sessions(folders), access, host, port, started=begin, is_over=is_over))
+        asyncio.run(
+            _until_stopped(watch(Sessions(folders), access, host, port, started=begin, is_over=is_over))
+        )
+
+
+async def _until_stopped(watching: Coroutine[Any, Any, None]) -> None:
+    """Runs it until it ends, or SIGTERM or SIGHUP arrives, which is its usual end as a service."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(watching)
+    is_stopped = False
+
+    def stop(_: signal.Signals) -> None:
+        nonlocal is_stopped
+        is_stopped = True
+        interrupt_handled()
+        loop.call_soon_threadsafe(task.cancel)
+
+    with signals_call(stop, ending_signals()), signals_wake(loop):
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not is_stopped:
+                raise
 
 
 @contextlib.contextmanager

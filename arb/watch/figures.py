@@ -70,6 +70,7 @@ _ATTEMPTS = (
 _SEEN = (
     Figure("Seen", "opportunities.seen", "count"),
     Figure("Taken", "opportunities.taken", "count"),
+    Figure("Missed", "opportunities.missed", "count"),
 )
 _MONEY = (
     Figure("Capital at the start", "equity.capital_quote", "money"),
@@ -111,7 +112,7 @@ _ENDED_TABLES = (
             Figure("Time unhedged", "unhedged.duration_s_sum", "duration"),
         ),
     ),
-    (OPPORTUNITIES, (*_SEEN, Figure("Missed", "opportunities.missed", "count"))),
+    (OPPORTUNITIES, _SEEN),
 )
 _SYSTEM = (
     Figure("Processor, of one core", "processor_pct", "percent"),
@@ -161,8 +162,10 @@ def sheet_of(session: WatchedSession) -> dict[str, Any]:
         known: Mapping[str, Any] = summary
     else:
         tiles = [*_TILES, _DRAWDOWN_NOW]
-        tables = [] if status is None else [*_live_tables(status), *_status_tables(status, is_over=False)]
-        known = {} if status is None else _summary_of(status)
+        known = {} if status is None else _summary_of(status, session.missed)
+        tables = (
+            [] if status is None else [*_live_tables(status, known), *_status_tables(status, is_over=False)]
+        )
 
     def number(figure: Figure) -> list[Any]:
         if figure.key.startswith(STATUS):
@@ -171,6 +174,8 @@ def sheet_of(session: WatchedSession) -> dict[str, Any]:
             value = value_at(known, figure.key)
         return _number(value, figure)
 
+    # Wide ones first, so that no gaps are left between the others.
+    tables.sort(key=lambda table: len(table.heads) < 2)
     cells = (cell for table in tables for _, row in table.rows for cell in row)
     figures = [*tiles, *(cell for cell in cells if isinstance(cell, Figure))]
     return {
@@ -212,7 +217,7 @@ def _number(value: Any, figure: Figure) -> list[Any]:
     return [printable(text), state, value]
 
 
-def _summary_of(status: Status) -> dict[str, Any]:
+def _summary_of(status: Status, missed: Mapping[str, int]) -> dict[str, Any]:
     """What `summary.json` would have of a session that goes on."""
     capital, pnl = status.capital_quote, status.pnl_quote
     return {
@@ -229,7 +234,12 @@ def _summary_of(status: Status) -> dict[str, Any]:
             "missed": status.missed,
             "reversed": status.reversed,
         },
-        "opportunities": {"seen": status.opportunities, "taken": status.opportunities_taken},
+        "opportunities": {
+            "seen": status.opportunities,
+            "taken": status.opportunities_taken,
+            "missed": sum(missed.values()),
+            "missed_by_reason": dict(missed),
+        },
         "legs": [{"position_base": leg.position} for leg in status.legs],
     }
 
@@ -246,7 +256,7 @@ def _by_leg(title: str, legs: Sequence[str], lines: Sequence[Figure], prefix: st
     return Table(title, legs, rows)
 
 
-def _live_tables(status: Status) -> list[Table]:
+def _live_tables(status: Status, known: Mapping[str, Any]) -> list[Table]:
     legs = [leg.name for leg in status.legs]
     feeds, positions = (
         _by_leg(LEGS, legs, lines, prefix) for lines, prefix in ((_FEEDS, STATUS), ((_POSITION,), ""))
@@ -264,7 +274,7 @@ def _live_tables(status: Status) -> list[Table]:
     return [
         feeds._replace(rows=[*feeds.rows, *positions.rows]),
         Table("Edge", ("now", "largest"), edges),
-        *(_lines(title, lines) for title, lines in _LIVE_TABLES),
+        *(_lines(title, [*lines, *_reasons(title, known)]) for title, lines in _LIVE_TABLES),
         _held_back(status),
     ]
 
@@ -288,15 +298,19 @@ def _ended_tables(summary: Mapping[str, Any]) -> list[Table]:
     tables = [_by_leg(LEGS, legs, _LEG_ENDS, "")]
     for title, lines in _ENDED_TABLES:
         known = [line for line in lines if _has_group(summary, line)]
-        if title == OPPORTUNITIES:
-            reasons = value_at(summary, "opportunities.missed_by_reason") or {}
-            known += [
-                Figure(f"... {name.replace('_', ' ')}", f"opportunities.missed_by_reason.{name}", "count")
-                for name in sorted(reasons, key=lambda name: (-reasons[name], name))
-            ]
+        known += _reasons(title, summary)
         if known:
             tables.append(_lines(title, known))
     return tables
+
+
+def _reasons(title: str, summary: Mapping[str, Any]) -> list[Figure]:
+    """Under OPPORTUNITIES a line for each reason why some were missed, the most frequent first."""
+    reasons = (value_at(summary, "opportunities.missed_by_reason") or {}) if title == OPPORTUNITIES else {}
+    return [
+        Figure(f"... {name.replace('_', ' ')}", f"opportunities.missed_by_reason.{name}", "count")
+        for name in sorted(reasons, key=lambda name: (-reasons[name], name))
+    ]
 
 
 def _has_group(summary: Mapping[str, Any], line: Figure) -> bool:

@@ -74,6 +74,8 @@ def page(scripts: Sequence[str]) -> str:
         '<meta name="color-scheme" content="light dark">'
         f"<title>arb watch</title><style>{STYLE}{_STYLE}</style>"
         '<link rel="icon" href="data:,">'
-        '<script src="/static/watch.js" defer></script></head>\n'
+        '<script src="/static/watch.js" defer></script>'
+        + "".join(f'<link rel="preload" as="script" href="{escape(script)}">' for script in scripts)
+        + "</head>\n"
         f'<body data-scripts="{escape(" ".join(scripts))}"><main>{_BODY}</main></body></html>\n'
     )

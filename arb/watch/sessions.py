@@ -36,8 +36,9 @@ TRADING_MAX, OTHERS_MAX = 4_000, 2_000
 #: Kinds of events that are trading.
 TRADING = frozenset(
     {
-        *("attempt", "order", "fill", "funding", "chase", "reverse", "opportunity", "refused", "more"),
+        *("attempt", "order", "fill", "funding", "chase", "reverse", "opportunity", "refused", "expired"),
         *("hedged", "missed", "reversed", "imbalance", "residual", "uncounted", "flatten", "hedge"),
+        *("halted", "lost"),
     }
 )
 #: Sessions that have ended whose events and series are kept, those that were asked for last.
@@ -69,8 +70,8 @@ class WatchedSession:
 
     run: its line in the list. status: the last one, None before the first. summary: of `summary.json`, once it has
     ended. trading, others: its last events, by whether their kind is in TRADING; counts: of all events since its start,
-    by kind. head, thinned, last: its series, None before the first row. equity: profit by the statuses read so far.
-    problem: why one of its files is not read, "" if all are.
+    by kind; missed: opportunities that were not taken, by reason. head, thinned, last: its series, None before the
+    first row. equity: profit by the statuses read so far. problem: why one of its files is not read, "" if all are.
     """
 
     def __init__(self, folder: Path, name: str, run: Run) -> None:
@@ -88,6 +89,7 @@ class WatchedSession:
         self.trading: deque[LoggedEvent] = deque(maxlen=TRADING_MAX)
         self.others: deque[LoggedEvent] = deque(maxlen=OTHERS_MAX)
         self.counts: Counter[str] = Counter()
+        self.missed: Counter[str] = Counter()
         self.events_read = 0
         self.head: SeriesHead | None = None
         self.thinned: ThinnedRows | None = None
@@ -170,6 +172,8 @@ class WatchedSession:
             for event in events:
                 (self.trading if event.event in TRADING else self.others).append(event)
                 self.counts[event.event] += 1
+                if event.event == "opportunity" and (reason := event.data.get("reason")) != "taken":
+                    self.missed[str(reason)] += 1
             self.events_read += len(events)
             if events:
                 for listener in listeners:

@@ -138,8 +138,9 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 function figureOf(title, height, options = {}) {
   const plot = new Bokeh.Plotting.Figure({
-    title, height, sizing_mode: "stretch_width", x_axis_type: "datetime", tools: "pan,xwheel_zoom,box_zoom,reset,hover", toolbar_location: null,
-    background_fill_color: null, border_fill_color: null, outline_line_color: null, min_border_left: 46, ...options});
+    title, height, sizing_mode: "stretch_width", x_axis_type: "datetime", // On a narrow screen a finger scrolls the page.
+    tools: innerWidth < 720 ? "" : "xbox_zoom", toolbar_location: null,
+    background_fill_color: null, border_fill_color: null, outline_line_color: null, min_border_left: 58, ...options});
   for (const axis of [...plot.xaxes, ...plot.yaxes]) {
     axis.axis_line_color = axis.major_tick_line_color = colour("gray");
     axis.minor_tick_line_color = null;
@@ -232,12 +233,9 @@ async function draw() {
   if (byId("charts").hidden) return;
   try {
     await loadLibrary();
-    performance.mark("loaded");
     if (name !== chosen) return;
     charts = new Charts();
-    performance.mark("built");
     await charts.ready;
-    performance.mark("ready");
     requestAnimationFrame(() => performance.mark("drawn"));
   } catch (error) {
     byId("plots").textContent = String(error.message || error);
@@ -357,6 +355,7 @@ for (const id of ["recent", "whole"]) {
     byId("recent").setAttribute("aria-pressed", String(!isWhole));
     byId("whole").setAttribute("aria-pressed", String(isWhole));
     if (charts) charts.fill();
+    charts?.edges.x_range.reset();
   });
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown && draw());

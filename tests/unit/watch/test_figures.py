@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from support.command_line import arb
 from support.finished_runs import small_run
-from support.watched_folders import WatchedFolder
+from support.watched_folders import WatchedFolder, event
 
 from arb.report.html import page
 from arb.report.wording import shown
@@ -77,6 +77,12 @@ def test_numbers_of_a_finished_run_are_its_summary(folder: WatchedFolder) -> Non
 
 def test_numbers_of_a_session_that_goes_on_are_its_status(folder: WatchedFolder) -> None:
     status = folder.write_status()
+    folder.write_events(
+        *(
+            event(n, "opportunity", reason=reason)
+            for n, reason in enumerate(("busy", "taken", "size", "busy"), 1)
+        )
+    )
     sheet = sheet_of(session_in(folder))
     as_object, numbers = msgspec.to_builtins(status), sheet["numbers"]
     for key, (_, _, value) in numbers.items():
@@ -92,6 +98,8 @@ def test_numbers_of_a_session_that_goes_on_are_its_status(folder: WatchedFolder)
         "fee_quote": "12.35",
         "equity.end_quote": "9,999.88",
         "attempts.missed": "80",
+        "opportunities.missed": "3",
+        "opportunities.missed_by_reason.busy": "2",
     }
     assert {key: numbers[key][0] for key in expected} == expected
     assert numbers["legs.1.position_base"] == ["-0.0125", "short", -0.0125]
