@@ -17,6 +17,7 @@ from support.paths import ROOT
 from support.watched_folders import BEGAN_NS, LEGS, WatchedFolder, event
 
 from arb.watch.metrics import DECLARED, LAG, LATENCY, RUNS, SESSIONS_MAX, UP, VALUES_MAX, Metrics
+from arb.watch.payloads import runs_of
 from arb.watch.sessions import Sessions
 from connectors.units import SECOND
 
@@ -160,19 +161,30 @@ def test_another_session_in_the_same_folder_begins_at_nothing(watched: Watched) 
     assert found["arb_feed_lag_seconds_count", "a", LEGS[0], "binance_spot"] == 1
 
 
-@pytest.mark.parametrize("is_killed", [True, False])
-def test_a_killed_session_is_down_and_one_that_has_ended_has_no_metrics(
-    watched: Watched, *, is_killed: bool
+@pytest.mark.parametrize(("state", "up"), [("running", 1), ("silent", 0), ("killed", 0), ("ended", None)])
+def test_a_session_is_up_or_down_and_one_that_has_ended_has_no_metrics(
+    watched: Watched, state: str, up: int | None
 ) -> None:
-    watched.folder.write_status(time_ns=BEGAN_NS)
-    if is_killed:
+    later_s = 60
+    sign = 1 if state == "running" else -1
+    watched.folder.write_status(time_ns=time.time_ns() + sign * later_s * SECOND)
+    if state == "killed":
         watched.folder.kill()
-    else:
+    elif state == "ended":
         watched.folder.end({"fills": 3, "pnl_quote": 1.0})
-    found = watched.scrape(later_s=60)
-    assert found["arb_runs", "killed" if is_killed else "ended"] == 1
-    assert ("arb_fills_total", "a") not in found or is_killed
-    assert found.get(("arb_up", "a", "dry-run")) == (0 if is_killed else None)
+    found = watched.scrape(later_s)
+    assert found["arb_runs", state] == 1
+    assert sum(value for (name, *_), value in found.items() if name == "arb_runs") == 1
+    assert found.get(("arb_up", "a", "dry-run")) == up
+    assert found.get(("arb_fills_total", "a")) == (None if up is None else 1_234)
+
+
+def test_the_page_has_the_same_numbers(watched: Watched) -> None:
+    watched.folder.write_status(fills=77, pnl_quote=-12.625)
+    found = watched.scrape()
+    (run,) = runs_of(watched.sessions)["runs"]
+    assert run["fills"][-1] == found["arb_fills_total", "a"] == 77
+    assert run["profit"][-1] == found["arb_profit_quote", "a"] == -12.625
 
 
 def test_the_number_of_samples_is_bounded(watched: Watched) -> None:
