@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,8 +136,10 @@ def test_a_session_has_every_metric_in_its_unit(watched: Watched) -> None:
 
 def test_counters_go_on_over_files_of_events_and_never_fall(watched: Watched) -> None:
     watched.folder.write_status()
+    watched.scrape()
     watched.folder.write_events(*(event(number, "fill") for number in range(1, 6)))
     before = watched.scrape()
+    assert before["arb_feed_lag_seconds_count", "a", LEGS[0], "binance_spot"] == 1
     watched.folder.write_events(*(event(number, "fill") for number in range(6, 9)), file_no=2)
     watched.folder.write_status(fills=1_235, elapsed_s=126.5)
     after = watched.scrape()
@@ -161,7 +164,28 @@ def test_another_session_in_the_same_folder_begins_at_nothing(watched: Watched) 
     assert found["arb_feed_lag_seconds_count", "a", LEGS[0], "binance_spot"] == 1
 
 
-@pytest.mark.parametrize(("state", "up"), [("running", 1), ("silent", 0), ("killed", 0), ("ended", None)])
+def test_another_session_without_events_begins_at_nothing_too(watched: Watched) -> None:
+    for began_ns in (BEGAN_NS, BEGAN_NS + SECOND):
+        watched.folder.write_status(began_ns=began_ns)
+        assert watched.scrape()["arb_feed_lag_seconds_count", "a", LEGS[0], "binance_spot"] == 1
+
+
+def test_a_session_whose_folder_is_gone_is_forgotten(watched: Watched) -> None:
+    watched.folder.write_status()
+    assert watched.scrape()["arb_up", "a", "dry-run"] == 1
+    shutil.rmtree(watched.folder.path)
+    assert ("arb_up", "a", "dry-run") not in watched.scrape(later_s=60)
+    assert watched.metrics._tallies == {}
+
+
+def test_no_age_is_negative(watched: Watched) -> None:
+    watched.now_ns = watched.folder.write_status().time_ns - SECOND
+    assert watched.scrape()["arb_status_age_seconds", "a"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "up"), [("running", 1), ("silent", 0), ("killed", 0), ("ended", None), ("verified", None)]
+)
 def test_a_session_is_up_or_down_and_one_that_has_ended_has_no_metrics(
     watched: Watched, state: str, up: int | None
 ) -> None:
@@ -170,10 +194,10 @@ def test_a_session_is_up_or_down_and_one_that_has_ended_has_no_metrics(
     watched.folder.write_status(time_ns=time.time_ns() + sign * later_s * SECOND)
     if state == "killed":
         watched.folder.kill()
-    elif state == "ended":
-        watched.folder.end({"fills": 3, "pnl_quote": 1.0})
+    elif state in ("ended", "verified"):  # a killed one, too, is finished by `arb verify`
+        watched.folder.end({"fills": 3, "pnl_quote": 1.0}, "ended" if state == "ended" else "killed")
     found = watched.scrape(later_s)
-    assert found["arb_runs", state] == 1
+    assert found["arb_runs", "killed" if state == "verified" else state] == 1
     assert sum(value for (name, *_), value in found.items() if name == "arb_runs") == 1
     assert found.get(("arb_up", "a", "dry-run")) == up
     assert found.get(("arb_fills_total", "a")) == (None if up is None else 1_234)
@@ -201,6 +225,7 @@ def test_the_number_of_samples_is_bounded(watched: Watched) -> None:
         of_it = {key: value for key, value in found.items() if key[:2] == (metric, "a")}
         assert len(of_it) == VALUES_MAX + 1
         assert sum(of_it.values()) == total
+    assert max(len(tally.kinds) for tally in watched.metrics._tallies.values()) == VALUES_MAX + 1
 
 
 def test_texts_of_a_session_are_not_in_its_metrics(watched: Watched) -> None:
