@@ -97,9 +97,9 @@ class Access:
         given = request.query.get("token")
         if given is not None and self._is_token(given):
             # Without the token in its address: a browser keeps addresses.
-            answer = web.Response(
-                status=303, headers={"Location": request.rel_url.without_query_params("token").human_repr()}
-            )
+            rest = str(request.rel_url.without_query_params("token"))
+            # One slash: two would name another server.
+            answer = web.Response(status=303, headers={"Location": f"/{rest.lstrip('/')}"})
             answer.set_cookie(_COOKIE, self._cookie, httponly=True, samesite="Strict", path="/")
             return answer
         kind, _, bearer = request.headers.get("Authorization", "").partition(" ")

@@ -30,14 +30,19 @@ def encode(value: Any) -> bytes:
 def runs_of(sessions: Sessions) -> dict[str, Any]:
     """The list of all sessions, the newest first, and why folders cannot be listed."""
     return {
-        "runs": [_run(one) for one in reversed(list(sessions))],
-        "problems": [printable(text) for text in sessions.problems.values()],
+        "runs": [run_of_list(one) for one in reversed(list(sessions))],
+        "problems": problems_of(sessions),
     }
 
 
-def _run(session: WatchedSession) -> dict[str, Any]:
-    run = session.run
-    last = max((d[-1] for d in (session.trading, session.others) if d), key=lambda e: e.number, default=None)
+def problems_of(sessions: Sessions) -> list[str]:
+    """Why folders cannot be listed."""
+    return [printable(text) for text in sessions.problems.values()]
+
+
+def run_of_list(session: WatchedSession) -> dict[str, Any]:
+    """A session's row of the list."""
+    run, last = session.run, last_event(session)
     return {
         "name": printable(session.name),
         "folder": printable(str(session.folder)),
@@ -61,7 +66,7 @@ def session_of(session: WatchedSession) -> dict[str, Any]:
     """All that the page shows of a session."""
     head = session.head
     return {
-        "run": _run(session),
+        "run": run_of_list(session),
         "sheet": sheet_of(session),
         "threshold_bps": threshold_of(session),
         "trading": [_event(event) for event in list(session.trading)[-EVENTS_SHOWN:]],
@@ -73,6 +78,12 @@ def session_of(session: WatchedSession) -> dict[str, Any]:
         "equity": equity_of(session.equity.rows),
         "tradingKinds": sorted(TRADING),
     }
+
+
+def last_event(session: WatchedSession) -> LoggedEvent | None:
+    """The last one of those that are kept; None without any."""
+    kept = (events[-1] for events in (session.trading, session.others) if events)
+    return max(kept, key=lambda event: event.number, default=None)
 
 
 def threshold_of(session: WatchedSession) -> float | None:

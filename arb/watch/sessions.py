@@ -141,7 +141,7 @@ class WatchedSession:
         try:
             is_more = self._read_events(listeners)
             is_more = self._read_series() or is_more
-        except InputError as error:
+        except (InputError, OSError) as error:
             self.problem = str(error)
             self._again_ns = now_ns + round(_AGAIN_S * SECOND)
             return False
@@ -276,6 +276,8 @@ class Sessions:
             except InputError as error:
                 self.problems[str(root)] = str(error)
         for folder in seen - self._by_folder.keys():
+            if not os.access(folder, os.R_OK | os.X_OK):
+                self.problems[str(folder)] = f"{folder}: cannot be read: you may not open it"
             is_complete = bool(_mark(folder / MANIFEST))
             if is_complete or _mark(folder / SESSION_LOCK):
                 self._by_folder[folder] = session = self._new(folder)

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from arb.watch.figures import sheet_of
-from arb.watch.payloads import encode, equity_of, events_of, runs_of, series_of, threshold_of
+from arb.watch.payloads import (
+    encode,
+    equity_of,
+    events_of,
+    last_event,
+    problems_of,
+    run_of_list,
+    series_of,
+    threshold_of,
+)
 from arb.watch.sessions import Sessions, WatchedSession
+from connectors.text import printable
 
 #: Pages at a time; more are refused.
 PAGES_MAX = 256
@@ -41,6 +51,27 @@ class _Page:
             self.is_dropped = True
 
 
+class _List:
+    """The rows of the list of sessions as JSON, by name, the newest first."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        #: By name: what a row is made of, and the row.
+        self._made: dict[str, tuple[tuple[Any, ...], bytes]] = {}
+
+    def rows(self) -> dict[str, bytes]:
+        """The rows now; those of sessions that have not changed are the same objects."""
+        made = {}
+        for session in reversed(list(self._sessions)):
+            parts = (session.run, session.problem, last_number(session))
+            old = self._made.get(session.name)
+            made[session.name] = (
+                old if old is not None and old[0] == parts else (parts, encode(run_of_list(session)))
+            )
+        self._made = made
+        return {name: row for name, (_, row) in made.items()}
+
+
 class _Topic:
     """What the pages of one session, or without one, have been sent."""
 
@@ -48,43 +79,60 @@ class _Topic:
         self.pages: set[_Page] = set()
         self._events = 0 if session is None else last_number(session)
         self._row_ns = 0 if session is None else _last_ns(session)
-        self._sheet = self._runs = b""
+        self._sheet = b""
+        self._rows: dict[str, bytes] = {}
+        self._problems: list[str] = []
 
     def has_events(self, session: WatchedSession) -> bool:
         """Whether there are events that its pages have not."""
         return last_number(session) > self._events
 
-    def message(self, session: WatchedSession | None, runs: bytes) -> bytes:
-        """What is new, as an event; b"" for nothing."""
-        parts: dict[str, Any] = {}
+    def message(
+        self, session: WatchedSession | None, rows: Mapping[str, bytes] | None, problems: list[str]
+    ) -> bytes:
+        """What is new, as an event; b"" for nothing. rows: of the list, None if it is not due. problems: of folders."""
+        parts: dict[str, bytes] = {}
         if session is not None:
-            new = sorted(
-                (e for kept in (session.trading, session.others) for e in _since(kept, self._events)),
-                key=lambda event: event.number,
-            )
-            if new:
-                self._events = new[-1].number
-                parts["events"] = events_of(new)
-            if session.last is not None:
-                rows = session.last.rows
-                rows = rows[rows["time_ns"] > self._row_ns]
-                if len(rows):
-                    self._row_ns = int(rows["time_ns"][-1])
-                    parts["series"] = series_of(rows)
-            sheet = sheet_of(session)
-            text = encode(sheet)
-            if text != self._sheet:
-                self._sheet = text
-                parts |= {
-                    "sheet": sheet,
-                    "threshold_bps": threshold_of(session),
-                    "equity": equity_of(session.equity.rows[-1:]),
-                }
-        lines = [b'"%b":%b' % (name.encode(), encode(value)) for name, value in parts.items()]
-        if (mark := hashlib.blake2b(runs).digest()) != self._runs:
-            self._runs = mark
-            lines.append(b'"runs":' + runs)
-        return b"data: {" + b",".join(lines) + b"}\n\n" if lines else b""
+            parts = {name: encode(value) for name, value in self._news(session).items()}
+        if rows is not None and rows != self._rows:
+            changed = [row for name, row in rows.items() if row != self._rows.get(name)]
+            parts["runs"] = b"[" + b",".join(changed) + b"]"
+            if list(rows) != list(self._rows):
+                parts["names"] = encode([printable(name) for name in rows])
+            self._rows = dict(rows)
+        if problems != self._problems:
+            self._problems = problems
+            parts["problems"] = encode(problems)
+        if not parts:
+            return b""
+        return b"data: {" + b",".join(b'"%b":%b' % (k.encode(), v) for k, v in parts.items()) + b"}\n\n"
+
+    def _news(self, session: WatchedSession) -> dict[str, Any]:
+        """What is new of its session."""
+        parts: dict[str, Any] = {}
+        new = sorted(
+            (e for kept in (session.trading, session.others) for e in _since(kept, self._events)),
+            key=lambda event: event.number,
+        )
+        if new:
+            self._events = new[-1].number
+            parts["events"] = events_of(new)
+        if session.last is not None:
+            rows = session.last.rows
+            rows = rows[rows["time_ns"] > self._row_ns]
+            if len(rows):
+                self._row_ns = int(rows["time_ns"][-1])
+                parts["series"] = series_of(rows)
+        sheet = sheet_of(session)
+        text = encode(sheet)
+        if text != self._sheet:
+            self._sheet = text
+            parts |= {
+                "sheet": sheet,
+                "threshold_bps": threshold_of(session),
+                "equity": equity_of(session.equity.rows[-1:]),
+            }
+        return parts
 
 
 class Stream:
@@ -92,6 +140,7 @@ class Stream:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self._list = _List(sessions)
         self._topics: dict[str, _Topic] = {}
         self._sent_s = 0.0
 
@@ -105,13 +154,13 @@ class Stream:
         is_due = now_s - self._sent_s >= MESSAGE_S
         if not self._topics:
             return
-        runs = b""
+        rows = self._list.rows() if is_due else None
+        problems = problems_of(self._sessions)
         for name, topic in list(self._topics.items()):
             session = self._named(name)
             if not is_due and (session is None or not topic.has_events(session)):
                 continue
-            runs = runs or encode(runs_of(self._sessions))
-            message = topic.message(session, runs)
+            message = topic.message(session, rows, problems)
             # A comment keeps the connection open through proxies, and finds those that are gone.
             for page in topic.pages:
                 page.send(message or b":\n\n")
@@ -153,7 +202,8 @@ class Stream:
 
 def last_number(session: WatchedSession) -> int:
     """Number of a session's last event; 0 without one."""
-    return max((kept[-1].number for kept in (session.trading, session.others) if kept), default=0)
+    last = last_event(session)
+    return 0 if last is None else last.number
 
 
 def _last_ns(session: WatchedSession) -> int:

@@ -3,7 +3,7 @@
 
 const EVENTS_MAX = 400, LAST_MAX = 1200, WHOLE_MAX = 2600;
 const byId = (id) => document.getElementById(id);
-let chosen = "", runs = [], shown = null, stream = null, charts = null, library = null, isWhole = true;
+let chosen = "", runs = new Map(), shown = null, stream = null, charts = null, library = null, isWhole = true;
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -43,22 +43,35 @@ function runRow(run) {
   place.push(make("small", {}, [run.command, run.began.slice(0, 19).replace("T", " ")].filter(Boolean).join(", since ")));
   const state = [make("span", {class: run.class}, run.state || "-")];
   if (run.note) state.push(make("small", {}, run.note));
-  return make("a", {class: "run" + (run.name === chosen ? " chosen" : ""), href: "#" + encodeURIComponent(run.name)},
+  return make("a", {class: "run" + (run.name === chosen ? " chosen" : ""), href: "#" + encodeURIComponent(run.name), "data-name": run.name},
     make("span", {}, ...place), make("span", {}, ...run.legs.flatMap((leg, n) => [n ? " " : "", ...legName(leg)])),
     make("span", {}, ...state), make("span", {class: "number", "data-label": "fills"}, fills),
     make("span", {class: "number", "data-label": "profit"}, profit),
     make("small", {}, run.last ? `${timeText(run.last[1]).slice(0, 8)} ${run.last[2]}: ${run.last[3]}` : ""));
 }
 
+function showProblems(problems) {
+  byId("problems").replaceChildren(...problems.map((text) => make("p", {class: "note"}, text)));
+}
+
 function showRuns(list) {
-  runs = list.runs;
-  byId("problems").replaceChildren(...list.problems.map((text) => make("p", {class: "note"}, text)));
+  runs = new Map(list.map((run) => [run.name, run]));
   const heads = ["Session", "Legs", "State", "Fills", "Profit", "Last event"];
   byId("runs").replaceChildren(
     make("div", {class: "run heads"}, ...heads.map((head, n) => make("span", {class: n === 3 || n === 4 ? "number" : ""}, head))),
-    ...(runs.length ? runs.map(runRow) : [make("p", {}, "There is no run in these folders yet.")]));
-  const run = runs.find((one) => one.name === chosen);
-  if (run && shown) showState(run);
+    ...(runs.size ? list.map(runRow) : [make("p", {}, "There is no run in these folders yet.")]));
+  if (shown && runs.has(chosen)) showState(runs.get(chosen));
+}
+
+function changeRuns(changed, names) {
+  for (const run of changed) runs.set(run.name, run);
+  if (names) {
+    showRuns(names.map((name) => runs.get(name)).filter(Boolean));
+    return;
+  }
+  const rows = new Map([...byId("runs").querySelectorAll("a")].map((row) => [row.dataset.name, row]));
+  for (const run of changed) rows.get(run.name)?.replaceWith(runRow(run));
+  if (shown && runs.has(chosen)) showState(runs.get(chosen));
 }
 
 function showState(run) {
@@ -277,7 +290,8 @@ function addSeries(rows) {
 // The stream of what is new.
 
 function apply(message) {
-  if (message.runs) showRuns(message.runs);
+  if (message.runs) changeRuns(message.runs, message.names);
+  if (message.problems) showProblems(message.problems);
   if (!shown) return;
   if (message.sheet) {
     showSheet(message.sheet);
@@ -289,7 +303,7 @@ function apply(message) {
   if (message.events) addEvents(message.events);
   if (message.series) addSeries(message.series);
   // Too many rows in the page: the server has them merged.
-  if (shown.isStale || (message.runs && message.runs.runs.find((run) => run.name === chosen)?.state !== shown.run.state)) {
+  if (shown.isStale || (message.runs && runs.get(chosen)?.state !== shown.run.state)) {
     choose(chosen);
   }
 }
@@ -306,7 +320,9 @@ function follow(name) {
       const found = name ? await read(`/data/${encodeURIComponent(name)}.json`) : null;
       if (own !== stream) return;
       if (found) showSession(name, found);
-      showRuns(await read("/data/runs.json"));
+      const list = await read("/data/runs.json");
+      showRuns(list.runs);
+      showProblems(list.problems);
       isReady = true;
       early.splice(0).forEach(apply);
     } catch (error) {
@@ -363,7 +379,8 @@ addEventListener("hashchange", fromAddress);
 
 // Without a session in the address: the newest that goes on, else the newest.
 read("/data/runs.json").then((list) => {
-  showRuns(list);
+  showRuns(list.runs);
+  showProblems(list.problems);
   const first = list.runs.find((run) => run.state === "running") || list.runs[0];
   if (!location.hash && first) history.replaceState(null, "", "#" + encodeURIComponent(first.name));
   fromAddress();

@@ -178,6 +178,9 @@ def test_a_token_is_asked_for_and_kept_as_a_cookie(
         assert (await server.get("/data/a.json", headers={"Authorization": f"Bearer {TOKEN}"}))[0] == 200
         status, _, headers = await server.get("/data/runs.json", params={"token": TOKEN})
         assert (status, headers["Location"]) == (303, "/data/runs.json")
+        _, _, elsewhere = await server.get(f"//evil.example/?token={TOKEN.replace(' ', '%20')}")
+        assert elsewhere["Location"].startswith("/")
+        assert not elsewhere["Location"].startswith("//")
         assert all(word in headers["Set-Cookie"] for word in ("HttpOnly", "SameSite=Strict"))
         assert TOKEN not in headers["Set-Cookie"]
         assert (await server.get("/data/a.json"))[0] == 200
@@ -223,7 +226,8 @@ def test_a_page_is_sent_what_is_new_and_nothing_twice(folder: WatchedFolder) -> 
             assert [one[:1] + one[2:3] for one in first["events"]] == [[3, "hedged"]]
             assert first["series"]["t"] == [2 * 10**12, 2 * 10**12 + 250]
             assert first["sheet"]["numbers"]["fills"] == ["1,235", "", 1235]
-            assert first["runs"]["runs"][0]["fills"][2] == 1235
+            assert [(one["name"], one["fills"][2]) for one in first["runs"]] == [("a", 1235)]
+            assert first["names"] == ["a"]
             server.poll(101.0)  # nothing is new: a comment
             folder.write_events(event(4))
             server.poll(101.25)  # an event does not wait for the second
@@ -231,9 +235,13 @@ def test_a_page_is_sent_what_is_new_and_nothing_twice(folder: WatchedFolder) -> 
             server.poll(101.5)
             server.poll(102.0)
             second, third = await messages(answer, 2)
-            assert second.keys() == {"events", "runs"}
+            assert second.keys() == {"events"}
             assert [one[0] for one in second["events"]] == [4]
             assert third.keys() == {"sheet", "runs", "threshold_bps", "equity"}
+            server.sessions.problems = {"x": EVIL}
+            server.app[STREAM].publish(103.0)
+            (fourth,) = await messages(answer, 1)
+            assert fourth == {"problems": ["<script>alert(1)</script>\\x1b[31m\\u202e"]}
 
     served(folder.path.parent, body)
 
