@@ -77,6 +77,11 @@ spot_fees = {{ maker = "0.001", taker = "0.001" }}
 """
 
 
+@pytest.fixture(autouse=True)
+def _most_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARB_LOG", "debug")
+
+
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[KeyedSandbox]:
     (tmp_path / "own").mkdir()
@@ -168,6 +173,7 @@ def test_a_session_with_an_encrypted_key_writes_none_of_it(
         process.kill()
         process.wait()
     assert process.returncode == 0, output.decode()
+    assert " debug request method=GET host=127.0.0.1 path=/" in (run / "log.txt").read_text()
     looking.look(output, "output")
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
