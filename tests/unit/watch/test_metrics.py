@@ -268,6 +268,11 @@ def test_what_panels_and_rules_name_exists(expression: str) -> None:
 
 
 def test_panels_and_rules_are_whole() -> None:
+    sources = yaml.safe_load((ROOT / "deploy" / "grafana" / "datasources.yml").read_text())["datasources"]
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "arb.json").read_text())
+    chosen = {one["name"]: one.get("current", {}).get("value") for one in dashboard["templating"]["list"]}
+    assert chosen["source"] == sources[0]["uid"]
+    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {"$source"}
     panels: list[dict[str, Any]] = json.loads((ROOT / "deploy" / "grafana" / "arb.json").read_text())[
         "panels"
     ]
