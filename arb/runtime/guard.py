@@ -340,8 +340,10 @@ def _scheduled(process: int) -> Scheduled:
     try:
         with open(f"/proc/{process}/schedstat", "rb") as file:
             ran, waited = file.read().split()[:2]
-        return Scheduled(int(ran), int(waited))
-    except (OSError, ValueError):  # only Linux says it there
+        with open(f"/proc/{process}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+        return Scheduled(int(ran), int(waited), state == b"R")
+    except (OSError, ValueError, IndexError):  # only Linux says it there
         return UNKNOWN
 
 

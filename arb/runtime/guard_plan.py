@@ -107,14 +107,56 @@ def plan_of(line: bytes) -> GuardPlan:
 
 
 class Scheduled(NamedTuple):
-    """For how long in all a thread has computed, and was ready to and had no processor."""
+    """For how long in all a thread has computed, and was ready to and had no processor; whether it is ready now.
+
+    Linux adds a wait to `waited_ns` when it is over.
+    """
 
     ran_ns: int
     waited_ns: int
+    is_ready: bool = False
 
 
 #: Where the system does not say it.
 UNKNOWN = Scheduled(0, 0)
+
+
+class _Silence:
+    """The time since the first look after a sign of life. Of each look no more than a quarter of a second counts."""
+
+    def __init__(self, now_ns: int, scheduled: Scheduled) -> None:
+        self._looked_ns, self._begun, self._last = now_ns, scheduled, scheduled
+        self._elapsed_ns = self._queued_ns = 0
+
+    def look(self, now_ns: int, scheduled: Scheduled) -> None:
+        """Adds the time since the last look."""
+        step = min(now_ns - self._looked_ns, _STEP_NS)
+        self._elapsed_ns += step
+        if scheduled.is_ready and scheduled.ran_ns == self._last.ran_ns:
+            self._queued_ns += step
+        self._looked_ns, self._last = now_ns, scheduled
+
+    @property
+    def counted_ns(self) -> int:
+        """Without the time in which the machine did not let the session compute."""
+        waited = self._waited_ns
+        return self._elapsed_ns - waited + max(min(waited, self._ran_ns), waited // _WAITS_PART)
+
+    def __str__(self) -> str:
+        """What the session did meanwhile, " (...)"; "" where the system does not say it."""
+        if self._last == UNKNOWN:
+            return ""
+        seconds, ran, waited = (ns / SECOND for ns in (self._elapsed_ns, self._ran_ns, self._waited_ns))
+        return f" (in {seconds:.2f} s it computed for {ran:.2f} s and waited {waited:.2f} s for a processor)"
+
+    @property
+    def _ran_ns(self) -> int:
+        return max(self._last.ran_ns - self._begun.ran_ns, 0)
+
+    @property
+    def _waited_ns(self) -> int:
+        over_ns = self._last.waited_ns - self._begun.waited_ns
+        return min(max(over_ns, self._queued_ns), self._elapsed_ns)
 
 
 class Pulse:
@@ -125,17 +167,16 @@ class Pulse:
         #: Whether the session may have orders; whether it said that it has none any more; whether its pipe is closed.
         self.is_armed = is_armed
         self.is_ended = self.is_closed = False
-        self._looked_ns, self._scheduled = -1, UNKNOWN
-        self._silent_ns = 0
-        #: When the silence began, and what the session had computed and waited by then.
-        self._since: tuple[int, Scheduled] | None = None
-        #: Since when orders have been open at venues whose events the session does not receive, as silences.
+        self._looked_ns = -1
+        #: None after a sign of life.
+        self._silence: _Silence | None = None
+        #: For how long orders have been open at venues whose events the session does not receive.
         self._away: dict[str, int] = {}
 
     def receive(self, line: str) -> str:
         """Takes a line of the session; returns what is answered at once, "" for nothing."""
         word, _, rest = line.partition(" ")
-        self._silent_ns, self._since = 0, None
+        self._silence = None
         self.is_armed |= word == "armed"
         self.is_ended |= word == "ended"
         if word != "beat":
@@ -145,51 +186,28 @@ class Pulse:
         return f"beat {number}"
 
     def look(self, now_ns: int, scheduled: Scheduled = UNKNOWN) -> str:
-        """Why the guard acts now; "": the session lives, has ended, or has no order yet.
-
-        A silence is counted from look to look, and no more than a quarter of a second of each. scheduled: of the
-        session so far.
+        """Why the guard acts now; "": the session lives, has ended, or has no order yet. scheduled: of the session so
+        far.
         """
+        if self._silence is None:
+            self._silence = _Silence(now_ns, scheduled)
+        self._silence.look(now_ns, scheduled)
         if self._looked_ns >= 0:
             step = min(now_ns - self._looked_ns, _STEP_NS)
-            step -= self._starved_ns(step, scheduled)
-            self._silent_ns += step
-            self._away = {name: silent + step for name, silent in self._away.items()}
-        self._looked_ns, self._scheduled = now_ns, scheduled
-        self._since = self._since or (now_ns, scheduled)
+            self._away = {name: away + step for name, away in self._away.items()}
+        self._looked_ns = now_ns
         if self.is_ended or not self.is_armed:
             return ""
         if self.is_closed:
             return "the session's process has ended without its end"
-        if self._silent_ns > self._timeout_ms * MILLISECOND:
-            return f"the session gave no sign of life for {self._timeout_ms:,} ms{self._spent()}"
+        if self._silence.counted_ns > self._timeout_ms * MILLISECOND:
+            return f"the session gave no sign of life for {self._timeout_ms:,} ms{self._silence}"
         return ""
-
-    def _starved_ns(self, step: int, scheduled: Scheduled) -> int:
-        """How much of the time since the last look does not count: the machine let nobody compute."""
-        waited = min(max(scheduled.waited_ns - self._scheduled.waited_ns, 0), step)
-        ran = max(scheduled.ran_ns - self._scheduled.ran_ns, 0)
-        return waited - max(min(waited, ran), waited // _WAITS_PART)
-
-    def _spent(self) -> str:
-        """What the session did in its silence, as text; "" where the system does not say it."""
-        if self._since is None or self._scheduled == UNKNOWN:
-            return ""
-        began_ns, (ran_ns, waited_ns) = self._since
-        seconds, ran, waited = (
-            (now - then) / SECOND
-            for now, then in (
-                (self._looked_ns, began_ns),
-                (self._scheduled.ran_ns, ran_ns),
-                (self._scheduled.waited_ns, waited_ns),
-            )
-        )
-        return f" (in {seconds:.2f} s it computed for {ran:.2f} s and waited {waited:.2f} s for a processor)"
 
     @property
     def unattended(self) -> list[str]:
         """Venues where the session has had open orders without events for too long."""
-        return [name for name, silent in self._away.items() if silent > self._timeout_ms * MILLISECOND]
+        return [name for name, away in self._away.items() if away > self._timeout_ms * MILLISECOND]
 
     @property
     def is_over(self) -> bool:

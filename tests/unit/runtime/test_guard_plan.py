@@ -53,22 +53,36 @@ def test_time_in_which_the_guard_itself_did_not_run_is_no_silence() -> None:
     [
         (0.0, 0.0, SECOND),  # stopped, or it waits for something else
         (1.0, 0.0, SECOND),  # it computes and does not return
-        (0.5, 0.5, SECOND),  # as before, on a busy machine
+        (0.5, 0.5, SECOND),
         (0.25, 0.75, 2 * SECOND),
         (0.0, 1.0, 5 * SECOND),  # its machine lets it do nothing
     ],
 )
+@pytest.mark.parametrize("is_long", [False, True])
 def test_time_in_which_the_session_waits_for_a_processor_counts_as_far_as_it_computes(
-    ran: float, waited: float, acts_ns: int
+    ran: float, waited: float, acts_ns: int, is_long: bool
 ) -> None:
+    """is_long: its wait goes on, so that the system has not added it yet."""
     pulse = Pulse(1000, is_armed=True)
-    pulse.look(0, Scheduled(SECOND, 9 * SECOND))
-    acts = [
-        now
-        for now in range(LOOK, 6 * SECOND, LOOK)
-        if pulse.look(now, Scheduled(SECOND + int(ran * now), 9 * SECOND + int(waited * now)))
-    ]
-    assert acts_ns <= acts[0] <= acts_ns + LOOK
+    acts, queued = [], 0.0
+    for now in range(0, 6 * SECOND, LOOK):
+        computed = ran * now
+        if is_long and waited:  # in every look but one of so many
+            turns = round(1 / (1 - waited)) if waited < 1 else 1 << 60
+            computed = (now // LOOK // turns) * LOOK * ran * turns
+        queued = 0.0 if is_long else waited * now
+        at = Scheduled(SECOND + int(computed), 9 * SECOND + int(queued), is_ready=waited > 0)
+        if pulse.look(now, at):
+            acts.append(now)
+    assert acts_ns <= acts[0] <= acts_ns + 4 * LOOK
+
+
+def test_a_wait_that_is_added_after_a_sign_of_life_is_none_of_the_next_silence() -> None:
+    pulse = Pulse(1000, is_armed=True)
+    pulse.look(0, Scheduled(0, 1))
+    pulse.receive("beat 1")
+    acts = [n * LOOK for n in range(1, 60) if pulse.look(n * LOOK, Scheduled(0, 2 * SECOND))]
+    assert acts[0] == SECOND + 2 * LOOK
 
 
 def test_the_reason_says_what_the_session_did_in_its_silence() -> None:
