@@ -20,7 +20,8 @@ padding:7px 8px;border-top:1px solid var(--rule);color:inherit;text-decoration:n
 .run.chosen{background:var(--paper);border-radius:8px}
 .run small{display:block;font-size:12.5px}
 #runs{max-height:340px;overflow-y:auto}
-#plots{min-height:690px}
+#plots{min-height:520px;overflow:hidden}
+svg.sketch{height:230px;min-width:0}
 .range{margin-bottom:4px}
 button{font:inherit;font-size:13px;color:inherit;background:none;border:1px solid var(--rule);border-radius:7px;
 padding:2px 10px;cursor:pointer}

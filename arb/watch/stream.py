@@ -21,7 +21,9 @@ from arb.watch.payloads import (
     last_event,
     problems_of,
     run_of_list,
+    runs_of,
     series_of,
+    session_of,
     threshold_of,
 )
 from arb.watch.sessions import Sessions, WatchedSession
@@ -177,6 +179,7 @@ class Stream:
             return web.Response(status=404, text="no such session\n")
         topic = self._topics.setdefault(name, _Topic(session))
         page = _Page()
+        page.send(self._first(session))
         topic.pages.add(page)
         try:
             answer.content_type, answer.charset = "text/event-stream", "utf-8"
@@ -195,6 +198,11 @@ class Stream:
             with contextlib.suppress(AttributeError):
                 request.transport.abort()  # type: ignore[union-attr]
         return answer
+
+    def _first(self, session: WatchedSession | None) -> bytes:
+        """The first message of a page: all there is now. What its topic sends next may be a part of that again."""
+        whole = {"whole": None if session is None else session_of(session), **runs_of(self._sessions)}
+        return b"data: " + encode(whole | {"names": [run["name"] for run in whole["runs"]]}) + b"\n\n"
 
     def _named(self, name: str) -> WatchedSession | None:
         return self._sessions.named(name) if name else None

@@ -136,6 +136,7 @@ function addEvents(events) {
 function load(path) {
   return new Promise((resolve, reject) => {
     const script = make("script", {src: path});
+    script.async = false;  // in their order
     script.onload = resolve;
     script.onerror = () => reject(new Error("the charts cannot be loaded"));
     document.head.append(script);
@@ -143,7 +144,7 @@ function load(path) {
 }
 
 function loadLibrary() {
-  library = library || document.body.dataset.scripts.split(" ").reduce((before, path) => before.then(() => load(path)), Promise.resolve());
+  library = library || Promise.all(document.body.dataset.scripts.split(" ").map(load));
   return library;
 }
 
@@ -172,6 +173,7 @@ function legendOf(plot) {
     border_line_color: null, label_text_color: colour("ink"), label_text_font_size: "11px", padding: 2, click_policy: "hide"});
 }
 
+const EDGES_TITLE = "Edge both ways after fees (bps)", TOUCHES_TITLE = "Best bid to best ask of each leg";
 const BANDS = ["blue", "orange", "green", "violet", "red", "gray"];
 const BUYS = {triangle: "buy", inverted_triangle: "sell"};
 
@@ -179,8 +181,8 @@ class Charts {
   constructor() {
     const {ColumnDataSource} = Bokeh;
     this.sources = {};
-    this.edges = figureOf("Edge both ways after fees (bps)", 260);
-    this.touches = figureOf("Best bid to best ask of each leg", 260, {x_range: this.edges.x_range});
+    this.edges = figureOf(EDGES_TITLE, 260);
+    this.touches = figureOf(TOUCHES_TITLE, 260, {x_range: this.edges.x_range});
     const isOver = !["running", "silent"].includes(shown.run.state);
     this.equity = figureOf(`Profit (quote), ${isOver ? "as long as it was" : "since it is"} watched`, 170, {x_range: this.edges.x_range});
     this.bands = new ColumnDataSource({data: {}});
@@ -202,7 +204,10 @@ class Charts {
     for (const plot of [this.edges, this.touches]) legendOf(plot);
     byId("plots").replaceChildren();
     // In one document, because they share their times.
-    this.ready = Bokeh.Plotting.show([this.edges, this.touches, this.equity], byId("plots"));
+    const plots = [this.edges, this.touches];
+    // Of a run that ended before, only the last is known; the report has the curve.
+    if (!isOver || shown.equity.t.length > 1) plots.push(this.equity);
+    this.ready = Bokeh.Plotting.show(plots, byId("plots"));
   }
 
   band(plot, name, label, hue) {
@@ -240,16 +245,44 @@ class Charts {
   }
 }
 
+// The same bands without axes, which take no library: the charts replace them.
+function sketch() {
+  const svg = (tag, attributes) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+  const of = (title, pairs) => {
+    const values = pairs.flat(2).filter((value) => value !== null);
+    const least = Math.min(...values), most = Math.max(...values), count = shown.whole.t.length;
+    const point = (value, n) => value === null ? "" : `${n} ${100 * (most - value) / (most - least || 1)} `;
+    const picture = svg("svg", {viewBox: `0 0 ${count} 100`, preserveAspectRatio: "none", class: "sketch"});
+    pairs.forEach(([low, high], n) => picture.append(svg("polygon", {
+      points: high.map(point).join("") + low.map(point).reverse().join(""),
+      fill: colour(BANDS[n % BANDS.length]), "fill-opacity": 0.5, stroke: colour(BANDS[n % BANDS.length]), "vector-effect": "non-scaling-stroke"})));
+    return [make("b", {}, title), make("small", {}, values.length ? ` from ${least} to ${most}` : ""), picture];
+  };
+  byId("plots").replaceChildren(...of(EDGES_TITLE, shown.whole.edges), ...of(TOUCHES_TITLE, shown.whole.legs));
+}
+
+const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
 async function draw() {
   const name = chosen;
   byId("charts").hidden = !(shown.whole && shown.legs.length);
   if (byId("charts").hidden) return;
   try {
+    if (!library) {
+      sketch();
+      await painted();
+      performance.mark("day");
+    }
     await loadLibrary();
     if (name !== chosen) return;
     charts = new Charts();
     await charts.ready;
-    requestAnimationFrame(() => performance.mark("drawn"));
+    await painted();
+    performance.mark("charts");
   } catch (error) {
     byId("plots").textContent = String(error.message || error);
   }
@@ -290,6 +323,7 @@ function addSeries(rows) {
 // The stream of what is new.
 
 function apply(message) {
+  if (message.whole) showSession(message.whole);
   if (message.runs) changeRuns(message.runs, message.names);
   if (message.problems) showProblems(message.problems);
   if (!shown) return;
@@ -310,37 +344,17 @@ function apply(message) {
 
 function follow(name) {
   if (stream) stream.close();
-  const early = [];
-  let isReady = false;
   const own = stream = new EventSource("/events" + (name ? "?session=" + encodeURIComponent(name) : ""));
-  own.onopen = async () => {
-    byId("connection").textContent = "live";
-    isReady = false;
-    try {
-      const found = name ? await read(`/data/${encodeURIComponent(name)}.json`) : null;
-      if (own !== stream) return;
-      if (found) showSession(name, found);
-      const list = await read("/data/runs.json");
-      showRuns(list.runs);
-      showProblems(list.problems);
-      isReady = true;
-      early.splice(0).forEach(apply);
-    } catch (error) {
-      byId("connection").textContent = String(error.message || error);
-    }
-  };
+  own.onopen = () => byId("connection").textContent = "live";
   own.onerror = () => {
     if (own === stream) byId("connection").textContent = "no connection to arb watch: trying again";
     if (own === stream && own.readyState === EventSource.CLOSED) setTimeout(() => own === stream && choose(chosen), 3000);
   };
-  own.onmessage = (event) => {
-    const message = JSON.parse(event.data);
-    if (isReady && own === stream) apply(message);
-    else early.push(message);
-  };
+  // The first message after each connection is the whole session: nothing is lost between the two.
+  own.onmessage = (event) => own === stream && apply(JSON.parse(event.data));
 }
 
-function showSession(name, found) {
+function showSession(found) {
   const numbers = [...found.trading, ...found.others].map((event) => event[0]);
   shown = {...found, lastEvent: Math.max(0, ...numbers), isStale: false};
   charts = null;
@@ -378,13 +392,16 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show
 addEventListener("hashchange", fromAddress);
 
 // Without a session in the address: the newest that goes on, else the newest.
-read("/data/runs.json").then((list) => {
-  showRuns(list.runs);
-  showProblems(list.problems);
-  const first = list.runs.find((run) => run.state === "running") || list.runs[0];
-  if (!location.hash && first) history.replaceState(null, "", "#" + encodeURIComponent(first.name));
+async function begin() {
+  if (!location.hash) {
+    const {runs: list} = await read("/data/runs.json");
+    const first = list.find((run) => run.state === "running") || list[0];
+    if (first) history.replaceState(null, "", "#" + encodeURIComponent(first.name));
+  }
   fromAddress();
-}).catch((error) => {
+}
+
+begin().catch((error) => {
   byId("connection").textContent = String(error.message || error);
   fromAddress();
 });

@@ -218,6 +218,9 @@ def test_a_page_is_sent_what_is_new_and_nothing_twice(folder: WatchedFolder) -> 
     async def body(server: Served) -> None:
         async with server.client.get(server.address + "/events?session=a") as answer:
             assert answer.content_type == "text/event-stream"
+            (whole,) = await messages(answer, 1)
+            assert whole["whole"] == json.loads((await server.get("/data/a.json"))[1])
+            assert whole["names"] == ["a"]
             folder.write_events(event(3, "hedged"))
             folder.write_rows(rows_of(2, start_ns=2 * 10**18))
             folder.write_status(fills=1_235)
