@@ -22,6 +22,7 @@ padding:7px 8px;border-top:1px solid var(--rule);color:inherit;text-decoration:n
 #runs{max-height:340px;overflow-y:auto}
 #plots{min-height:520px;overflow:hidden}
 svg.sketch{height:230px;min-width:0}
+.sketch polygon{fill:currentColor;fill-opacity:.5;stroke:currentColor;vector-effect:non-scaling-stroke}
 .range{margin-bottom:4px}
 button{font:inherit;font-size:13px;color:inherit;background:none;border:1px solid var(--rule);border-radius:7px;
 padding:2px 10px;cursor:pointer}
@@ -56,7 +57,8 @@ _BODY = """
 <div class="tiles" id="tiles"></div>
 <section class="card" id="charts"><div class="range">
 <button type="button" id="whole" aria-pressed="true">whole session</button>
-<button type="button" id="recent" aria-pressed="false">last 5 minutes</button></div><div id="plots"></div></section>
+<button type="button" id="recent" aria-pressed="false">last 5 minutes</button></div><div id="plots"></div>
+<template id="sketch"><svg class="sketch" preserveAspectRatio="none"><polygon/></svg></template></section>
 <section class="tables" id="tables"></section>
 <div class="pair">
 <section class="card"><h2>Attempts, orders and fills</h2><div class="events" id="trading"></div></section>

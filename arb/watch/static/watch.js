@@ -247,19 +247,18 @@ class Charts {
 
 // The same bands without axes, which take no library: the charts replace them.
 function sketch() {
-  const svg = (tag, attributes) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
   const of = (title, pairs) => {
     const values = pairs.flat(2).filter((value) => value !== null);
     const least = Math.min(...values), most = Math.max(...values), count = shown.whole.t.length;
     const point = (value, n) => value === null ? "" : `${n} ${100 * (most - value) / (most - least || 1)} `;
-    const picture = svg("svg", {viewBox: `0 0 ${count} 100`, preserveAspectRatio: "none", class: "sketch"});
-    pairs.forEach(([low, high], n) => picture.append(svg("polygon", {
-      points: high.map(point).join("") + low.map(point).reverse().join(""),
-      fill: colour(BANDS[n % BANDS.length]), "fill-opacity": 0.5, stroke: colour(BANDS[n % BANDS.length]), "vector-effect": "non-scaling-stroke"})));
+    const picture = byId("sketch").content.firstElementChild.cloneNode(true), pattern = picture.firstElementChild;
+    picture.setAttribute("viewBox", `0 0 ${count} 100`);
+    picture.replaceChildren(...pairs.map(([low, high], n) => {
+      const band = pattern.cloneNode();
+      band.setAttribute("points", high.map(point).join("") + low.map(point).reverse().join(""));
+      band.setAttribute("class", BANDS[n % BANDS.length]);
+      return band;
+    }));
     return [make("b", {}, title), make("small", {}, values.length ? ` from ${least} to ${most}` : ""), picture];
   };
   byId("plots").replaceChildren(...of(EDGES_TITLE, shown.whole.edges), ...of(TOUCHES_TITLE, shown.whole.legs));
