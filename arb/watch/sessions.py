@@ -228,9 +228,13 @@ class Sessions:
         """The sessions, oldest first."""
         return iter(sorted(self._by_folder.values(), key=lambda one: (one.run.began, one.name)))
 
+    def get(self, name: str) -> WatchedSession | None:
+        """The session of a name, as it is."""
+        return next((one for one in self._by_folder.values() if one.name == name), None)
+
     def named(self, name: str) -> WatchedSession | None:
-        """The session of a name; one that is over is read if it was not."""
-        found = next((one for one in self._by_folder.values() if one.name == name), None)
+        """The same; one that is over is read if it was not."""
+        found = self.get(name)
         if found is not None and found.is_over:
             if not found.is_loaded:
                 found.load()

@@ -159,7 +159,7 @@ class Stream:
         rows = self._list.rows() if is_due else None
         problems = problems_of(self._sessions)
         for name, topic in list(self._topics.items()):
-            session = self._named(name)
+            session = self._sessions.get(name)
             if not is_due and (session is None or not topic.has_events(session)):
                 continue
             message = topic.message(session, rows, problems)
@@ -174,7 +174,7 @@ class Stream:
         if self.pages >= PAGES_MAX:
             return web.Response(status=503, text=f"{PAGES_MAX} pages are open already\n")
         name = request.query.get("session", "")
-        session = self._named(name)
+        session = self._sessions.named(name) if name else None
         if name and session is None:
             return web.Response(status=404, text="no such session\n")
         topic = self._topics.setdefault(name, _Topic(session))
@@ -203,9 +203,6 @@ class Stream:
         """The first message of a page: all there is now. What its topic sends next may be a part of that again."""
         whole = {"whole": None if session is None else session_of(session), **runs_of(self._sessions)}
         return b"data: " + encode(whole | {"names": [run["name"] for run in whole["runs"]]}) + b"\n\n"
-
-    def _named(self, name: str) -> WatchedSession | None:
-        return self._sessions.named(name) if name else None
 
 
 def last_number(session: WatchedSession) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from support.browser import browser
 from support.watched_folders import LEGS, WatchedFolder, event, rows_of
 
@@ -29,7 +31,7 @@ SESSIONS = 4
 #: An event so often, in seconds, and rows of a series a second.
 EVENT_S, ROWS_S = 2, 4
 #: Bounds. The day is first shown as a sketch, which the charts replace.
-MEMORY_MB, PROCESSOR_PCT, DAY_MS, PAINT_MS = 150.0, 2.0, 500.0, 600.0
+MEMORY_MB, PROCESSOR_PCT, DAY_MS, PAINT_MS, EVENT_MS = 150.0, 2.0, 500.0, 600.0, 1_000.0
 _KINDS = ("attempt", "fill", "fill", "hedged", "opportunity")
 
 
@@ -125,6 +127,18 @@ async def look(address: str, name: str, picture: Path | None) -> dict[str, Any]:
         return {"marks": marks, "numbers": numbers, "elsewhere": elsewhere, "faults": page.faults}
 
 
+async def delays_ms(address: str, name: str, seconds: float) -> list[float]:
+    """From an event's writing until a page's stream has it."""
+    found: list[float] = []
+    async with aiohttp.ClientSession() as client, client.get(f"{address}/events?session={name}") as answer:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for line in answer.content:
+                    news = json.loads(line.removeprefix(b"data: ")) if line.startswith(b"data: ") else {}
+                    found += [1e3 * time.time() - one[1] for one in news.get("events", ())]
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--hours", type=float, default=24.0)
@@ -159,6 +173,11 @@ def measure(watcher: subprocess.Popen[str], chosen: argparse.Namespace) -> int:
         fetched(f"{address}/data/{name}.json")
         times_ms.append(1e3 * (time.monotonic() - at_s))
     missed = []
+    delays = sorted(asyncio.run(delays_ms(address, name, chosen.seconds)))
+    print(
+        f"{len(delays)} events, ms from file to page: p50 {delays[len(delays) // 2]:.0f}, at most {delays[-1]:.0f}"
+    )
+    missed += ["events"] if delays[-1] > EVENT_MS else []
     print(f"processor: {share:.2f} % of a core without a page, over {chosen.seconds:g} s")
     print(
         f"memory: {before_mb:.1f} MB, then {memory_mb(watcher.pid):.1f}, at most {memory_mb(watcher.pid, 'VmHWM'):.1f}"

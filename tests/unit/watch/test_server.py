@@ -22,7 +22,7 @@ from arb.errors import InputError
 from arb.watch import stream
 from arb.watch.access import TOKEN_MIN, Access
 from arb.watch.server import STREAM, application, watch
-from arb.watch.sessions import Sessions
+from arb.watch.sessions import LOADED_MAX, Sessions
 
 TOKEN = "a token of a desk 0"
 SECRET = "sk-planted-5f1c3b9a"
@@ -268,6 +268,28 @@ def test_pages_are_bounded_and_one_that_does_not_read_is_dropped(
                 await asyncio.sleep(0.01)
 
     served(folder.path.parent, body)
+
+
+def test_pages_of_many_finished_runs_do_not_read_them_again_and_again(tmp_path: Path) -> None:
+    names = [f"run{n}" for n in range(LOADED_MAX + 2)]
+    for name in names:
+        run = WatchedFolder(tmp_path / name)
+        run.write_events(event(1))
+        run.end({"fills": 7})
+
+    async def body(server: Served) -> None:
+        async with contextlib.AsyncExitStack() as open_pages:
+            for name in names:
+                page = await open_pages.enter_async_context(
+                    server.client.get(f"{server.address}/events?session={name}")
+                )
+                (whole,) = await messages(page, 1)
+                assert len(whole["whole"]["trading"]) == 1
+            for second in (100.0, 101.0):
+                server.poll(second)
+                assert [one.name for one in server.sessions if one.is_loaded] == names[-LOADED_MAX:]
+
+    served(tmp_path, body)
 
 
 def test_no_secret_of_the_environment_or_beside_the_runs_is_served(
