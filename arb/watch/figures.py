@@ -31,6 +31,8 @@ _OWN_KINDS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
         "rate": lambda value: f"{value:,.1f} /s",
     }
 )
+#: Of a file whose values have other types than a summary's.
+_ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 class Figure(NamedTuple):
@@ -153,7 +155,18 @@ _LATENCY = (
 
 
 def sheet_of(session: WatchedSession) -> dict[str, Any]:
-    """For JSON: `tiles` and `tables`, whose cells are keys or texts, and `numbers`: [text, class, value] by key."""
+    """For JSON: `tiles` and `tables`, whose cells are keys or texts, and `numbers`: [text, class, value] by key.
+
+    A summary that is not one is a line of a table.
+    """
+    try:
+        return _sheet(session)
+    except _ODD as error:
+        why = [["summary.json", [{"text": printable(f"cannot be read: {error}")}]]]
+        return {"tiles": [], "tables": [{"title": RESULT, "heads": [], "rows": why}], "numbers": {}}
+
+
+def _sheet(session: WatchedSession) -> dict[str, Any]:
     status, summary = session.status, session.summary
     as_object = {} if status is None else msgspec.to_builtins(status)
     if summary is not None:
@@ -212,8 +225,11 @@ def _number(value: Any, figure: Figure) -> list[Any]:
     kind = figure.kind
     if value is None:
         return [UNKNOWN, "unknown", None]
-    text = _OWN_KINDS[kind](value) if kind in _OWN_KINDS else shown(value, kind)
-    state = state_class(value) if isinstance(value, str) else sign_class(value, kind)
+    try:
+        text = _OWN_KINDS[kind](value) if kind in _OWN_KINDS else shown(value, kind)
+        state = state_class(value) if isinstance(value, str) else sign_class(value, kind)
+    except _ODD:  # no number of this kind: as it is
+        return [printable(str(value)), "unknown", None]
     return [printable(text), state, value]
 
 

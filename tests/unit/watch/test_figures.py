@@ -144,6 +144,26 @@ def test_the_list_has_what_arb_runs_prints(folder: WatchedFolder, is_over: bool)
     assert run["profit"] == sheet_of(next(iter(sessions)))["numbers"]["pnl_quote"]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"fills": "many", "pnl_quote": {}},
+        {"legs": 5},
+        {"legs": [1]},
+        {"opportunities": {"missed_by_reason": [1]}},
+    ],
+)
+def test_a_summary_of_other_types_is_shown_as_it_is(folder: WatchedFolder, odd: dict[str, Any]) -> None:
+    folder.write_status()
+    folder.end({**summary(), **odd})
+    sessions = Sessions([folder.path])
+    sessions.poll()
+    (session,) = sessions
+    assert sheet_of(session)["tables"]
+    (run,) = runs_of(sessions)["runs"]
+    assert run["state"] == "ended"
+
+
 def test_a_session_without_status_or_summary_has_a_page(folder: WatchedFolder) -> None:
     assert sheet_of(session_in(folder))["numbers"]["fills"] == ["-", "unknown", None]
     folder.end({})
