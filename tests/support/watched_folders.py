@@ -83,6 +83,8 @@ def rows_of(count: int, start_ns: int = BEGAN_NS, seed: int = 1, every_ns: int =
         own = mid + chance.normal(0.0, 4.0, count)
         rows["bid"][:, leg] = np.stack((own - 0.6, own - 0.1), axis=1)
         rows["ask"][:, leg] = np.stack((own + 0.1, own + 0.6), axis=1)
+    for name in ("bid", "ask"):  # ticks of 0.1, as on the wire
+        rows[name] = np.round(rows[name], 1)
     edge = 1e4 * (rows["bid"][:, 1, 0] - rows["ask"][:, 0, 0]) / mid - 1.0
     for n, values in enumerate((edge, -edge - 2.0)):
         rows["edge_bps"][:, n] = np.stack((values - 0.2, values + 0.2), axis=1)

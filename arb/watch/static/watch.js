@@ -1,7 +1,7 @@
 // The watcher's page: fills its frame with what the server sends. Texts are set as text, never as HTML.
 "use strict";
 
-const EVENTS_MAX = 400, LAST_MAX = 1200, WHOLE_MAX = 2600;
+const EVENTS_MAX = 400, LAST_MAX = 1200, WHOLE_MAX = 2600, SKETCHED_MAX = 300;
 const byId = (id) => document.getElementById(id);
 let chosen = "", runs = new Map(), shown = null, stream = null, charts = null, library = null, isWhole = true;
 
@@ -247,9 +247,16 @@ class Charts {
 
 // The same bands without axes, which take no library: the charts replace them.
 function sketch() {
-  const of = (title, pairs) => {
+  // A point for a few pixels is enough.
+  const step = Math.ceil(shown.whole.t.length / SKETCHED_MAX), count = Math.ceil(shown.whole.t.length / step);
+  const merged = (values, choose) => Array.from({length: count}, (_, n) => {
+    const known = values.slice(n * step, (n + 1) * step).filter((value) => value !== null);
+    return known.length ? choose(...known) : null;
+  });
+  const of = (title, all) => {
+    const pairs = all.map(([low, high]) => [merged(low, Math.min), merged(high, Math.max)]);
     const values = pairs.flat(2).filter((value) => value !== null);
-    const least = Math.min(...values), most = Math.max(...values), count = shown.whole.t.length;
+    const least = Math.min(...values), most = Math.max(...values);
     const point = (value, n) => value === null ? "" : `${n} ${100 * (most - value) / (most - least || 1)} `;
     const picture = byId("sketch").content.firstElementChild.cloneNode(true), pattern = picture.firstElementChild;
     picture.setAttribute("viewBox", `0 0 ${count} 100`);
@@ -360,10 +367,10 @@ function showSession(found) {
   byId("session").hidden = false;
   showState(found.run);
   showSheet(found.sheet);
-  showEvents("trading", shown.trading);
-  showEvents("others", shown.others);
   performance.mark("shown");
   draw();
+  // Long lists, after what is above them.
+  painted().then(() => shown && ["trading", "others"].forEach((id) => showEvents(id, shown[id])));
 }
 
 function choose(name) {
