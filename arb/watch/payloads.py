@@ -75,9 +75,24 @@ def session_of(session: WatchedSession) -> dict[str, Any]:
         "edges": [] if head is None else [[printable(buy), printable(sell)] for buy, sell in head.edges],
         "whole": None if session.thinned is None else series_of(session.thinned.rows),
         "recent": None if session.last is None else series_of(session.last.rows),
+        "marks": marks_of(session.trading),
         "equity": equity_of(session.equity.rows),
         "tradingKinds": sorted(TRADING),
     }
+
+
+def marks_of(events: Iterable[LoggedEvent]) -> dict[str, list[list[float]]]:
+    """What charts mark: times in ms and values of attempts (their edge in bps), and of fills (their price) by side."""
+    marks: dict[str, list[list[float]]] = {"attempt": [[], []], "buy": [[], []], "sell": [[], []]}
+    for event in events:
+        is_fill = event.event == "fill"
+        name = event.data.get("side") if is_fill else event.event
+        value = event.data.get("price" if is_fill else "edge_bps")
+        if name in marks and isinstance(value, int | float):
+            times, values = marks[str(name)]
+            times.append(event.time_ns // _MS)
+            values.append(value)
+    return marks
 
 
 def last_event(session: WatchedSession) -> LoggedEvent | None:

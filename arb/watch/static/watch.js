@@ -1,7 +1,7 @@
 // The watcher's page: fills its frame with what the server sends. Texts are set as text, never as HTML.
 "use strict";
 
-const EVENTS_MAX = 400, LAST_MAX = 1200, WHOLE_MAX = 2600, SKETCHED_MAX = 300;
+const EVENTS_MAX = 400, LAST_MAX = 1200, WHOLE_MAX = 2600, SKETCHED_MAX = 300, MARKS_MAX = 4000;
 const byId = (id) => document.getElementById(id);
 let chosen = "", runs = new Map(), shown = null, stream = null, charts = null, library = null, isWhole = true;
 
@@ -111,6 +111,15 @@ function showEvents(id, events) {
   byId(id).replaceChildren(events.length ? make("table", {}, body) : make("p", {class: "unknown"}, "none"));
 }
 
+function addMark([, ms, kind, , data]) {
+  const isFill = kind === "fill", columns = shown.marks[isFill ? data.side : kind];
+  const value = data[isFill ? "price" : "edge_bps"];
+  if (!columns || typeof value !== "number") return;
+  columns[0].push(ms);
+  columns[1].push(value);
+  if (columns[0].length > MARKS_MAX) columns.forEach((values) => values.shift());
+}
+
 function addEvents(events) {
   const trading = new Set(shown.tradingKinds);
   for (const event of events) {
@@ -118,6 +127,7 @@ function addEvents(events) {
     shown.lastEvent = event[0];
     const name = trading.has(event[2]) ? "trading" : "others";
     shown[name].push(event);
+    addMark(event);
     if (shown[name].length > EVENTS_MAX) shown[name].shift();
     let body = byId(name).querySelector("tbody");
     if (!body) {
@@ -235,12 +245,9 @@ class Charts {
 
   marks() {
     const from = (isWhole ? shown.whole : shown.recent)?.t[0] ?? 0;
-    const events = shown.trading.filter((event) => event[1] >= from);
-    const attempts = events.filter((event) => event[2] === "attempt" && typeof event[4].edge_bps === "number");
-    this.attempts.data = {t: attempts.map((event) => event[1]), y: attempts.map((event) => event[4].edge_bps)};
-    for (const side of ["buy", "sell"]) {
-      const fills = events.filter((event) => event[2] === "fill" && event[4].side === side);
-      this.fills[side].data = {t: fills.map((event) => event[1]), y: fills.map((event) => event[4].price)};
+    for (const [name, source] of [["attempt", this.attempts], ["buy", this.fills.buy], ["sell", this.fills.sell]]) {
+      const [times, values] = shown.marks[name], first = times.findIndex((t) => t >= from);
+      source.data = first < 0 ? {t: [], y: []} : {t: times.slice(first), y: values.slice(first)};
     }
   }
 }

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
-from support.watched_folders import WatchedFolder, event, rows_of
+from support.watched_folders import BEGAN_NS, WatchedFolder, event, rows_of
 
 from arb.errors import InputError
 from arb.watch import stream
@@ -33,7 +33,7 @@ EVIL = "<script>alert(1)</script>\x1b[31m\u202e"
 def folder(tmp_path: Path) -> Iterator[WatchedFolder]:
     with contextlib.closing(WatchedFolder(tmp_path / "runs" / "a")) as folder:
         folder.write_status()
-        folder.write_events(event(1, "feed", EVIL), event(2, "fill", leg=EVIL, price=1.5))
+        folder.write_events(event(1, "feed", EVIL), event(2, "fill", leg=EVIL, side="buy", price=1.5))
         folder.write_rows(rows_of(8))
         yield folder
 
@@ -129,6 +129,11 @@ def test_data_are_whole_and_their_texts_printable(folder: WatchedFolder) -> None
             [2, "fill"],
             [1, "feed"],
         ]
+        assert found["marks"] == {
+            "attempt": [[], []],
+            "buy": [[BEGAN_NS // 10**6 + 2_000], [1.5]],
+            "sell": [[], []],
+        }
         assert len(found["whole"]["t"]) == len(found["recent"]["edges"][1][0]) == 8
 
     served(folder.path.parent, body)
