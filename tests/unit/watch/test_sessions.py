@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Iterator[WatchedFolder]:
         yield folder
 
 
-class Heard:
+class Listened:
     """What a listener was given."""
 
     def __init__(self) -> None:
@@ -98,8 +98,8 @@ def test_events_go_on_in_the_next_file(folder: WatchedFolder) -> None:
 
 
 def test_listeners_get_every_event_and_status_once(folder: WatchedFolder) -> None:
-    heard, sessions = Heard(), Sessions([folder.path.parent])
-    sessions.listeners.append(heard)
+    listened, sessions = Listened(), Sessions([folder.path.parent])
+    sessions.listeners.append(listened)
     folder.write_status(fills=1)
     folder.write_events(*(event(number) for number in range(1, 5)))
     sessions.poll()
@@ -111,8 +111,8 @@ def test_listeners_get_every_event_and_status_once(folder: WatchedFolder) -> Non
     folder.end({"fills": 3, "pnl_quote": 1.5})
     sessions.poll()
     sessions.poll()
-    assert heard.numbers == [1, 2, 3, 4, 5, 6]
-    assert heard.statuses == [1, 2]
+    assert listened.numbers == [1, 2, 3, 4, 5, 6]
+    assert listened.statuses == [1, 2]
 
 
 def test_a_finished_run_is_read_when_it_is_asked_for_and_few_are_kept(tmp_path: Path) -> None:
