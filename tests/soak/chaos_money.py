@@ -11,6 +11,7 @@ and wallets are those of the sandbox. Exit code 4: something is wrong; `--seed` 
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -306,6 +307,7 @@ def run_seed(seed: int) -> Found:
 def run_apart(seed: int) -> Found:
     """`run_seed` in a process of its own: what it did is not sent back."""
     found = run_seed(seed)
+    gc.collect()  # a session is full of cycles, and large
     return found._replace(scenario=found.scenario._replace(acts=(), crashes=()))
 
 

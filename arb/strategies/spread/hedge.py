@@ -52,11 +52,11 @@ ATTEMPT = np.dtype(
         ("chase_ts", "i8"),
         # Orders that chased in this attempt.
         ("chases", "i8"),
-        # When its last order was sent; its first execution, 0 for none; whether a reversal has had more time after a
-        # doubt.
+        # When its last order was sent; its first execution, 0 for none; how often its reversal has had more time after
+        # a doubt.
         ("sent_ts", "i8"),
         ("exposed_ts", "i8"),
-        ("is_extended", "i8"),
+        ("extensions", "i8"),
         # The last known mid of the pair's second leg, relative to that of the first; 0 before the first attempt.
         ("mid_ratio", "f8"),
         # Whether the last attempt ended with both legs filled.
@@ -71,6 +71,9 @@ ATTEMPT = np.dtype(
 
 #: The band of a reversal grows by one slippage tolerance with each order, up to this many.
 REVERSAL_BANDS_MAX = 10
+
+#: How often an attempt has another timeout because the last one passed without an answer.
+EXTENSIONS_MAX = 10
 
 #: How long a refused chase or reversal waits before it is resent; twice as long after each further refusal in a row,
 #: this many times.
@@ -117,7 +120,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
     attempt.purpose = purpose
     attempt.last_ts = now
     attempt.qty = qty
-    attempt.reversals = attempt.chases = attempt.is_extended = 0
+    attempt.reversals = attempt.chases = attempt.extensions = 0
     attempt.chase_ts = 0
     attempt.exposed_ts = 0 if qty > 0.0 else now
     attempt.undone_qty = 0.0
@@ -185,10 +188,10 @@ def advance(bot, recorder, attempt, legs, params):
         _end(bot, recorder, attempt, legs, now)
         return
     timeout_ns = np.int64(params.order_timeout_ns)
-    is_late_answer = is_answer and now - attempt.sent_ts >= timeout_ns
-    if now >= attempt.deadline and is_late_answer and attempt.is_extended == 0:
-        # Nothing could be sent in the time in doubt. Once, so that an attempt has an end.
-        attempt.is_extended = 1
+    is_late_answer = is_answer and 2 * (now - attempt.sent_ts) >= timeout_ns
+    if now >= attempt.deadline and is_late_answer and attempt.extensions < EXTENSIONS_MAX:
+        # Nothing could be sent in the time in doubt. Not for ever, so that an attempt has an end.
+        attempt.extensions += 1
         attempt.deadline = now + timeout_ns
     if now >= attempt.deadline:
         _halt(recorder, attempt, legs, now)

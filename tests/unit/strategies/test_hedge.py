@@ -88,7 +88,7 @@ CALM = [touch(START + 2 * MS, 0, 99.99, 100.0), touch(START + 2 * MS, 1, 100.0, 
 
 
 def run(touches: Sequence[Touch], script: Sequence[Fate], then: Fate = FULL, **changes: float) -> Run:
-    bot = FakeBot(touches, fates(script, then), touches[-1].ts + 3_000 * MS, TICKS, LOTS)
+    bot = FakeBot(touches, fates(script, then), touches[-1].ts + 6_000 * MS, TICKS, LOTS)
     recorder = FakeRecorder()
     params = spread_params(**{**VALUES, **changes}) if changes else PARAMS
     outcome = plain(spread.run)(bot, params, recorder)

@@ -107,6 +107,23 @@ def test_a_reversal_in_doubt_is_continued_once_it_is_answered() -> None:
     assert result.imbalance == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize("doubt_ms", [60, 1_000])
+def test_reversals_in_doubt_one_after_the_other_do_not_halt(doubt_ms: int) -> None:
+    # Of a leg that must be traded back three orders get lost: each doubt takes most of the time that there is.
+    lost = Fate(share=0.0, delay_ns=doubt_ms * MS)
+    result = run([*OPEN, *FAR], [NOTHING, FULL, lost, lost, lost])
+    assert result.codes == ["ATTEMPT", "OPEN", "OPEN", *["REVERSE"] * 4, "REVERSED"]
+    assert result.imbalance == pytest.approx(0.0)
+
+
+def test_an_attempt_whose_orders_are_all_in_doubt_ends() -> None:
+    result = run(
+        [*OPEN, *FAR, touch(60_000, 0, 100.99, 101.0)], [NOTHING, FULL], Fate(share=0.0, delay_ns=1_000 * MS)
+    )
+    assert result.codes[-1] == "HALTED"
+    assert len(result.of(Decision.REVERSE)) <= 12
+
+
 def test_waiting_for_a_late_answer_does_not_spin() -> None:
     bot = FakeBot(OPEN, fates([FULL, SILENT]), START + 3_000 * MS, (0.01, 0.01), (0.001, 0.01))
     waits = []
