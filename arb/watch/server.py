@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import importlib.metadata
-import importlib.util
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from arb.errors import InputError
+from arb.report.bokeh_files import CHART_FILES, chart_files
 from arb.watch.access import Access
 from arb.watch.metrics import Metrics
 from arb.watch.page import page
@@ -28,15 +27,13 @@ _FOREVER = {
     "Content-Type": "text/javascript; charset=utf-8",
 }
 _OWN = Path(__file__).parent / "static"
-#: Of the charts' library, in the order in which they are loaded.
-_CHART_FILES = ("bokeh.min.js", "bokeh-api.min.js")
 
 
 def application(sessions: Sessions, access: Access) -> web.Application:
     """The server without its socket. It does not poll: see `watch`. Raises InputError without the charts' library."""
     stream, metrics = Stream(sessions), Metrics(sessions)
-    charts, version = _charts()
-    text = page([f"/static/bokeh-{version}/{name}" for name in _CHART_FILES]).encode()
+    charts, version = chart_files()
+    text = page([f"/static/bokeh-{version}/{name}" for name in CHART_FILES]).encode()
     own = {path.name: path.read_bytes() for path in _OWN.iterdir()}
     types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -72,7 +69,7 @@ def application(sessions: Sessions, access: Access) -> web.Application:
         )
 
     async def chart_file(request: web.Request) -> web.StreamResponse:
-        if request.match_info["name"] not in _CHART_FILES:
+        if request.match_info["name"] not in CHART_FILES:
             raise web.HTTPNotFound
         return web.FileResponse(charts / request.match_info["name"], headers=_FOREVER)
 
@@ -132,12 +129,3 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 
 def _json(content: bytes) -> web.Response:
     return web.Response(body=content, content_type="application/json", charset="utf-8")
-
-
-def _charts() -> tuple[Path, str]:
-    """The folder of the charts' library, which is not imported, and its version."""
-    found = importlib.util.find_spec("bokeh")
-    folder = Path(((found and found.submodule_search_locations) or [""])[0]) / "server" / "static" / "js"
-    if not all((folder / name).is_file() for name in _CHART_FILES):
-        raise InputError("arb watch draws its charts with bokeh: install it with pip install bokeh")
-    return folder, importlib.metadata.version("bokeh")
