@@ -55,15 +55,22 @@ def array_ranges(legs: Sequence[LegData], uses: Uses) -> list[PriceRange] | None
     return found
 
 
+def book_ranges(legs: Sequence[LegData], uses: Uses) -> list[PriceRange | None]:
+    """The price range of every leg's vector book; None where the book must be a hash map, or would be too large.
+
+    They follow from the rows and from what the strategy reads: not from its parameters. Raises InputError, as
+    `array_ranges`.
+    """
+    arrays_over = array_ranges(legs, uses)
+    if arrays_over is not None:
+        return list(arrays_over)
+    # Only hash maps keep levels at any price.
+    return [None if uses.levels else vector_range(data) for data in legs]
+
+
 def backtest_bot_for(uses: Uses, legs: Sequence[LegData], limits: Limits | None) -> Bot:
     """`backtest_bot` for a strategy with these uses. Raises InputError, as `array_ranges`."""
-    return backtest_bot(
-        legs,
-        limits,
-        keep_trades=uses.trades,
-        arrays_over=array_ranges(legs, uses),
-        is_far_seen=uses.levels,
-    )
+    return backtest_bot(legs, limits, keep_trades=uses.trades, ranges=book_ranges(legs, uses))
 
 
 def backtest_bot(
@@ -71,19 +78,14 @@ def backtest_bot(
     limits: Limits | None,
     *,
     keep_trades: bool,
-    arrays_over: Sequence[PriceRange] | None = None,
-    is_far_seen: bool = False,
+    ranges: Sequence[PriceRange | None] | None = None,
 ) -> Bot:
-    """A bot that replays the legs: on vector books if the prices of all legs permit, otherwise on hash maps.
+    """A bot that replays the legs: on vector books if all legs have a range, otherwise on hash maps.
 
-    arrays_over: the ranges of a strategy that reads arrays (`array_ranges`), used for vector books. is_far_seen: the
-    strategy reads levels at any price, which only hash maps keep.
+    ranges: see `book_ranges`; without them those of a strategy that reads touches alone.
     """
-    ranges: Sequence[PriceRange | None]
-    if arrays_over is not None:
-        ranges = arrays_over
-    else:
-        ranges = [None if is_far_seen else vector_range(data) for data in legs]
+    if ranges is None:
+        ranges = book_ranges(legs, Uses())
     arrays = [array for data in legs for array in data.arrays]
     assets = []
     for data, price_range in zip(legs, ranges, strict=True):

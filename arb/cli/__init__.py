@@ -27,6 +27,7 @@ from arb.cli.report import report
 from arb.cli.run import run
 from arb.cli.runs import runs
 from arb.cli.sandbox import sandbox
+from arb.cli.sweep import sweep
 from arb.cli.symbols import symbols
 from arb.cli.verify import verify
 from arb.cli.watch import watch
@@ -47,7 +48,7 @@ def cli() -> None:
 
 for command in (
     alert, backtest, capital, convert, data, doctor, download, dry_run, guard, halt, init, live, orders, positions,
-    record, report, resume, run, runs, sandbox, status, symbols, trades, verify, watch,
+    record, report, resume, run, runs, sandbox, status, sweep, symbols, trades, verify, watch,
 ):  # fmt: skip
     cli.add_command(command)
 

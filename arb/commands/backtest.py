@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arb.backtest.assets import backtest_bot_for
+from arb.backtest.output import output_of
 from arb.backtest.runner import Ended, compile_ahead, run
 from arb.bot.recorder import Recorder
 from arb.commands.idle_keys import World
 from arb.commands.recorded_days import MAKES_NO_CALL, Replayed, run_days
-from arb.commands.run_files import Inputs, output_of
+from arb.commands.run_files import Inputs
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of, with_end
 from arb.config import Config
 from arb.data.rows.window import Window

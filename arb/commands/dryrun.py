@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arb.backtest.assets import array_ranges
+from arb.backtest.output import output_of
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.commands.idle_keys import World
 from arb.commands.recorded_days import MAKES_NO_CALL, Replayed, run_days
-from arb.commands.run_files import Inputs, output_of
+from arb.commands.run_files import Inputs
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of, with_end
 from arb.config import Config
 from arb.data.rows.window import Window

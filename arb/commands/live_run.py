@@ -19,12 +19,13 @@ import hftbacktest
 import numba
 
 import arb
+from arb.backtest.output import output_of
 from arb.backtest.runner import leave_now
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
 from arb.commands.recorded_days import MAKES_NO_CALL
 from arb.commands.run_checks import refuse_coarse_lots
-from arb.commands.run_files import configured_offset_ns, output_of
+from arb.commands.run_files import configured_offset_ns
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of
 from arb.commands.session_folder import write_session
 from arb.config import Config

@@ -6,7 +6,7 @@ The commands differ in what runs the strategy over the rows; this module knows n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from arb.commands.run_files import (
     write_run,
 )
 from arb.commands.run_setup import (
+    Setup,
     WrittenRun,
     default_capital_note,
     ended_manifest,
@@ -46,6 +47,7 @@ from arb.leg import IN_QUOTE
 from arb.results.folder import RunFolder
 from arb.results.notes import engine_note
 from arb.results.result import RunOutput, RunResult
+from arb.risk.limits import Limits
 from arb.runtime.display import write_error
 
 if TYPE_CHECKING:
@@ -53,6 +55,45 @@ if TYPE_CHECKING:
 
 #: Error for a strategy that an interrupt cannot end.
 MAKES_NO_CALL = "the strategy did not call the bot after it was interrupted"
+
+
+class Ready(NamedTuple):
+    """What a run over recorded days begins with. config: the effective one; inputs: with its legs and notes."""
+
+    config: Config
+    setup: Setup
+    inputs: Inputs
+    limits: Limits
+
+
+def ready(
+    config: Config,
+    setup: Setup,
+    inputs: Inputs,
+    *,
+    command: str,
+    mids: Callable[[], Sequence[float]] | None = None,
+) -> Ready:
+    """Completes a configuration by what the data say: the default capital, and an engine that knows its fees.
+
+    mids: the first mid of every leg; None: found in the inputs. Raises ConfigError for lots that no attempt may trade.
+    """
+    inputs = inputs._replace(notes=list(inputs.notes))
+    if not config.capital:
+        known = mids() if mids is not None else first_mids(inputs)
+        config = with_starting_capital(config, known)
+        setup = setup_of(config, setup.strategy)
+        inputs = inputs.of_legs(legs_of(config))
+        inputs.notes.insert(0, default_capital_note(config))
+    refuse_coarse_lots(config)
+    if command == "backtest":
+        config = _with_able_engine(config, inputs)
+    return Ready(config, setup, inputs, limits_of(config))
+
+
+def first_mids(inputs: Inputs) -> list[float]:
+    """The first mid of every leg; NaN where there is none."""
+    return [first_mid(data.arrays, data.leg) for data in inputs.data]
 
 
 class Replayed(NamedTuple):
@@ -98,23 +139,14 @@ def run_days(
     now = datetime.now(UTC)
     with RunFolder(run_folder_path(out, now, command)) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress, window=window)
-        if not config.capital:
-            mids = [first_mid(data.arrays, data.leg) for data in inputs.data]
-            config = with_starting_capital(config, mids)
-            setup, legs = setup_of(config), legs_of(config)
-            inputs = inputs.of_legs(legs)
-            inputs.notes.insert(0, default_capital_note(config))
-        refuse_coarse_lots(config)
-        if command == "backtest":
-            config = _with_able_engine(config, inputs)
-        limits = limits_of(config)
+        config, setup, inputs, limits = ready(config, setup, inputs, command=command)
 
         def write(replayed: Replayed) -> RunResult:
             manifest = (
                 common_manifest(command, config, *setup, now)
                 | inputs_manifest(config, inputs, notes)
                 | ended_manifest(replayed.outcome, replayed.error)
-                | {"refusals": limits.refusals_of(legs), **manifest_extra}
+                | {"refusals": limits.refusals_of(inputs.legs), **manifest_extra}
             )
             is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
             result = write_run(folder, manifest, replayed.output, has_report=has_report and is_whole)

@@ -18,8 +18,6 @@ import numpy as np
 
 import arb
 from arb.backtest.assets import LegData
-from arb.bot.bot import Bot
-from arb.bot.recorder import Recorder, state_of
 from arb.commands.funding_notes import funding_notes
 from arb.commands.legs import KnownGrids, instrument_of
 from arb.commands.report import derived_files
@@ -58,7 +56,7 @@ from arb.results.notes import (
 )
 from arb.results.result import RunOutput, RunResult
 from arb.results.simulated_orders import SIMULATED, simulated_csv
-from arb.results.trades import HEADER, lines_of, payments_of, ties_of, trades_of
+from arb.results.trades import HEADER, lines_of, ties_of
 from arb.risk.funds import AssetFunds
 from arb.risk.limits import AssetLimits, Limits
 from arb.strategies.arguments import Arguments
@@ -128,18 +126,7 @@ def read_inputs(
     )
     if config.data.note is not None:
         notes.append(config.data.note)
-    grids = KnownGrids.of_config(config)
-    feeds = [
-        Feed(
-            load_adapter(config.venues[configured.venue]),
-            recordings,
-            leg.feed_latency_ns,
-            instrument_of(leg),
-            *grids.source(config.venues[configured.venue], leg.symbol),
-            silence_ns=silence_ns(config),
-        )
-        for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
-    ]
+    feeds = feeds_of(config, legs, days)
     if offset_ns is None:
         offset_ns = configured_offset_ns(config)
     from arb.commands.recordings import bytes_of
@@ -163,6 +150,22 @@ def read_inputs(
     )
     data = [LegData(leg, rows) for leg, rows in zip(legs, arrays, strict=True)]
     return Inputs(legs, days, conversion, data, notes, window)
+
+
+def feeds_of(config: Config, legs: Sequence[Leg], days: Sequence[Sequence[Day]]) -> list[Feed]:
+    """The days of every leg, with what their conversion takes from the configuration beside the clock offset."""
+    grids = KnownGrids.of_config(config)
+    return [
+        Feed(
+            load_adapter(config.venues[leg.venue]),
+            recordings,
+            leg.feed_latency_ns,
+            instrument_of(leg),
+            *grids.source(config.venues[leg.venue], leg.symbol),
+            silence_ns=silence_ns(config),
+        )
+        for leg, recordings in zip(legs, days, strict=True)
+    ]
 
 
 def silence_ns(config: Config) -> int:
@@ -268,27 +271,8 @@ def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
     return notes
 
 
-def output_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool = False) -> RunOutput:
-    """Collects the results and closes the bot. is_lost: the strategy hangs; reads the saved log, leaves the bot
-    alone."""
-    # Read once, and before the final state: a hung strategy may still write.
-    records, decisions = recorder.records, recorder.decisions
-    if is_lost:
-        final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
-        fills, charges = bot.fills, bot.charges
-    else:
-        final = state_of(bot, records.shape[1])
-        fills, charges = bot.collect_fills().copy(), bot.charges.copy()
-        bot.close()
-    dropped = recorder.dropped | bot.dropped
-    trades, payments = trades_of(fills, decisions, legs, charges), payments_of(charges, legs)
-    return RunOutput(records, final, decisions, trades, payments, dropped=dropped, unpaid=bot.unpaid_funding)
-
-
-def write_run(
-    folder: RunFolder, manifest: Mapping[str, Any], output: RunOutput, *, has_report: bool
-) -> RunResult:
-    """Writes the files of every run; the manifest last, so that a folder with a manifest is complete."""
+def noted(manifest: Mapping[str, Any], output: RunOutput) -> dict[str, Any]:
+    """The manifest with the notes that follow from the output."""
     is_unrecorded = manifest["outcome"] == "ended" and not len(output.records)
     notes = [*manifest["notes"], *([UNRECORDED] if is_unrecorded else [])]
     notes += [*funds_notes(manifest), *halt_notes(manifest, output.final), *dropped_notes(output.dropped)]
@@ -296,7 +280,14 @@ def write_run(
     notes += [unpaid_note(leg, times) for leg, times in zip(names, output.unpaid, strict=False) if times]
     if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
         notes += [tie_note(leg, *counts) for leg, counts in ties_of(output.trades).items()]
-    manifest = {**manifest, "notes": notes}
+    return {**manifest, "notes": notes}
+
+
+def write_run(
+    folder: RunFolder, manifest: Mapping[str, Any], output: RunOutput, *, has_report: bool
+) -> RunResult:
+    """Writes the files of every run; the manifest last, so that a folder with a manifest is complete."""
+    manifest = noted(manifest, output)
     result = result_of(manifest, output)
     by_leg = {str(n): output.records[:, n] for n in range(output.records.shape[1])}
     edges = {} if output.edges is None else {"edges": output.edges}

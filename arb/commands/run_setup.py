@@ -48,9 +48,12 @@ class WrittenRun(NamedTuple):
     is_lost: bool = False
 
 
-def setup_of(config: Config) -> Setup:
-    """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters, legs or capital."""
-    strategy = load_strategy(config.strategy.function)
+def setup_of(config: Config, strategy: LoadedStrategy | None = None) -> Setup:
+    """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters, legs or capital.
+
+    strategy: the configured one, if it is loaded already.
+    """
+    strategy = strategy or load_strategy(config.strategy.function)
     refuse_unfit(config, strategy)
     return Setup(
         strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arb.backtest.output import output_of
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
 from arb.commands.measured_edges import edges_of_rows
 from arb.commands.order_setup import derived_orders, written_lines
-from arb.commands.run_files import limits_of, output_of
+from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, outcome_of, with_end, with_halt
 from arb.commands.session_folder import KILLED, scratch_folder
 from arb.commands.verify_session import (

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arb.backtest.output import output_of
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
 from arb.commands.measured_edges import edges_of_rows
-from arb.commands.run_files import limits_of, output_of
+from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
 from arb.commands.session_folder import KILLED, leg_sources, scratch_folder
 from arb.config import Config

@@ -136,7 +136,7 @@ def section_text(path: Path) -> str:
 
 def toml_text(value: Any) -> str:
     """A value in TOML form, cut to a length that keeps an error readable."""
-    text = _toml_text(value)
+    text = toml_of(value)
     return text if len(text) <= _GIVEN_CHARS_MAX else text[: _GIVEN_CHARS_MAX - 3] + "..."
 
 
@@ -296,10 +296,11 @@ def _number_text(number: Any) -> str:
 
 
 def _default_text(value: Any) -> str:
-    return "absent" if value is None else _toml_text(value)
+    return "absent" if value is None else toml_of(value)
 
 
-def _toml_text(value: Any) -> str:
+def toml_of(value: Any) -> str:
+    """A value in TOML form: a truth, number, text, or list of such; of anything else what it is, in words."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -308,7 +309,7 @@ def _toml_text(value: Any) -> str:
         case int() | float():
             return repr(value)
         case list() | tuple():
-            return "[" + ", ".join(_toml_text(inner) for inner in value) + "]"
+            return "[" + ", ".join(toml_of(inner) for inner in value) + "]"
         case _:
             return _type_text(value)
 

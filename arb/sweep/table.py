@@ -1,7 +1,7 @@
 """The results of a sweep: what they have in common, and one row for each set of parameters and period.
 
-`sweep.json` is a `SweepHead`; `results.jsonl` has a `SetResult` a line, ordered by set and, of one set, by period. The
-other files of the folder are derived from these two.
+`sweep.json` is a `SweepHead`; `results.jsonl` has a `SetResult` a line, in the order in which the sweep runs them:
+set by set and, of one set, period by period. The other files of the folder are derived from these two.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class SetResult(msgspec.Struct, frozen=True):
     set_no, period_no: places in the sweep's order and in `SweepHead.periods`. values: by key, as in
     `--set`. figures: the numbers of `summary.json` by their path (`round_trips.closed`, `legs.0.fills`); None where a
     figure is unknown. profits: change of the equity in quote, fees included, in each interval of the period's grid;
-    None where the equity is unknown. fills, decisions: their number; the digests are SHA-256 of their rows (dtypes FILL
-    and DECISION). A failed set has neither figures nor profits.
+    None where the equity is unknown. fills, decisions: their number; the digests are SHA-256 of their rows (dtypes
+    FILL, by venue time, and DECISION). A failed set has neither figures nor profits.
     """
 
     set_no: int

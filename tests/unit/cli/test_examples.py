@@ -29,6 +29,8 @@ def parse(words: list[str]) -> list[str]:
     context, found = cli.make_context("arb", words), []
     while isinstance(context.command, click.Group):
         rest = [*context._protected_args, *context.args]
+        if not rest:  # a group that is a command by itself
+            break
         name, command, rest = context.command.resolve_command(context, rest)
         found.append(str(name))
         context = command.make_context(name, rest, parent=context)

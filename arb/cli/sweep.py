@@ -1,0 +1,208 @@
+"""The `arb sweep` commands: options and output."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from arb.cli.compilation_bar import show_compilation
+from arb.cli.examples import examples
+from arb.cli.options import (
+    CountProgress,
+    ReadingProgress,
+    config_option,
+    data_option,
+    echo,
+    echo_json,
+    escape,
+    given,
+    legs_option,
+    load_config,
+    output,
+    set_option,
+    strategy_option,
+    symbols_option,
+)
+from arb.cli.period import END_HELP, START_HELP, Moment, Time, period_of
+from arb.errors import InputError
+
+if TYPE_CHECKING:
+    from arb.commands.sweep import Choice, Span
+    from arb.config import Config
+
+#: Rows of a table without `--all`.
+_SHOWN = 10
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "arb sweep --start 2024-08-08 --vary strategy.min_spread_bps=1:5:0.5",
+        "arb sweep --start 2024-08-08 --vary risk.stop_loss_bps=5:60 --random 9",
+    ),
+)
+@config_option
+@click.option("--start", type=Time(), help=START_HELP)
+@click.option("--end", type=Time(), help=f"{END_HELP}; without it the last day that all legs have.")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="KEY=VALUES",
+    help="A key and its values: FROM:TO:STEP, or VALUE,VALUE,...; FROM:TO where sets are drawn; repeatable.",
+)
+@click.option("--random", "random", type=click.IntRange(min=1), metavar="N", help="Draw N sets at random.")
+@click.option("--sobol", type=click.IntRange(min=1), metavar="N", help="Draw N sets of a Sobol sequence.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of drawn sets [0].")
+@click.option("--max", "sets_max", type=click.IntRange(min=1), help="Most sets [100000].")
+@click.option("--threads", type=click.IntRange(1, 256), help="Sets at the same time [one a core].")
+@legs_option
+@symbols_option
+@data_option
+@strategy_option
+@set_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write, or to continue [runs/<UTC time>-sweep]."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the best sets as JSON lines instead of the table."
+)
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    config_path: Path,
+    start: Moment | None,
+    end: Moment | None,
+    vary: tuple[str, ...],
+    random: int | None,
+    sobol: int | None,
+    seed: int | None,
+    sets_max: int | None,
+    threads: int | None,
+    legs: list[str] | None,
+    symbols: list[str] | None,
+    data_dir: Path | None,
+    strategy: str | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Run many sets of parameters over recorded days, each as arb backtest does."""
+    if ctx.invoked_subcommand is not None:
+        return
+    if start is None:
+        raise InputError(
+            "--start is missing: name the first UTC day of the recordings, such as --start 2024-08-08"
+        )
+
+    def load(settings: Sequence[str]) -> Config:
+        return load_config(config_path, (*overrides, *settings), legs, symbols, data_dir, strategy=strategy)
+
+    show_compilation()
+    from arb.commands.sweep import run_sweep
+
+    choice = _choice_of(random, sobol, seed, sets_max)
+    reading, sets = ReadingProgress("reading recordings"), CountProgress("sets")
+    with reading as read_progress, sets as sets_progress:
+        written = run_sweep(
+            load,
+            vary,
+            choice,
+            _span_of(start, end),
+            out,
+            threads=threads or len(os.sched_getaffinity(0)),
+            reading=read_progress,
+            progress=sets_progress,
+        )
+    if written.begun:
+        echo(f"continued: {written.begun:,} results were there already", err=True)
+    _show(written.folder, None, as_json=as_json)
+
+
+def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max: int | None) -> Choice:
+    from arb.commands.sweep import GRID, RANDOM, SETS_MAX, SOBOL, Choice
+
+    drawn = given({"--random": random, "--sobol": sobol})
+    if len(drawn) > 1:
+        raise InputError(f"{' and '.join(drawn)} exclude each other: sets are drawn in one way")
+    if seed is not None and not drawn:
+        raise InputError("--seed: only for drawn sets; give --random N or --sobol N as well")
+    source = {"--random": RANDOM, "--sobol": SOBOL}[drawn[0]] if drawn else GRID
+    return Choice(source, random or sobol or 0, seed or 0, sets_max or SETS_MAX)
+
+
+def _span_of(start: Moment, end: Moment | None) -> Span:
+    from arb.commands.sweep import Span
+
+    return Span(*period_of(start, end), start.text, None if end is None else end.text)
+
+
+@sweep.command(
+    "show",
+    epilog=examples("arb sweep show sweeps/first", "arb sweep show sweeps/first --by fills --all --json"),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--by", metavar="FIGURE", help="A figure of summary.json; the largest first [pnl_quote].")
+@click.option("--all", "is_all", is_flag=True, help="All sets, not the ten best.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each set.")
+def show(folder: Path, by: str | None, is_all: bool, as_json: bool) -> None:
+    """The best sets of a sweep in FOLDER, also of one that goes on or was interrupted."""
+    _show(folder, by, is_all=is_all, as_json=as_json)
+
+
+@sweep.command(
+    "best",
+    epilog=examples(
+        "arb sweep best sweeps/first",
+        "arb sweep best sweeps/first --by equity.sharpe --min round_trips.closed=50",
+    ),
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--by", metavar="FIGURE", help="A figure of summary.json; the largest is the best [pnl_quote].")
+@click.option(
+    "--min", "least", multiple=True, metavar="FIGURE=NUMBER", help="Leave out sets below; repeatable."
+)
+@click.option(
+    "--max", "most", multiple=True, metavar="FIGURE=NUMBER", help="Leave out sets above; repeatable."
+)
+def best(folder: Path, by: str | None, least: tuple[str, ...], most: tuple[str, ...]) -> None:
+    """The best set of a sweep as TOML, for arb backtest --config or --set."""
+    from arb.commands.sweep_best import best_toml
+
+    for line in best_toml(folder, by, least, most):
+        echo(line)
+
+
+def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) -> None:
+    from arb.report.screen import rows_view
+    from arb.report.wording import shown
+    from arb.sweep.ranking import DEFAULT, ranked
+    from arb.sweep.table import read_head
+
+    head = read_head(folder)
+    by = by or DEFAULT
+    found = ranked(folder, by, None if is_all else _SHOWN)
+    if as_json:
+        for result in found.best:
+            echo_json({"set_no": result.set_no, "period_no": result.period_no, **_values(result)})
+        return
+    names = [key.name for key in head.keys]
+    figures = list(dict.fromkeys((by, DEFAULT, "fills", "round_trips.closed", "equity.drawdown_quote_max")))
+    rows = [
+        (
+            str(one.set_no),
+            *(escape(str(one.values[name])) for name in names),
+            *(shown(one.figures.get(name), "ratio") for name in figures),
+        )
+        for one in found.best
+    ]
+    output().print(rows_view(("set", *names, *figures), rows, words=frozenset()))
+    failed = f", {found.failed:,} failed" if found.failed else ""
+    echo(f"{found.results:,} of {head.sets:,} results{failed}; the first by {by}; all: {folder}")
+
+
+def _values(result: Any) -> dict[str, Any]:
+    return {"values": result.values, "outcome": result.outcome, "figures": result.figures}

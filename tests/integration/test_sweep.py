@@ -1,0 +1,115 @@
+"""`arb sweep`: each set is its backtest, in threads and continued; and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import polars
+import pytest
+from support.command_line import arb
+
+from arb.cli.period import Time, period_of
+from arb.commands.sweep import RANDOM, Choice, Span
+from arb.config import Config, load
+from tests.parity.sweep import compare
+
+pytestmark = pytest.mark.slow
+
+FREE = [f"{venue}.fees.{kind}=0" for venue in ("binance_usdm", "bybit_spot") for kind in ("taker", "maker")]
+LEGS = "binance_usdm:BTCUSDT,bybit_spot:BTCUSDT"
+SETTINGS = ["strategy.basis_halflife_s=5.0", *FREE]
+VARY = [
+    "strategy.min_spread_bps=0:3",
+    "execution.order_timeout_ms=50:400",
+    "binance_usdm.latency.entry_ms=0:20",
+]
+START, END = "2024-01-01T23:59:10", "2024-01-02T00:00:10Z"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration and a minute and a half over midnight."""
+    folder = tmp_path_factory.mktemp("sweep")
+    arb("init", folder / "my")
+    words = ["--duration", "90s", "--start", "2024-01-01T23:59", "--venues", "binance_usdm,bybit_spot"]
+    arb("sandbox", "record", "--out", folder / "data", *words)
+    return folder
+
+
+def loaded(place: Path, engine: str, further: Sequence[str]) -> Config:
+    settings = (f'data.directory="{place / "data"}"', f'backtest.engine="{engine}"', *SETTINGS, *further)
+    return load(place / "my" / "arbitrage.toml", settings, LEGS.split(","))
+
+
+def words(place: Path) -> list[object]:
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    return ["-c", place / "my" / "arbitrage.toml", "--data", place / "data", "--legs", LEGS, *settings]
+
+
+@pytest.mark.parametrize("engine", ["hftbacktest", "arb"])
+def test_each_set_is_its_backtest_in_threads_and_continued(place: Path, engine: str, tmp_path: Path) -> None:
+    time = Time()
+    start, end = (time.convert(text, None, None) for text in (START, END))
+    span = Span(*period_of(start, end), START, END)
+    found = compare(partial(loaded, place, engine), VARY, Choice(RANDOM, 4, 1), span, tmp_path, threads=2)
+    assert found.differing == ()
+    assert found.sets == 4
+    assert found.fills > 20
+
+
+def test_groups_of_rows_tables_and_the_best_set(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    vary = ["--vary", "clock.offset_ms=0,100", "--vary", "strategy.min_spread_bps=0:1:0.5"]
+    done = arb("sweep", *words(place), "--start", "2024-01-01", "--out", out, *vary, "--threads", 2)
+    assert "6 of 6 results" in done.stdout
+    shown = [
+        json.loads(line)
+        for line in arb("sweep", "show", out, "--by", "fills", "--all", "--json").stdout.splitlines()
+    ]
+    fills = [one["figures"]["fills"] for one in shown]
+    assert fills == sorted(fills, reverse=True)
+    assert len({one["set_no"] for one in shown}) == 6
+    with (out / "sweep.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    table = polars.read_parquet(out / "sweep.parquet")
+    assert table["fills"].to_list() == [int(line["fills"]) for line in lines]
+    assert table.columns == list(lines[0])
+    assert [float(line["pnl_quote"]) for line in lines] == table["pnl_quote"].to_list()
+
+    best = arb("sweep", "best", out, "--by", "fills").stdout
+    (place / "my" / "best.toml").write_text(best)
+    run = tmp_path / "run"
+    free = [word for setting in FREE for word in ("--set", setting)]
+    arb(
+        "backtest", "-c", place / "my" / "best.toml", "--start", "2024-01-01", "--end", "2024-01-02", *free,
+        "--no-report", "--out", run,
+    )  # fmt: skip
+    assert json.loads((run / "summary.json").read_bytes())["fills"] == max(fills)
+    assert "within" in arb("sweep", "best", out, "--min", "fills=1e9", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["--vary", "strategy.min_spread_bps=5:1:1"], "reversed"),
+        (["--vary", "strategy.exit_spread_bps=0,1"], "does not read it"),
+        (["--vary", "strategy.min_sprea_bps=0,1"], "min_spread_bps"),
+        (["--vary", "strategy.min_spread_bps=-1,1"], "min_spread_bps"),
+        (["--vary", "strategy.function=a,b"], "cannot be varied"),
+        (["--vary", "data.directory=a,b"], "cannot be varied"),
+        (["--vary", "strategy.min_spread_bps=0:5:1", "--max", "5"], "6 sets are more than 5"),
+        (["--vary", "strategy.min_spread_bps=0:5"], "no step"),
+        ([], "--vary is missing"),
+        (["--vary", "strategy.min_spread_bps=1,2", "--random", "3", "--sobol", "3"], "exclude each other"),
+        (["--vary", "strategy.min_spread_bps=1,2", "--seed", "3"], "only for drawn sets"),
+    ],
+)
+def test_bad_input_is_one_line(place: Path, given: list[str], why: str, tmp_path: Path) -> None:
+    done = arb("sweep", *words(place), "--start", "2024-01-01", "--out", tmp_path / "s", *given, code=2)
+    assert why in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not (tmp_path / "s").exists()

@@ -1,0 +1,227 @@
+"""Sweeps against backtests: `python -m tests.parity.sweep [--sets 500] [--threads 2] [--seed 1]`, over the recordings.
+
+Random sets on every pair of legs of the examples, BTC and ETH, both modes and both engines, as one sweep in threads
+that is cut off half-way and continued; then `arb backtest --set ...` of every set. Compares all figures of the summary,
+every line of `trades.csv` and every decision; a set on its own connects the lines with the digest of its fills. In
+hftbacktest's engine a set with a counted tie is left out: there resting orders fill in a random order. Exit code 4 when
+anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.commands.backtest import run_backtest
+from arb.commands.legs import legs_of
+from arb.commands.run_files import days_of_run, read_inputs
+from arb.commands.sweep import RANDOM, Choice, Span, run_sweep
+from arb.commands.sweep_sets import SetMaker, figures_of
+from arb.config import Config, load
+from arb.data.rows.cache import RowCache
+from arb.errors import StrategyError
+from arb.results.trades import HEADER, lines_of
+from arb.sweep.engine import Running, run_set
+from arb.sweep.returns import Grid
+from arb.sweep.sets import settings_of
+from arb.sweep.table import FAILED, RESULTS, SetResult, read_results
+
+ROOT = Path(__file__).parents[2]
+DAY = date(2024, 8, 8)
+ETH = ('strategy.symbol="ETHUSDT"', "strategy.max_position_size=1.0", "risk.position_limit=20.0")
+VARY = (
+    "strategy.min_spread_bps=0.2:6",
+    "strategy.basis_halflife_s=0:60",
+    "strategy.max_position_size=0.005:0.08",
+    "strategy.exit_spread_bps=-1:2",
+    "execution.order_timeout_ms=50:1000",
+    "execution.attempt_interval_ms=0:500",
+    "execution.touch_share=0.2:1",
+    "execution.chase_interval_ms=0:200",
+    "risk.stop_loss_bps=2:60",
+    "{first}.latency.entry_ms=0:20",
+    "{second}.latency.response_ms=0:20",
+    "{second}.fees.taker=0.0,0.00001,0.00002",
+)
+
+
+class Market(NamedTuple):
+    """A configuration of the examples, and its venues."""
+
+    name: str
+    first: str
+    second: str
+    settings: tuple[str, ...]
+    mode: str
+    engine: str
+
+    def load(self, data: Path, further: Sequence[str]) -> Config:
+        settings = (f'strategy.mode="{self.mode}"', f'backtest.engine="{self.engine}"', *self.settings)
+        place = f'data.directory="{data}"'
+        return load(ROOT / "examples" / self.name / "arbitrage.toml", (place, *settings, *further))
+
+    @property
+    def vary(self) -> list[str]:
+        texts = [text.format(first=self.first, second=self.second) for text in VARY]
+        return [text for text in texts if self.mode == "convergence" or "exit_spread" not in text]
+
+
+class Tally(NamedTuple):
+    """What was compared, and what differed."""
+
+    sets: int = 0
+    fills: int = 0
+    tied: int = 0
+    failed: int = 0
+    differing: tuple[str, ...] = ()
+
+
+def markets() -> Iterator[Market]:
+    for engine in ("hftbacktest", "arb"):
+        for name, first, second in (
+            ("usdm_bybit", "binance_usdm", "bybit_linear"),
+            ("spot_usdm", "binance_spot", "binance_usdm"),
+        ):
+            for settings in ((), ETH):
+                for mode in ("inventory", "convergence"):
+                    yield Market(name, first, second, settings, mode, engine)
+
+
+class Alone:
+    """Runs sets once more, one after the other."""
+
+    def __init__(self, loader: Any, span: Span) -> None:
+        self._maker = SetMaker.of(loader)
+        self._strategy = self._maker.compiled()
+        self._cache = RowCache()
+        self._span = span
+
+    def lines(self, result: SetResult) -> str:
+        """The lines of a set's fills as in `trades.csv`; "" if the fills are not those of the result."""
+        config = self._maker.config_of(result.values)
+        legs = legs_of(config)
+        days = days_of_run(config, legs, self._span.first, self._span.last)
+        inputs = read_inputs(config, legs, days, self._cache, window=self._span.window)
+        group = self._maker.group_of(inputs, Grid(0, 1, 1))
+        ran = run_set(self._maker.prepare(result.values, group).one, self._strategy, group.rows, Running())
+        if ran.fills_sha256 != result.fills_sha256:
+            return ""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([HEADER, *lines_of(ran.output.trades, ran.output.payments)])
+        return text.getvalue()
+
+    def close(self) -> None:
+        self._cache.close()
+
+
+def compare(
+    loader: Any, vary: Sequence[str], choice: Choice, span: Span, folder: Path, *, threads: int
+) -> Tally:
+    """A sweep in two parts against the backtests of its sets. loader: the configuration with further settings."""
+    out = folder / "sweep"
+    swept = partial(run_sweep, loader, vary, choice, span, threads=threads)
+    swept(out)
+    whole = (out / RESULTS).read_bytes()
+    # As if it had been killed within a line: the rest runs again, in one thread.
+    (out / RESULTS).write_bytes(whole[: len(whole) // 2])
+    run_sweep(loader, vary, choice, span, out, threads=1)
+    differing = [] if (out / RESULTS).read_bytes() == whole else ["the continued sweep"]
+    alone = Alone(loader, span)
+    sets = fills = tied = failed = 0
+    for result in read_results(out):
+        sets += 1
+        run = folder / f"run-{result.set_no}"
+        config = loader(settings_of(result.values))
+        try:
+            written = run_backtest(config, span.first, span.last, run, window=span.window, has_report=False)
+        except StrategyError:
+            failed += 1
+            differing += [] if result.outcome == FAILED else [f"set {result.set_no}: outcome"]
+            continue
+        summary = written.summary
+        if summary["setup"]["engine"] == "hftbacktest" and any(
+            "in the same nanosecond" in note for note in summary["notes"]
+        ):
+            tied += 1
+            continue
+        fills += len(written.trades)
+        differing += [
+            f"set {result.set_no}: {one}" for one in differences(result, summary, run, alone.lines(result))
+        ]
+    alone.close()
+    return Tally(sets, fills, tied, failed, tuple(differing))
+
+
+def differences(result: SetResult, summary: Any, run: Path, lines: str) -> Iterator[str]:
+    """What of a set's result is not that of its backtest's folder. lines: see `Alone`."""
+    figures = figures_of(summary)
+    names = [name for name in figures if not _same(figures[name], result.figures.get(name, "none"))]
+    if names or result.figures.keys() != figures.keys():
+        yield f"figures {', '.join(names[:5]) or 'of other names'}"
+    if result.outcome != summary["outcome"]:
+        yield "outcome"
+    with np.load(run / "records.npz") as arrays:
+        decisions = np.ascontiguousarray(arrays["decisions"])
+    if hashlib.sha256(decisions.tobytes()).hexdigest() != result.decisions_sha256:
+        yield "decisions"
+    if lines != (run / "trades.csv").read_text():
+        yield "fills"
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="markets whose text has this")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "recordings")
+    given = parser.parse_args()
+    total = Tally()
+    for market in markets():
+        name = f"{market.engine} {market.name} {'ETH' if market.settings else 'BTC'} {market.mode}"
+        if given.only not in name:
+            continue
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            choice = Choice(RANDOM, given.sets, given.seed)
+            span = Span(DAY, None, None, str(DAY), None)
+            found = compare(
+                partial(market.load, given.data),
+                market.vary,
+                choice,
+                span,
+                Path(folder),
+                threads=given.threads,
+            )
+        print(
+            f"{name:<40} {found.sets:>5} sets {found.fills:>7,} fills, {found.tied} with ties, {found.failed} failed: "
+            f"{len(found.differing)} differences {'; '.join(found.differing[:3])} ({time.monotonic() - began:.0f} s)",
+            flush=True,
+        )
+        total = Tally(*(one + other for one, other in zip(total, found, strict=True)))
+    print(
+        f"{total.sets:,} sets, {total.fills:,} fills compared, {total.tied:,} sets with ties left out, "
+        f"{total.failed:,} failed: {len(total.differing)} differences"
+    )
+    return 4 if total.differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
