@@ -150,7 +150,7 @@ def _luck(luck: Mapping[str, Any]) -> str:
         f"not known: {escape(luck['deflated_unknown'])}"
         if luck["deflated_unknown"]
         else f"the probability that the best set's Sharpe ratio is more than the best of {at('trials', 'count')} sets "
-        f"has by luck; {at('deflated_sharpe_independent', 'share')} if they are {at('trials_independent', 'units')} "
+        f"has by luck; {at('deflated_sharpe_independent', 'share')} if they are {at('trials_independent', 'ratio')} "
         "independent trials"
     )
     expected = f"{at('sharpe_expected', 'ratio')} is expected of the best of so many sets without an edge"

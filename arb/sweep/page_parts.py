@@ -28,7 +28,7 @@ BODY = """{header}
 {notes}
 <section class="luck">{luck}</section>
 <section class="card wide narrow"><h2>Peak and plateau</h2>{best}</section>
-<section class="card" data-needs="keys"><h2>Two keys</h2>
+<section class="card" data-needs="keys"><h2>Results by key</h2>
 <div class="controls"><label>across <select id="x"></select></label><label>up <select id="y"></select></label>
 <label>figure <select id="figure"></select></label><label>of the sets in a cell the
 <select id="choice"><option value="best">best</option><option value="median">median</option></select></label></div>

@@ -32,11 +32,11 @@ function full(hex) {
   return hex.length === 4 ? "#" + [...hex.slice(1)].map((digit) => digit + digit).join("") : hex;
 }
 
-function colours(values) {
+function colours(values, middleName = "rule") {
   const known = values.filter(isKnown);
   let low = known.reduce((a, b) => Math.min(a, b), Infinity), high = known.reduce((a, b) => Math.max(a, b), -Infinity);
   if (!known.length) [low, high] = [0, 1];
-  const middle = full(colour("rule")), warm = full(colour("orange")), cold = full(colour("blue")), steps = 33;
+  const middle = full(colour(middleName)), warm = full(colour("orange")), cold = full(colour("blue")), steps = 33;
   const isAboutZero = low < 0 && high > 0;
   if (isAboutZero) high = Math.max(high, -low), low = -high;
   if (low === high) high = low + (Math.abs(low) || 1) * 1e-3;
@@ -179,7 +179,7 @@ function parallel() {
   const places = axes.map((_, n) => n);
   const plot = figureOf(`${lines.length.toLocaleString("en")} of ${known.length.toLocaleString("en")} sets, coloured by ${data.by}`,
     isNarrow ? 340 : 400, {x_range: [-0.4, axes.length - 0.6], y_range: [-0.09, 1.09], min_border_left: 8});
-  const mapper = colours(values), span = lines.length;
+  const mapper = colours(values, "gray"), span = lines.length;
   plot.multi_line(field("xs"), field("ys"), {source: source({xs: lines.map(() => places), ys: lines.map((n) => axes.map((axis) => axis.at(n))),
     v: lines.map((n) => values[n])}), line_color: {field: "v", transform: mapper}, line_width: 1.2, line_alpha: span > 200 ? 0.35 : 0.7});
   if (data.best !== null) {

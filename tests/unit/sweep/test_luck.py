@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from typing import Any
 
 import numpy as np
 import pytest
+from support.luck import enumerated, random_sweep, sharpe
 
 from arb.sweep.deflated import Deflated, deflated_sharpe, expected_best, probability_above
 from arb.sweep.moments import BLOCKS, Gathering, Moments, blocks_for, moments_of
@@ -22,29 +22,6 @@ def judged(returns: Any, blocks: int | None = None) -> Overfitting:
     found = overfitting(moments)
     assert isinstance(found, Overfitting)
     return found
-
-
-def sharpe(returns: list[float]) -> float:
-    deviation = statistics.stdev(returns)
-    return statistics.mean(returns) / deviation if deviation else 0.0
-
-
-def enumerated(returns: Any, blocks: int) -> tuple[float, list[float]]:
-    """The probability and all logits as section 3 of the paper says it, step by step and without arrays."""
-    times, sets = returns.shape
-    rows = times // blocks
-    parts = [returns[n * rows : (n + 1) * rows].tolist() for n in range(blocks)]
-    logits = []
-    for chosen in itertools.combinations(range(blocks), blocks // 2):
-        train = [row for n in range(blocks) if n in chosen for row in parts[n]]
-        test = [row for n in range(blocks) if n not in chosen for row in parts[n]]
-        before = [sharpe([row[one] for row in train]) for one in range(sets)]
-        after = [sharpe([row[one] for row in test]) for one in range(sets)]
-        best = max(range(sets), key=before.__getitem__)
-        rank = sorted(after).index(after[best]) + 1
-        share = rank / (sets + 1)
-        logits.append(math.log(share / (1 - share)))
-    return sum(logit <= 0.0 for logit in logits) / len(logits), logits
 
 
 @pytest.mark.parametrize(("seed", "blocks", "sets"), [(1, 4, 3), (2, 6, 8), (3, 8, 5), (4, 10, 4)])
@@ -76,12 +53,6 @@ def test_a_table_worked_by_hand() -> None:
     assert found.sharpe_before == pytest.approx((4 + 2 + 5 + 9 + 7 / 3 + 5) / 6 / math.sqrt(2), abs=1e-9)
     assert found.sharpe_after == pytest.approx((3 + 7 / 3 + 1.5 + 0 + 2 + 3) / 6 / math.sqrt(2), abs=1e-9)
     assert found.loss_share == 0.0
-
-
-def random_sweep(generator: np.random.Generator, times: int = 240, sets: int = 20) -> Any:
-    """Strategies that are long or short at random, on one random walk."""
-    steps = generator.normal(size=(times, 1))
-    return steps * generator.choice([-1.0, 1.0], (times, sets))
 
 
 def test_random_strategies_on_random_walks_overfit_in_half_of_the_splits() -> None:
