@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Rows of a table without `--all`.
 _SHOWN = 10
+#: Figures in it.
+_FIGURES = ("pnl_quote", "fills", "round_trips.closed", "equity.drawdown_quote_max")
 
 
 @click.group(
@@ -67,9 +70,7 @@ _SHOWN = 10
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder to write, or to continue [runs/<UTC time>-sweep]."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the best sets as JSON lines instead of the table."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print the judgement as JSON instead of the table.")
 @click.pass_context
 def sweep(
     ctx: click.Context,
@@ -145,9 +146,9 @@ def _span_of(start: Moment, end: Moment | None) -> Span:
     epilog=examples("arb sweep show sweeps/first", "arb sweep show sweeps/first --by fills --all --json"),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--by", metavar="FIGURE", help="A figure of summary.json; the largest first [pnl_quote].")
+@click.option("--by", metavar="FIGURE", help="A figure of summary.json; the best first [pnl_quote].")
 @click.option("--all", "is_all", is_flag=True, help="All sets, not the ten best.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each set.")
+@click.option("--json", "as_json", is_flag=True, help="Print the judgement as JSON; with --all a line a set.")
 def show(folder: Path, by: str | None, is_all: bool, as_json: bool) -> None:
     """The best sets of a sweep in FOLDER, also of one that goes on or was interrupted."""
     _show(folder, by, is_all=is_all, as_json=as_json)
@@ -161,7 +162,7 @@ def show(folder: Path, by: str | None, is_all: bool, as_json: bool) -> None:
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--by", metavar="FIGURE", help="A figure of summary.json; the largest is the best [pnl_quote].")
+@click.option("--by", metavar="FIGURE", help="A figure of summary.json that decides [pnl_quote].")
 @click.option(
     "--min", "least", multiple=True, metavar="FIGURE=NUMBER", help="Leave out sets below; repeatable."
 )
@@ -177,20 +178,26 @@ def best(folder: Path, by: str | None, least: tuple[str, ...], most: tuple[str, 
 
 
 def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) -> None:
+    from arb.commands.sweep import judged
     from arb.report.screen import rows_view
     from arb.report.wording import shown
     from arb.sweep.ranking import DEFAULT, ranked
-    from arb.sweep.table import read_head
+    from arb.sweep.summary import luck_lines, sweep_summary
+    from arb.sweep.table import FAILED
 
-    head = read_head(folder)
     by = by or DEFAULT
-    found = ranked(folder, by, None if is_all else _SHOWN)
-    if as_json:
-        for result in found.best:
-            echo_json({"set_no": result.set_no, "period_no": result.period_no, **_values(result)})
+    figures = list(dict.fromkeys((by, *_FIGURES)))
+    columns, judgement = judged(folder, by, *figures)
+    summary = sweep_summary(columns, judgement)
+    if as_json and not is_all:
+        echo_json(summary)
         return
-    names = [key.name for key in head.keys]
-    figures = list(dict.fromkeys((by, DEFAULT, "fills", "round_trips.closed", "equity.drawdown_quote_max")))
+    found = ranked(folder, by, None if is_all else _SHOWN, is_high=judgement.is_high)
+    if as_json:
+        for one in found.best:
+            echo_json(msgspec.to_builtins(one))
+        return
+    names = [key.name for key in columns.head.keys]
     rows = [
         (
             str(one.set_no),
@@ -199,10 +206,11 @@ def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) 
         )
         for one in found.best
     ]
+    for line in luck_lines(summary):
+        echo(line)
     output().print(rows_view(("set", *names, *figures), rows, words=frozenset()))
-    failed = f", {found.failed:,} failed" if found.failed else ""
-    echo(f"{found.results:,} of {head.sets:,} results{failed}; the first by {by}; all: {folder}")
-
-
-def _values(result: Any) -> dict[str, Any]:
-    return {"values": result.values, "outcome": result.outcome, "figures": result.figures}
+    failed = f", {found.failed:,} {FAILED}" if found.failed else ""
+    total = columns.head.sets * len(columns.head.periods)
+    echo(
+        f"{found.results:,} of {total:,} results{failed}; the best by {by}; all of them, and a page: {folder}"
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 import arb
 from arb.commands.legs import legs_of
@@ -20,11 +21,16 @@ from arb.commands.sweep_sets import Group, Job, Loader, SetMaker, group_key, gro
 from arb.data.rows.cache import RowCache
 from arb.data.rows.window import Window
 from arb.errors import InputError
+from arb.files import write_atomically
 from arb.interrupts import raise_if_interrupted
+from arb.sweep.columns import Columns, read_columns
 from arb.sweep.engine import Running
 from arb.sweep.files import write_tables
 from arb.sweep.folder import SweepFolder
+from arb.sweep.judgement import FRONT, Judgement, judge
+from arb.sweep.page import sweep_page
 from arb.sweep.pool import in_order
+from arb.sweep.ranking import DEFAULT, ranked
 from arb.sweep.returns import Grid, grid_of
 from arb.sweep.sets import Values, grid, grid_size, key_of, random_sets, sobol_sets
 from arb.sweep.table import FORMAT, Key, Period, SweepHead
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Ways to choose the sets.
 GRID, RANDOM, SOBOL = "grid", "random", "sobol"
+#: The page, in the folder of a sweep.
+PAGE = "sweep.html"
 #: Most sets without `--max`.
 SETS_MAX = 100_000
 
@@ -96,7 +104,24 @@ def run_sweep(
                 advance(begun)
                 _run(maker, plan.jobs(begun), folder, threads, advance)
             write_tables(folder)
+            _write_page(folder)
         return WrittenSweep(folder.path, folder.head, begun)
+
+
+def judged(folder: Path, by: str, *further: str) -> tuple[Columns, Judgement]:
+    """The results of a sweep's folder by column, with these figures, and what they mean by the figure `by`.
+
+    Raises InputError for files that cannot be read, and for a figure that no result has.
+    """
+    columns = read_columns(folder, [by, *FRONT, *further])
+    if not np.isfinite(columns.figures[by]).any():
+        ranked(folder, by, 1)  # explains a figure that no result has
+    return columns, judge(columns, by)
+
+
+def _write_page(folder: SweepFolder) -> None:
+    with folder.naming():
+        write_atomically(folder.path / PAGE, sweep_page(*judged(folder.path, DEFAULT)))
 
 
 def keys_of(vary: Sequence[str], choice: Choice) -> list[Key]:

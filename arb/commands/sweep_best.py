@@ -9,6 +9,7 @@ from typing import Any
 from arb.config.model import MAIN_SECTIONS
 from arb.config.strict import toml_of
 from arb.errors import InputError
+from arb.sweep.judgement import is_high_good
 from arb.sweep.ranking import DEFAULT, Bounds, ranked
 from arb.sweep.sets import settings_of
 from arb.sweep.table import SetResult, SweepHead, read_head
@@ -18,7 +19,9 @@ def best_toml(folder: Path, by: str | None, least: Sequence[str], most: Sequence
     """The lines of the best set's TOML. least, most: `FIGURE=NUMBER`. Raises InputError if no set is within them."""
     head = read_head(folder)
     by = by or DEFAULT
-    found = ranked(folder, by, 1, Bounds(_bounds("--min", least), _bounds("--max", most)))
+    found = ranked(
+        folder, by, 1, Bounds(_bounds("--min", least), _bounds("--max", most)), is_high=is_high_good(by)
+    )
     if not found.best:
         bounds = " and ".join([*(f"--min {one}" for one in least), *(f"--max {one}" for one in most)])
         within = f" within {bounds}" if bounds else ""
@@ -40,7 +43,7 @@ def _bounds(option: str, texts: Sequence[str]) -> Mapping[str, float]:
 
 
 def _lines(folder: Path, head: SweepHead, result: SetResult, by: str) -> Iterator[str]:
-    yield f"# Set {result.set_no} of {folder}: {by} = {result.figures[by]!r}, the largest."
+    yield f"# Set {result.set_no} of {folder}: {by} = {result.figures[by]!r}."
     yield "# Of the sweep's own configuration, arb backtest has this result with:"
     yield f"#   {' '.join(f'--set {_quoted(one)}' for one in settings_of(result.values))}"
     yield "# As --config this file needs the venues' files beside it."

@@ -40,8 +40,12 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds()
 
 
-def ranked(folder: Path, by: str, count: int | None = None, bounds: Bounds = UNBOUNDED) -> Ranked:
-    """The results with the largest figure `by`, at equal ones the earlier set; count: as many at most.
+def ranked(
+    folder: Path, by: str, count: int | None = None, bounds: Bounds = UNBOUNDED, *, is_high: bool = True
+) -> Ranked:
+    """The results with the best figure `by`, at equal ones the earlier set; count: as many at most.
+
+    is_high: the largest is the best.
 
     A result without the figure, as of a failed set, is left out. Raises InputError for a figure that no result has.
     """
@@ -55,7 +59,7 @@ def ranked(folder: Path, by: str, count: int | None = None, bounds: Bounds = UNB
         number = _number(result, by)
         if math.isnan(number) or not bounds.has(result):
             continue
-        entry = number, -results, result
+        entry = (number if is_high else -number), -results, result
         if count is None or len(kept) < count:
             heapq.heappush(kept, entry)
         else:

@@ -66,6 +66,9 @@ def test_groups_of_rows_tables_and_the_best_set(place: Path, tmp_path: Path) -> 
     vary = ["--vary", "clock.offset_ms=0,100", "--vary", "strategy.min_spread_bps=0:1:0.5"]
     done = arb("sweep", *words(place), "--start", "2024-01-01", "--out", out, *vary, "--threads", 2)
     assert "6 of 6 results" in done.stdout
+    assert "LUCK: " in done.stdout
+    assert json.loads(arb("sweep", "show", out, "--json").stdout)["sets"] == 6
+    assert b"</html>" in (out / "sweep.html").read_bytes()
     shown = [
         json.loads(line)
         for line in arb("sweep", "show", out, "--by", "fills", "--all", "--json").stdout.splitlines()
