@@ -33,6 +33,8 @@ QUOTE, BASE = "quote", "base"
 OTHER = "other"
 
 
+#: What a line takes of a fill.
+_FILL = ("asset_no", "order_id", "side", "price", "qty", "maker", "exch_ts")
 _NO_CHARGES = np.empty(0, CHARGE)
 
 
@@ -86,17 +88,30 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _N
     computed like hftbacktest's linear asset and trading-value fee.
     """
     charged = {int(charge["fill_no"]): charge for charge in charges[charges["is_funding"] == 0]}
-    attempts: dict[tuple[int, int], int | str] = {
-        (int(d["leg"]), int(d["order_id"])): int(d["attempt"])
-        for d in decisions
-        if d["code"] not in _NO_ORDERS and d["order_id"] and d["attempt"] > 0
-    } | {
-        (int(d["leg"]), int(d["order_id"])): name
-        for code, name in ((Decision.FLATTEN, FLATTENED), (Decision.HEDGE, HEDGED_FIRST))
-        for d in decisions[decisions["code"] == code]
-    }
+    attempts = _attempts(decisions)
     order = np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))
-    return [_trade(fills[no], attempts, legs, charged.get(no)) for no in order.tolist()]
+    rows = fills[list(_FILL)][order].tolist()
+    return [
+        _trade(fill, attempts, legs, charged.get(no)) for no, fill in zip(order.tolist(), rows, strict=True)
+    ]
+
+
+def _attempts(decisions: Any) -> dict[tuple[int, int], int | str]:
+    """The attempt of each order, by its leg and id."""
+    codes = decisions["code"]
+    is_order = ~np.isin(codes, _NO_ORDERS) & (decisions["order_id"] != 0) & (decisions["attempt"] > 0)
+    sent = decisions[is_order]
+    attempts: dict[tuple[int, int], int | str] = dict(
+        zip(_orders(sent), sent["attempt"].tolist(), strict=True)
+    )
+    for code, name in ((Decision.FLATTEN, FLATTENED), (Decision.HEDGE, HEDGED_FIRST)):
+        attempts |= dict.fromkeys(_orders(decisions[codes == code]), name)
+    return attempts
+
+
+def _orders(decisions: Any) -> list[tuple[int, int]]:
+    """Leg and id of the order of each decision."""
+    return list(zip(decisions["leg"].tolist(), decisions["order_id"].tolist(), strict=True))
 
 
 def payments_of(charges: Any, legs: Sequence[Leg]) -> list[Payment]:
@@ -136,19 +151,21 @@ def lines_of(trades: Sequence[Trade], payments: Sequence[Payment]) -> list[tuple
 
 
 def _trade(
-    fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence[Leg], charge: Any | None
+    fill: tuple[Any, ...],
+    attempts: dict[tuple[int, int], int | str],
+    legs: Sequence[Leg],
+    charge: Any | None,
 ) -> Trade:
-    leg = legs[int(fill["asset_no"])]
-    side = int(fill["side"])
-    price, qty = float(fill["price"]), float(fill["qty"])
+    """fill: the fields of `_FILL`."""
+    asset_no, order_id, side, price, qty, maker, exch_ts = fill
+    leg = legs[asset_no]
     amount = leg.contract_size * price * qty
-    is_maker = bool(fill["maker"])
-    exch_ts, order_id = int(fill["exch_ts"]), int(fill["order_id"])
+    is_maker = bool(maker)
     fee = fee_of(leg, amount, charge, is_maker=is_maker)
     return Trade(
         time=iso_time(exch_ts),
         exch_ts=exch_ts,
-        attempt=attempts.get((int(fill["asset_no"]), order_id), ""),
+        attempt=attempts.get((asset_no, order_id), ""),
         leg=leg.name,
         side="buy" if side > 0 else "sell",
         price=price,

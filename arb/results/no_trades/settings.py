@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from arb.strategies.parameters import defaults_of
@@ -23,7 +24,12 @@ class Setting(NamedTuple):
 
 def is_of_spread(params: Mapping[str, Any]) -> bool:
     """Whether a strategy with these parameters in effect reads all of the spread strategy's."""
-    return defaults_of(PARAMS).keys() <= params.keys()
+    return _spread_names() <= params.keys()
+
+
+@cache
+def _spread_names() -> frozenset[str]:
+    return frozenset(defaults_of(PARAMS))
 
 
 class Settings:
