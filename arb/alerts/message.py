@@ -59,29 +59,55 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Whose states they are. id: of the session, which begins the ids of its messages."""
+    """Whose states they are. id: of the session, which begins the ids of its messages. scope: "": the states of all
+    sessions of the environment are one; else the states of the session alone. environment: of what a watcher finds, the
+    command."""
 
     id: str
     session: str
     environment: str
     venues: tuple[str, ...]
+    scope: str = ""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """How a state is reported. every_ns: a beginning is sent at most once in so long, None: as the store's. channels:
+    who receives it; empty: all. level, next: of the message; "": as its state has them."""
+
+    every_ns: int | None = None
+    channels: tuple[str, ...] = ()
+    level: str = ""
+    next: str = ""
+
+
+#: Of a guard's states.
+USUAL = Terms()
 
 
 def message_of(
-    origin: Origin, message_id: str, rule: str, text: str, since_ns: int, now_ns: int, *, is_over: bool
+    origin: Origin,
+    message_id: str,
+    rule: str,
+    text: str,
+    since_ns: int,
+    now_ns: int,
+    *,
+    is_over: bool,
+    terms: Terms = USUAL,
 ) -> dict[str, Any]:
     """A message in JSON types, as the webhook receives it."""
     return {
         "id": message_id,
         "event": "end" if is_over else "begin",
         "rule": rule,
+        "level": terms.level or ("critical" if rule in AT_ONCE else "warning"),
         "text": one_line(text)[:TEXT_MAX],
         "since": iso_time(since_ns),
         "at": iso_time(now_ns),
         "session": origin.session,
         "environment": origin.environment,
         "venues": list(origin.venues),
-        "next": "" if is_over else next_step(rule),
+        "next": "" if is_over else terms.next or next_step(rule),
     }
 
 
@@ -117,9 +143,8 @@ def body_of(message: Mapping[str, Any]) -> str:
     if message["event"] == "end":
         lines[-1] += f", over at {message['at']}"
     if message["session"]:
-        lines.append(
-            f"session {message['session']}, {message['environment']}, {', '.join(message['venues'])}"
-        )
+        words = message["session"], message["environment"], ", ".join(message["venues"])
+        lines.append(f"session {', '.join(word for word in words if word)}")
     if message["next"]:
         lines.append(f"next: {message['next']}")
     return "\n".join([*lines, f"id {message['id']}"])

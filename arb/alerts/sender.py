@@ -1,4 +1,4 @@
-"""Keeps what a guard is given about states, and sends its messages: on threads of its own, beside the guard's loop.
+"""Keeps what a guard or a watcher finds, and sends its messages: on threads of its own, beside their loop.
 
 One thread writes the file, one for each channel sends: a receiver that is away, or slow, delays neither the guard's
 work nor another channel. A message is sent until the receiver has accepted it, in the order of their making. One guard
@@ -63,17 +63,17 @@ class AlertSender:
 
     def take(self, transition: Transition) -> None:
         """What the session says. Does not wait."""
-        self._give(lambda store: self._take(store, transition))
+        self.give(lambda store: self._take(store, transition))
 
     def begin(self, rule: str, text: str) -> None:
         """What the guard itself has found. Does not wait."""
         now = time.time_ns()
-        self._give(lambda store: store.begin(self._origin, rule, text, now))
+        self.give(lambda store: store.begin(self._origin, rule, text, now))
 
     def end(self, rule: str) -> None:
         """What the guard itself had found is over. Does not wait."""
         now = time.time_ns()
-        self._give(lambda store: store.end(self._origin, rule, now))
+        self.give(lambda store: store.end(self._origin, rule, now))
 
     @property
     def is_done(self) -> bool:
@@ -86,7 +86,8 @@ class AlertSender:
         with self._news:
             self._news.notify_all()
 
-    def _give(self, work: Callable[[AlertStore], None]) -> None:
+    def give(self, work: Callable[[AlertStore], None]) -> None:
+        """Work for the thread that writes the file. Does not wait."""
         self._given += 1
         self._work.put(work)
 

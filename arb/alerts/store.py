@@ -1,8 +1,9 @@
-"""The file of an environment's alerts: which states hold, and which messages a channel has not accepted yet.
+"""The file of the alerts of an environment, or of a watcher: which states hold, and which messages a channel has not
+accepted yet.
 
-A guard that dies leaves both as they are; the next one goes on. What a session says is taken once, by its number, and
-the message of an end has the id of its beginning, so that what is said twice makes one message. Any thread, and
-guards of two sessions for a moment.
+A guard or a watcher that dies leaves both as they are; the next one goes on. What a session says is taken once, by its
+number, and the message of an end has the id of its beginning, so that what is said twice makes one message. Any thread,
+and guards of two sessions for a moment.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from arb.alerts.message import AT_ONCE, Origin, Transition, message_of, with_count
+import msgspec
+
+from arb.alerts.message import AT_ONCE, USUAL, Origin, Terms, Transition, message_of, with_count
 
 #: Name of the file, in the environment's folder of the state directory.
 ALERTS_DB = "alerts.db"
@@ -25,12 +28,13 @@ _BUSY_S = 2.0
 _DEFINITIONS = """
 CREATE TABLE IF NOT EXISTS taken (session TEXT PRIMARY KEY, number INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS states
-(rule TEXT PRIMARY KEY, id TEXT NOT NULL, since_ns INTEGER NOT NULL, text TEXT NOT NULL);
+(rule TEXT PRIMARY KEY, id TEXT NOT NULL, since_ns INTEGER NOT NULL, text TEXT NOT NULL, terms TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS messages (no INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS waiting (channel TEXT NOT NULL, no INTEGER NOT NULL, PRIMARY KEY (channel, no));
 CREATE TABLE IF NOT EXISTS begun (rule TEXT PRIMARY KEY, at_ns INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS held
-(rule TEXT PRIMARY KEY, id TEXT NOT NULL, count INTEGER NOT NULL, begin_body TEXT NOT NULL, end_body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS held (rule TEXT PRIMARY KEY, id TEXT NOT NULL, count INTEGER NOT NULL,
+begin_body TEXT NOT NULL, end_body TEXT NOT NULL, terms TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS watched (one INTEGER PRIMARY KEY CHECK (one = 1), at_ns INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sender (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
 """
 _T = TypeVar("_T")
@@ -41,6 +45,25 @@ class Waiting(NamedTuple):
 
     no: int
     message: dict[str, Any]
+
+
+class State(NamedTuple):
+    """A state that begins."""
+
+    id: str
+    rule: str
+    text: str
+    since_ns: int
+    terms: Terms
+
+
+class Known(NamedTuple):
+    """states: those that hold, by scope and rule, with when they began; taken: the last number by session; watched_ns:
+    until when a watcher has looked, 0: none has."""
+
+    states: dict[str, int]
+    taken: dict[str, int]
+    watched_ns: int
 
 
 class AlertStore:
@@ -66,7 +89,7 @@ class AlertStore:
             self._use_memory(error)
         self._do(self._forget_channels)
 
-    def take(self, origin: Origin, transition: Transition, now_ns: int) -> None:
+    def take(self, origin: Origin, transition: Transition, now_ns: int, terms: Terms = USUAL) -> None:
         """Takes what a session says; nothing if it was taken before."""
 
         def change(db: sqlite3.Connection) -> None:
@@ -77,23 +100,50 @@ class AlertStore:
             if transition.keeps is not None:
                 for (rule,) in db.execute("SELECT rule FROM states").fetchall():
                     if rule not in transition.keeps:
-                        self._end(db, origin, rule, now_ns, "")
+                        self._end(db, origin, rule.removeprefix(origin.scope), now_ns, "")
             elif transition.is_over:
                 self._end(db, origin, transition.rule, now_ns, transition.text)
             else:
                 new = f"{origin.id}-{transition.number}"
-                self._begin(db, origin, new, transition.rule, transition.text, transition.since_ns, now_ns)
+                state = State(new, transition.rule, transition.text, transition.since_ns, terms)
+                self._begin(db, origin, state, now_ns)
 
         self._do(change)
 
-    def begin(self, origin: Origin, rule: str, text: str, now_ns: int) -> None:
-        """A state that the guard itself has found; nothing while it holds."""
+    def begin(
+        self,
+        origin: Origin,
+        rule: str,
+        text: str,
+        now_ns: int,
+        terms: Terms = USUAL,
+        since_ns: int | None = None,
+    ) -> None:
+        """A state that the guard itself, or a watcher, has found; nothing while it holds. since_ns: if not now."""
         new = f"{origin.id}-{rule}-{now_ns}"
-        self._do(lambda db: self._begin(db, origin, new, rule, text, now_ns, now_ns))
+        state = State(new, rule, text, now_ns if since_ns is None else since_ns, terms)
+        self._do(lambda db: self._begin(db, origin, state, now_ns))
 
-    def end(self, origin: Origin, rule: str, now_ns: int) -> None:
-        """A state that the guard itself has found is over; nothing unless it holds."""
-        self._do(lambda db: self._end(db, origin, rule, now_ns, ""))
+    def end(self, origin: Origin, rule: str, now_ns: int, text: str = "") -> None:
+        """Such a state is over; nothing unless it holds. text: why; "": that of its beginning."""
+        self._do(lambda db: self._end(db, origin, rule, now_ns, text))
+
+    def known(self) -> Known:
+        """What a watcher that was killed goes on with."""
+
+        def read(db: sqlite3.Connection) -> Known:
+            found = db.execute("SELECT at_ns FROM watched").fetchone()
+            return Known(
+                dict(db.execute("SELECT rule, since_ns FROM states").fetchall()),
+                dict(db.execute("SELECT session, number FROM taken").fetchall()),
+                0 if found is None else found[0],
+            )
+
+        return self._do(read)
+
+    def watched(self, now_ns: int) -> None:
+        """A watcher has looked at everything until now."""
+        self._do(lambda db: db.execute("INSERT OR REPLACE INTO watched VALUES (1, ?)", (now_ns,)))
 
     def next(self, channel: str) -> Waiting | None:
         """The oldest message that a channel has not accepted."""
@@ -148,63 +198,69 @@ class AlertStore:
 
     # -- inside a transaction
 
-    def _begin(
-        self,
-        db: sqlite3.Connection,
-        origin: Origin,
-        new: str,
-        rule: str,
-        text: str,
-        since_ns: int,
-        now_ns: int,
-    ) -> None:
-        if db.execute("SELECT 1 FROM states WHERE rule = ?", (rule,)).fetchone():
+    def _begin(self, db: sqlite3.Connection, origin: Origin, state: State, now_ns: int) -> None:
+        key = origin.scope + state.rule
+        if db.execute("SELECT 1 FROM states WHERE rule = ?", (key,)).fetchone():
             return
-        db.execute("INSERT INTO states VALUES (?, ?, ?, ?)", (rule, new, since_ns, text))
+        terms = msgspec.json.encode(state.terms).decode()
+        db.execute(
+            "INSERT INTO states VALUES (?, ?, ?, ?, ?)", (key, state.id, state.since_ns, state.text, terms)
+        )
         self._release(db, now_ns)
-        message = message_of(origin, new, rule, text, since_ns, now_ns, is_over=False)
-        reported = db.execute("SELECT at_ns FROM begun WHERE rule = ?", (rule,)).fetchone()
-        if rule in AT_ONCE or reported is None or not self._is_soon(reported[0], now_ns):
-            self._report(db, rule, message, now_ns)
+        message = message_of(
+            origin, state.id, state.rule, state.text, state.since_ns, now_ns, is_over=False, terms=state.terms
+        )
+        reported = db.execute("SELECT at_ns FROM begun WHERE rule = ?", (key,)).fetchone()
+        is_at_once = state.rule in AT_ONCE or reported is None
+        if is_at_once or not self._is_soon(reported[0], now_ns, state.terms):
+            self._report(db, key, message, now_ns, state.terms)
             return
-        count = db.execute("SELECT IFNULL(SUM(count), 0) FROM held WHERE rule = ?", (rule,)).fetchone()[0]
-        values = rule, new, count + 1, json.dumps(message), ""
-        db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)", values)
+        count = db.execute("SELECT IFNULL(SUM(count), 0) FROM held WHERE rule = ?", (key,)).fetchone()[0]
+        values = key, state.id, count + 1, json.dumps(message), "", terms
+        db.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def _end(self, db: sqlite3.Connection, origin: Origin, rule: str, now_ns: int, text: str) -> None:
-        found = db.execute("SELECT id, since_ns, text FROM states WHERE rule = ?", (rule,)).fetchone()
+        key = origin.scope + rule
+        found = db.execute("SELECT id, since_ns, text, terms FROM states WHERE rule = ?", (key,)).fetchone()
         if found is None:
             return
-        begun, since_ns, before = found
-        db.execute("DELETE FROM states WHERE rule = ?", (rule,))
-        message = message_of(origin, f"{begun}-over", rule, text or before, since_ns, now_ns, is_over=True)
-        values = json.dumps(message), rule, begun
+        begun, since_ns, before, written = found
+        terms = msgspec.json.decode(written, type=Terms)
+        db.execute("DELETE FROM states WHERE rule = ?", (key,))
+        message = message_of(
+            origin, f"{begun}-over", rule, text or before, since_ns, now_ns, is_over=True, terms=terms
+        )
+        values = json.dumps(message), key, begun
         if not db.execute("UPDATE held SET end_body = ? WHERE rule = ? AND id = ?", values).rowcount:
-            self._add(db, message)
+            self._add(db, message, terms)
 
-    def _is_soon(self, reported_ns: int, now_ns: int) -> bool:
+    def _is_soon(self, reported_ns: int, now_ns: int, terms: Terms) -> bool:
         # A clock that was set back does not hold anything.
-        return 0 <= now_ns - reported_ns < self._every_ns
+        every_ns = self._every_ns if terms.every_ns is None else terms.every_ns
+        return 0 <= now_ns - reported_ns < every_ns
 
     def _release(self, db: sqlite3.Connection, now_ns: int) -> None:
-        rows = (
-            "SELECT rule, at_ns, count, begin_body, end_body FROM held JOIN begun USING (rule) ORDER BY at_ns"
-        )
-        for rule, reported_ns, count, begin, end in db.execute(rows).fetchall():
-            if not self._is_soon(reported_ns, now_ns):
-                db.execute("DELETE FROM held WHERE rule = ?", (rule,))
-                self._report(db, rule, with_count(json.loads(begin), count), now_ns)
+        rows = "SELECT rule, at_ns, count, begin_body, end_body, terms FROM held JOIN begun USING (rule) ORDER BY at_ns"
+        for key, reported_ns, count, begin, end, written in db.execute(rows).fetchall():
+            terms = msgspec.json.decode(written, type=Terms)
+            if not self._is_soon(reported_ns, now_ns, terms):
+                db.execute("DELETE FROM held WHERE rule = ?", (key,))
+                self._report(db, key, with_count(json.loads(begin), count), now_ns, terms)
                 if end:
-                    self._add(db, json.loads(end))
+                    self._add(db, json.loads(end), terms)
 
-    def _report(self, db: sqlite3.Connection, rule: str, begin: dict[str, Any], now_ns: int) -> None:
+    def _report(
+        self, db: sqlite3.Connection, key: str, begin: dict[str, Any], now_ns: int, terms: Terms
+    ) -> None:
         """The message of a beginning; from now on others of the state are held for a while."""
-        db.execute("INSERT OR REPLACE INTO begun VALUES (?, ?)", (rule, now_ns))
-        self._add(db, begin)
+        db.execute("INSERT OR REPLACE INTO begun VALUES (?, ?)", (key, now_ns))
+        self._add(db, begin, terms)
 
-    def _add(self, db: sqlite3.Connection, message: dict[str, Any]) -> None:
+    def _add(self, db: sqlite3.Connection, message: dict[str, Any], terms: Terms) -> None:
         no = db.execute("INSERT INTO messages (body) VALUES (?)", (json.dumps(message),)).lastrowid
         for channel in self._channels:
+            if terms.channels and channel not in terms.channels:
+                continue
             db.execute("INSERT INTO waiting VALUES (?, ?)", (channel, no))
             over = db.execute(
                 "DELETE FROM waiting WHERE channel = ? AND no IN (SELECT no FROM waiting WHERE channel = ? "

@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from arb.cli.examples import examples
-from arb.cli.options import echo
+from arb.cli.options import echo, load_config, set_option
 from arb.errors import InputError
 
 #: Where runs are written, and the usual port.
 RUNS, PORT = Path("runs"), 8080
+#: Where the main configuration file usually is.
+CONFIG = Path("config/arbitrage.toml")
 
 
 @click.command(epilog=examples("arb watch", "arb watch my/runs --port 8081"))
@@ -26,11 +28,28 @@ RUNS, PORT = Path("runs"), 8080
 @click.option(
     "--allow-host", "allowed", multiple=True, metavar="NAME", help="A further name of the page's address."
 )
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help=f"Main configuration file, for [alerts]; without it {CONFIG}, if there is one.",
+)
+@set_option
 @click.option("--beside", type=int, hidden=True, help="The process of the session that it was started for.")
 def watch(
-    folders: tuple[Path, ...], port: int, host: str, allowed: tuple[str, ...], beside: int | None
+    folders: tuple[Path, ...],
+    port: int,
+    host: str,
+    allowed: tuple[str, ...],
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    beside: int | None,
 ) -> None:
-    """Show the sessions in FOLDER (without it runs/) on a page, while they go on and after: read only."""
+    """Show the sessions in FOLDER (without it runs/) on a page, while they go on and after: read only.
+
+    With [alerts] in the configuration it sends messages about them, too.
+    """
     from arb.commands.watch import run_watch
 
     def started(address: str) -> None:
@@ -38,7 +57,10 @@ def watch(
             echo(f"watching {', '.join(map(str, places))}: {address}")
 
     places = folders or (RUNS,)
-    run_watch(places, host, port, allowed, started=started, beside=beside)
+    config = None
+    if config_path is not None or overrides or CONFIG.is_file():
+        config = load_config(config_path or CONFIG, overrides, None, None)
+    run_watch(places, host, port, allowed, started=started, beside=beside, config=config)
 
 
 #: Of commands that run a session.

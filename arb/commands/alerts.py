@@ -1,48 +1,19 @@
-"""The channels of `[alerts]` with their addresses, and their trial: `arb alert test` and `arb doctor`."""
+"""The trial of the channels of `[alerts]`: `arb alert test` and `arb doctor`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Literal
 
 from arb.accounts.facts import Rights
-from arb.alerts.channels import channel_of, check_address
-from arb.alerts.message import ChannelAddress, test_message
+from arb.alerts.channels import channel_of
+from arb.alerts.message import test_message
+from arb.commands.alert_channels import alert_channels
 from arb.commands.checks import Check, Level
 from arb.config import Config
-from arb.config.secrets import Variable, forget, read_secret
 from arb.errors import ConfigError, InputError
 from connectors.units import SECOND
-
-
-def alert_channels(
-    config: Config, environment: Mapping[str, str] | None = None
-) -> tuple[ChannelAddress, ...]:
-    """The configured channels. The variables are then removed from the process's environment.
-
-    environment: replaces that of the process, and is left as it is. Raises ConfigError, one line without an address,
-    for a variable that is not set and for what cannot be used.
-    """
-    alerts = config.alerts
-    named: list[tuple[Literal["webhook", "apprise"], str]] = [("apprise", one) for one in alerts.apprise]
-    if alerts.webhook is not None:
-        named.insert(0, ("webhook", alerts.webhook))
-    found = []
-    for kind, reference in named:
-        where = f"{config.file}: [alerts] {kind}"
-        variable = Variable(reference).name
-        name = kind if kind == "webhook" else f"{kind} {variable}"
-        address = ChannelAddress(kind, name, read_secret(where, reference, environment))
-        try:
-            check_address(address)
-        except InputError as error:
-            raise ConfigError(f"{where}: {variable}: {error}") from None
-        found.append(address)
-    if environment is None:
-        forget(reference for _, reference in named)
-    return tuple(found)
 
 
 def send_tests(config: Config) -> Iterator[tuple[str, str, float]]:

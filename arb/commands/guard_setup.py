@@ -42,7 +42,7 @@ def guard_of(
         ()
         if own is None
         else tuple(_venue(setup, venue, own.get(house_of(venue))) for venue in setup.venues),
-        alerts=GuardAlerts(origin, tuple(channels), "lost" in alerts.rules, alerts.every_s)
+        alerts=GuardAlerts(origin, tuple(channels), "lost" in alerts.states, alerts.every_s)
         if channels
         else None,
     )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from arb.commands.run_checks import fit_notes, has_different_assets, is_built_in
 from arb.commands.run_setup import Setup
 from arb.config import Config
-from arb.config.alert_keys import AlertRule
+from arb.config.alert_keys import AlertRuleKeys, AlertState
 from arb.config.given import Given
 from arb.config.schema import SYMBOL_PLACEHOLDER
 from arb.results.notes import NO_EFFECT
@@ -214,8 +214,8 @@ def _unsent(use: Use, _: Given) -> Reason | None:
     return None if use.config.alerts.has_channel else Reason("[alerts] has no channel")
 
 
-def _unreported(rule: AlertRule) -> Rule:
-    return _idle_if(lambda use, given: rule not in use.config.alerts.rules, f"alerts.rules has no {rule}")
+def _unreported(rule: AlertState) -> Rule:
+    return _idle_if(lambda use, given: rule not in use.config.alerts.states, f"alerts.states has no {rule}")
 
 
 def _perpetual(use: Use, given: Given) -> Reason | None:
@@ -304,6 +304,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "supervisor.liquidation_pct": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
     "guard": (_only_in(*_WITH_ORDERS),),
     "alerts": (_only_in(*_WITH_ORDERS), _unsent),
+    **{f"alerts.rules.<rule>.{key}": (_only_by("arb watch"),) for key in AlertRuleKeys.__struct_fields__},
     "alerts.doubt_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("doubt")),
     "alerts.unhedged_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("unhedged"), _pairless),
     "alerts.key_days": (_only_in(*_WITH_ORDERS), _unsent, _unreported("key")),

@@ -15,7 +15,8 @@ from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.account_start import AccountStart
 from arb.commands.account_state import AccountState, Write, own_run, prepare_accounts
-from arb.commands.alerts import alert_channels, expiries_of
+from arb.commands.alert_channels import alert_channels
+from arb.commands.alerts import expiries_of
 from arb.commands.gate_setup import add_traded, gate_of, halts_of, losses_of
 from arb.commands.guard_setup import guard_of
 from arb.commands.idle_keys import World
@@ -205,7 +206,7 @@ class _Trading:
         supervision = Supervision(rules, legs, shared, losses, has_pairs=has_pairs)
         if self._channels and guard is not None:
             expiries_ns = {} if state is None else expiries_of(state.rights)
-            supervision.alerts = SessionAlerts(config.alerts, halts, expiries_ns, guard.alert)
+            supervision.alerts = SessionAlerts(config.alerts, halts, expiries_ns, guard.alert, rules)
         lead_ns = round(config.live.closing_lead_s * SECOND)
         is_demo = self._options.environment == "demo"
         terms = WatchTerms(config.live.trust_min, lead_ns, is_demo)

@@ -8,7 +8,6 @@ host's loop on the main thread; the recorder and the watchdog have threads of th
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 import threading
 import time
@@ -28,6 +27,7 @@ from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import configured_offset_ns
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of
 from arb.commands.session_folder import write_session
+from arb.commands.watch_facts import facts_of
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder as FrameRecorder
@@ -46,7 +46,7 @@ from arb.runtime.session import Session
 from arb.runtime.session_alerts import Ending
 from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.session_orders import SessionOrders
-from arb.runtime.session_watch import WATCH_S, Facts, SessionWatch
+from arb.runtime.session_watch import WATCH_S, SessionWatch
 from arb.runtime.supervision import LOOK_S
 from arb.runtime.view import working_orders
 from arb.runtime.watchdog import Watchdog
@@ -148,7 +148,14 @@ class LiveRun:
                     self._recorder,
                     self._session,
                     self._feeds,
-                    self._facts(duration_s),
+                    facts_of(
+                        self._config,
+                        self._setup,
+                        self._head["command"],
+                        folder=self._folder.path,
+                        created_ns=self._host.created_ns,
+                        duration_s=duration_s,
+                    ),
                     limits=self._limits,
                     orders=self._orders,
                     output=self._log,
@@ -156,17 +163,6 @@ class LiveRun:
                 held.callback(self._watch.close)
                 self._host.run(lambda: self._trade(offset, duration_s))
             return self._write()
-
-    def _facts(self, duration_s: float | None) -> Facts:
-        params = self._setup.arguments.params
-        return Facts(
-            folder=self._folder.path,
-            command=self._head["command"],
-            created_ns=self._host.created_ns,
-            duration_s=duration_s,
-            threshold_bps=_number(params.get("min_spread_bps")),
-            is_over_basis=_number(params.get("basis_halflife_ns")) > 0.0,
-        )
 
     def _frame_recorder(self) -> FrameRecorder:
         """Without its recording a session cannot be replayed, so it ends with the recorder's first error."""
@@ -440,8 +436,3 @@ class LiveRun:
                 with contextlib.suppress(OSError):
                     sys.stdout.flush()
                 leave_now(code)
-
-
-def _number(parameter: object) -> float:
-    """A parameter of the strategy; NaN for none, or one that legs have each."""
-    return float(parameter) if isinstance(parameter, int | float) else math.nan

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from arb.commands.watch_alerts import WatchSending, watch_sending
+from arb.config import Config
 from arb.config.log_levels import levels_set, log_levels
 from arb.config.secrets import read_secret
 from arb.errors import InputError
@@ -28,6 +30,8 @@ from arb.watch.sessions import Sessions
 _FILES = 8_192
 #: Beside a session the watcher goes on while a page is open; it ends so long after the session and the last page.
 LINGER_S = 10.0
+#: The same while a message of alerts waits for its receiver, or is held.
+MESSAGES_S = 900.0
 
 
 def run_watch(
@@ -38,11 +42,13 @@ def run_watch(
     *,
     started: Callable[[str], None],
     beside: int | None = None,
+    config: Config | None = None,
 ) -> None:
     """Watches the runs in `folders` until it is stopped. started: receives the page's address.
 
     beside: the process that started it, for whose session it is; it ends some seconds after that and the last page.
-    Raises InputError for a folder, an address or a token that cannot be used.
+    config: with channels of alerts, which the watcher then sends. Raises InputError for a folder, an address or a token
+    that cannot be used, and ConfigError for a channel.
     """
     levels, access = log_levels(), Access(host, _token(), allowed)
     if beside is None:
@@ -55,16 +61,34 @@ def run_watch(
     with contextlib.suppress(OSError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard < 0 else min(hard, _FILES), hard))
-    is_over = Lingering(beside) if beside is not None else (lambda pages: False)
+    sessions = Sessions(folders)
+    sending = None if config is None else watch_sending(config, waits=beside is not None)
+    is_over = _end_of(beside, sending)
     name = f"[{host}]" if ":" in host else host
 
     def begin(own_port: int) -> None:
         started(f"http://{name}:{own_port}")
 
+    def look() -> None:
+        if sending is not None:
+            sending.look(sessions, time.time_ns())
+
     with levels_set(levels), _messages():
-        asyncio.run(
-            _until_stopped(watch(Sessions(folders), access, host, port, started=begin, is_over=is_over))
-        )
+        try:
+            asyncio.run(
+                _until_stopped(watch(sessions, access, host, port, started=begin, is_over=is_over, look=look))
+            )
+        finally:
+            if sending is not None:
+                sending.close()
+
+
+def _end_of(beside: int | None, sending: WatchSending | None) -> Callable[[int], bool]:
+    """Whether a watcher with so many open pages is to end: never, but beside a session."""
+    if beside is None:
+        return lambda pages: False
+    lingering = Lingering(beside)
+    return lambda pages: lingering(pages, has_messages=sending is not None and not sending.is_done)
 
 
 async def _until_stopped(watching: Coroutine[Any, Any, None]) -> None:
@@ -106,11 +130,11 @@ class Lingering:
         self._parent = parent
         self._since_s = time.monotonic()
 
-    def __call__(self, pages: int) -> bool:
+    def __call__(self, pages: int, *, has_messages: bool = False) -> bool:
         now_s = time.monotonic()
         if pages or os.getppid() == self._parent:
             self._since_s = now_s
-        return now_s - self._since_s > LINGER_S
+        return now_s - self._since_s > (MESSAGES_S if has_messages else LINGER_S)
 
 
 def _token() -> str | None:

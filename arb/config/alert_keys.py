@@ -1,17 +1,81 @@
-"""The keys `[alerts]`: messages about states of live sessions."""
+"""The keys `[alerts]`: messages about states of sessions, which guards send, and about the rules of watchers."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from arb.config.key import SecretName, Table, key
+from msgspec import field
 
-AlertRule = Literal["halted", "failed", "lost", "doubt", "unhedged", "key", "supervisor"]
-ALERT_RULES: tuple[AlertRule, ...] = ("halted", "failed", "lost", "doubt", "unhedged", "key", "supervisor")
+from arb.alerts.rules import Level
+from arb.config.key import RuleName, SecretName, Table, key
+
+AlertState = Literal["halted", "failed", "lost", "doubt", "unhedged", "key", "supervisor"]
+ALERT_STATES: tuple[AlertState, ...] = ("halted", "failed", "lost", "doubt", "unhedged", "key", "supervisor")
+
+
+class AlertRuleKeys(Table, frozen=True, kw_only=True):
+    """A rule of `arb watch`: one that is shipped, of which it changes what it names, or one of the user's own."""
+
+    when: (
+        Annotated[
+            str,
+            key(
+                "The condition; absent: that of the shipped rule.",
+                form='"METRIC OP NUMBER" with >, >=, < or <=',
+                example='"lag_p99_ms > 1000"',
+                min_length=1,
+                max_length=100,
+            ),
+        ]
+        | None
+    ) = None
+    for_s: (
+        Annotated[
+            float,
+            key(
+                "The condition must hold for so long; absent: 0, or the shipped rule's.",
+                "s",
+                example="10.0",
+                ge=0,
+                le=86_400,
+            ),
+        ]
+        | None
+    ) = None
+    level: (
+        Annotated[
+            Level,
+            key(
+                "How urgent it is, as the message says; off: nothing is sent; absent: the shipped rule's, or warning.",
+                example='"critical"',
+            ),
+        ]
+        | None
+    ) = None
+    every_s: (
+        Annotated[
+            float,
+            key("As `alerts.every_s`, for this rule; absent: that.", "s", example="600.0", ge=0, le=86_400),
+        ]
+        | None
+    ) = None
+    to: (
+        Annotated[
+            tuple[Annotated[str, key(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")], ...],
+            key(
+                "The channels that receive it; absent: all.",
+                form='a list of "webhook" and names of the variables of Apprise, such as ["ARB_TELEGRAM"]',
+                example='["webhook"]',
+                min_length=1,
+                max_length=17,
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Alerts(Table, frozen=True, kw_only=True):
-    """Messages about states of a session, sent by its guard; none without a channel."""
+    """Messages about states of sessions: sent by the guard of one, and by `arb watch`; none without a channel."""
 
     webhook: (
         Annotated[
@@ -32,14 +96,14 @@ class Alerts(Table, frozen=True, kw_only=True):
             max_length=16,
         ),
     ] = ()
-    rules: Annotated[
-        tuple[AlertRule, ...],
+    states: Annotated[
+        tuple[AlertState, ...],
         key(
-            "The states that are reported; supervisor: every rule of [supervisor] that is not off.",
-            form="a list of " + ", ".join(f'"{rule}"' for rule in ALERT_RULES),
-            max_length=len(ALERT_RULES),
+            "The states that a guard reports; supervisor: every rule of [supervisor] that is not off.",
+            form="a list of " + ", ".join(f'"{state}"' for state in ALERT_STATES),
+            max_length=len(ALERT_STATES),
         ),
-    ] = ALERT_RULES
+    ] = ALERT_STATES
     doubt_s: Annotated[
         float, key("The outcome of a request is not known for longer.", "s", gt=0, le=3600)
     ] = 10.0
@@ -60,6 +124,7 @@ class Alerts(Table, frozen=True, kw_only=True):
             le=600,
         ),
     ] = 60.0
+    rules: dict[RuleName, AlertRuleKeys] = field(default_factory=dict)
 
     @property
     def has_channel(self) -> bool:

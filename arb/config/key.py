@@ -64,3 +64,11 @@ SecretName = Annotated[
         pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z",
     ),
 ]
+RuleName = Annotated[
+    str,
+    key(
+        "A rule of `arb watch`.",
+        form="small letters, digits and _, as drawdown",
+        pattern=r"^[a-z][a-z0-9_]{0,39}\Z",
+    ),
+]

@@ -18,6 +18,7 @@ import msgspec
 import tomli
 
 from arb.config.adapters import feed_latency_ns
+from arb.config.alert_rules import alert_rules
 from arb.config.fee_asset import check_fee_asset, check_holdings, fee_facts
 from arb.config.files import Document, VenueFiles, hint, venue_of
 from arb.config.given import given_in_main, given_in_venue
@@ -99,6 +100,7 @@ def _config(checked: MainFile, venues: Mapping[str, VenueConfig], source: Source
     for pair_no, pair in enumerate(pairs_of(checked.strategy)):
         for number in pair:
             legs[number] = replace(legs[number], pair=pair_no)
+    alert_rules(checked.alerts, source)  # to refuse unknown names
     return Config(file=source.file, legs=tuple(legs), venues=venues, **sections)
 
 

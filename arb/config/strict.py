@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from arb.config.key import AssetName, SymbolName, VenueName
+from arb.config.key import AssetName, RuleName, SymbolName, VenueName
 from arb.errors import ConfigError
 
 Path = tuple[str, ...]
@@ -147,7 +147,7 @@ def _name_text(name: str) -> str:
 def _placeholder(kind: Any) -> str:
     """The placeholder for the names of a table whose keys the user chooses."""
     name_kind = get_args(kind)[0]
-    placeholders = {VenueName: "<venue>", SymbolName: "<SYMBOL>", AssetName: "<ASSET>"}
+    placeholders = {VenueName: "<venue>", SymbolName: "<SYMBOL>", AssetName: "<ASSET>", RuleName: "<rule>"}
     return placeholders.get(name_kind, "<name>")
 
 

@@ -14,12 +14,13 @@ from arb.errors import InputError
 #: Name of the file in the session's folder.
 STATUS = "status.json"
 #: Of the file; a reader refuses any other.
-FORMAT = 1
+FORMAT = 2
 
 
 class LegStatus(msgspec.Struct, frozen=True):
     """One leg. feed: state of its book. age_s: of the book's last message. lag_ms: from the venue's time to receipt, of
-    the last second. position: in base. frames, gaps: since the start. None: not known."""
+    the last second. position: in base; off: what the venue holds beyond the session's executions, in base. frames,
+    gaps: since the start. None: not known."""
 
     name: str
     feed: str
@@ -32,6 +33,7 @@ class LegStatus(msgspec.Struct, frozen=True):
     gaps: int
     position: float
     exposure_quote: float | None
+    off: float
 
 
 class EdgeStatus(msgspec.Struct, frozen=True):
@@ -98,6 +100,20 @@ class Status(msgspec.Struct, frozen=True):
     #: What was lost since the largest profit, and since the beginning of the UTC day.
     drawdown_quote: float | None
     day_loss_quote: float | None
+    #: Bounds of the strategy that alerts compare with, None without one: the largest edge that it trades, and the
+    #: drawdown that halts it, in percent of the capital.
+    max_edge_bps: float | None
+    max_drawdown_pct: float | None
+    #: For how long the legs of a pair have not balanced, the longest; how many attempts the balances pay for in the
+    #: better direction, of the pair with the least.
+    unhedged_s: float
+    attempts_affordable: float | None
+    #: Of perpetuals, the worst, in percent: the value of positions, of what max_leverage allows; the maintenance
+    #: margin, of what the account has for it.
+    leverage_pct: float | None
+    margin_pct: float | None
+    #: States that the session's guard reports, as the rules of alerts name them.
+    reported: list[str]
     #: What a person or a rule has halted, "" if nothing; what is in doubt; the supervisor's rules that hold.
     halted: str
     doubts: int

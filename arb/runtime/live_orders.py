@@ -281,10 +281,9 @@ class LiveOrders:
 
     def state(self) -> OrdersState:
         """See `SessionOrders`."""
-        rules = {} if self._supervision is None else self._supervision.holding
-        return OrdersState(
-            why_halted(self.halted()), sum(len(desk.doubts) for desk in self.gateway.desks.values()), rules
-        )
+        doubts = sum(len(desk.doubts) for desk in self.gateway.desks.values())
+        state = OrdersState(why_halted(self.halted()), doubts)
+        return state if self._supervision is None else self._supervision.state(state)
 
     @property
     def broken(self) -> ArbError | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from arb.alerts.message import TEXT_MAX, Transition
+from arb.alerts.rules import SHIPPED
 from arb.config.alert_keys import Alerts
 from arb.risk.supervisor import Answer, Change, Reading, Rule, Supervisor
 from arb.runtime.session_halts import SessionHalts
@@ -34,17 +35,23 @@ class SessionAlerts:
         halts: SessionHalts,
         expiries_ns: Mapping[str, int],
         send: Callable[[Transition], None],
+        supervised: Sequence[Rule] = (),
     ) -> None:
-        """expiries_ns: when the keys of accounts expire, by house, of those that do."""
+        """expiries_ns: when the keys of accounts expire, by house, of those that do. supervised: the
+        supervisor's rules."""
         self._halts = halts
         self._expiries_ns = dict(expiries_ns)
         self._send = send
-        self._is_supervised = "supervisor" in keys.rules
+        self._is_supervised = "supervisor" in keys.states
         limits = {"halted": 0.0, "doubt": keys.doubt_s, "unhedged": keys.unhedged_s, "key": -keys.key_days}
         self._rules = Supervisor(
-            Rule(name, Answer.WARN, limits[name]) for name in keys.rules if name in limits
+            Rule(name, Answer.WARN, limits[name]) for name in keys.states if name in limits
         )
-        self._ends = {name for name in ("halted", "failed") if name in keys.rules}
+        #: The states of which messages are sent, as `Status.reported`.
+        own = [Rule(name, Answer.WARN, limits.get(name, 0.0)) for name in keys.states if name != "supervisor"]
+        named = [_named(rule) for rule in supervised if rule.answer is not Answer.OFF]
+        self.reported = _reported([*own, *named] if self._is_supervised else own)
+        self._ends = {name for name in ("halted", "failed") if name in keys.states}
         self._number = 0
         self._is_first = True
         #: When the states that hold began.
@@ -105,6 +112,17 @@ class SessionAlerts:
         house, expiry_ns = min(self._expiries_ns.items(), key=lambda one: one[1])
         when = f"{datetime.fromtimestamp(expiry_ns // SECOND, UTC):%Y-%m-%d %H:%M}"
         return Reading((now - expiry_ns) / SECOND / _DAY_S, f"the key of {house} expires {when} UTC")
+
+
+def _reported(rules: Sequence[Rule]) -> list[str]:
+    """Those that hold whenever a watcher's shipped rule of the same state does: their limit is not laxer."""
+    limits = {rule.state: rule.when.limit for rule in SHIPPED.values() if rule.state}
+    found = []
+    for rule in rules:
+        limit = limits.get(rule.name, rule.limit)
+        if rule.limit >= limit if rule.is_least else rule.limit <= limit:
+            found.append(rule.name)
+    return found
 
 
 def _named(rule: Rule) -> Rule:

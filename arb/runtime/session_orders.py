@@ -5,7 +5,8 @@ In a dry-run nobody does (`NoOrders`): the simulated exchange is behind the port
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -19,11 +20,14 @@ from arb.runtime.session_alerts import Ending
 
 class OrdersState(NamedTuple):
     """What is known beside the strategy. halted: what a person or a rule has halted, "" if nothing. doubts: requests
-    whose outcome is not known. rules: the supervisor's that hold, each with what it is about."""
+    whose outcome is not known. rules: the supervisor's that hold, each with what it is about. margin_pct: the
+    maintenance margin of the worst account, NaN if not known. reported: states whose messages the guard sends."""
 
     halted: str = ""
     doubts: int = 0
     rules: Mapping[str, str] = MappingProxyType({})
+    margin_pct: float = math.nan
+    reported: Sequence[str] = ()
 
 
 class SessionOrders(Protocol):

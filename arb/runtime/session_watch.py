@@ -20,11 +20,12 @@ from arb.engine.live import LiveBot
 from arb.risk.limits import Limits
 from arb.runtime.event_file import NO_DATA
 from arb.runtime.output import SessionOutput
+from arb.runtime.risk_figures import RiskWatch
 from arb.runtime.running_figures import AnswerTimes, ProfitWatch, StartCapital
 from arb.runtime.series_file import SeriesFile
 from arb.runtime.session import Session
 from arb.runtime.session_orders import SessionOrders
-from arb.runtime.status_file import Figures, LegFigures, StatusFile
+from arb.runtime.status_file import Bounds, Figures, LegFigures, StatusFile
 from arb.runtime.trading_lines import Data, TradingLines, shown_lines
 from arb.runtime.view import (
     Edges,
@@ -55,6 +56,10 @@ class Facts(NamedTuple):
     duration_s: float | None
     threshold_bps: float
     is_over_basis: bool
+    bounds: Bounds = Bounds()
+    #: See `RiskWatch`.
+    has_pairs: bool = False
+    max_leverage: float = 1.0
 
 
 class SessionWatch:
@@ -85,7 +90,9 @@ class SessionWatch:
         edges = [line[:2] for line in self._edges.lines()]
         names = [leg.name for leg in bot.world.legs]
         self._series = SeriesFile(facts.folder, names, edges, partial(session.write, "warning"))
-        self._status = StatusFile(facts.folder, facts.command, partial(session.write, "warning"))
+        self._status = StatusFile(
+            facts.folder, facts.command, facts.bounds, partial(session.write, "warning")
+        )
         self._limits = limits
         self._orders = orders
         self._output = output
@@ -94,6 +101,7 @@ class SessionWatch:
         self._answers = AnswerTimes(bot.world.legs)
         self._capital = StartCapital(bot.world.legs)
         self._profit = ProfitWatch()
+        self._risks = RiskWatch(bot.world.legs, has_pairs=facts.has_pairs, max_leverage=facts.max_leverage)
         #: When the feeds were started, on the machine's monotonic clock.
         self.began_ns = time.monotonic_ns()
 
@@ -172,6 +180,7 @@ class SessionWatch:
         bot = self._bot
         state = state_of(bot, len(bot.world.legs))
         view = self._view(state)
+        offs = self._orders.unbooked() or [0.0] * len(bot.world.legs)
         sizes = [leg.contract_size for leg in bot.world.legs]
         figures = Figures(
             heartbeat_ns=self._session.heartbeat_ns,
@@ -181,14 +190,16 @@ class SessionWatch:
                     counts.frames,
                     counts.gaps,
                     float(s["position"]) * float(s["price"]) * size if s["position"] else 0.0,
+                    off,
                 )
-                for counts, s, size in zip(self._session.feed_counts, state, sizes, strict=True)
+                for counts, s, size, off in zip(self._session.feed_counts, state, sizes, offs, strict=True)
             ],
             latencies=self._answers.follow(bot.world.answers),
             events=self._session.event_counts,
             refusals=_by_rule(self._limits.refusals_of(bot.world.legs)),
             capital=self._capital.follow(self._recorder.records, state["price"]),
             falls=self._profit.follow(view.pnl, time.time_ns()),
+            risks=self._risks.follow(state, time.time_ns()),
             halted=view.totals.halted,
             orders=self._orders.state(),
         )

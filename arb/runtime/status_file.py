@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from arb.results.status import (
     Status,
 )
 from arb.runtime.process_use import Processor, disk, memory, open_files
+from arb.runtime.risk_figures import RiskFigures
 from arb.runtime.running_figures import Falls, LatencyLine
 from arb.runtime.session_orders import OrdersState
 from arb.runtime.view import LegLine, SessionView
@@ -33,6 +35,14 @@ class LegFigures(NamedTuple):
     frames: int
     gaps: int
     exposure: float
+    off: float
+
+
+class Bounds(NamedTuple):
+    """Limits that a session's alerts compare with; see `Status`. NaN: there is none."""
+
+    max_edge_bps: float = math.nan
+    max_drawdown_pct: float = math.nan
 
 
 class Figures(NamedTuple):
@@ -45,6 +55,7 @@ class Figures(NamedTuple):
     refusals: Mapping[str, int]
     capital: float
     falls: Falls
+    risks: RiskFigures
     #: Why the strategy itself has stopped to trade; "" if it has not.
     halted: str
     orders: OrdersState
@@ -53,8 +64,9 @@ class Figures(NamedTuple):
 class StatusFile:
     """One session's. A disk that refuses it costs this file, not the session: one line, and it is tried again."""
 
-    def __init__(self, folder: Path, command: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, command: str, bounds: Bounds, warn: Callable[[str], None]) -> None:
         """warn: receives the line."""
+        self._bounds = bounds
         self._path = folder / STATUS
         self._command = command
         self._warn = warn
@@ -105,6 +117,13 @@ class StatusFile:
             pnl_quote=view.pnl,
             drawdown_quote=figures.falls.drawdown,
             day_loss_quote=figures.falls.of_day,
+            max_edge_bps=self._bounds.max_edge_bps,
+            max_drawdown_pct=self._bounds.max_drawdown_pct,
+            unhedged_s=figures.risks.unhedged_s,
+            attempts_affordable=figures.risks.attempts_affordable,
+            leverage_pct=figures.risks.leverage_pct,
+            margin_pct=orders.margin_pct,
+            reported=list(orders.reported),
             halted=orders.halted or figures.halted,
             doubts=orders.doubts,
             rules=[RuleStatus(name, text) for name, text in orders.rules.items()],
@@ -128,4 +147,5 @@ def _leg_status(leg: LegLine, more: LegFigures) -> LegStatus:
         gaps=more.gaps,
         position=leg.position,
         exposure_quote=more.exposure,
+        off=more.off,
     )

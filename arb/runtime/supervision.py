@@ -23,6 +23,7 @@ from arb.runtime.account_risks import LossReadings, clock, headroom, liquidation
 from arb.runtime.process_use import disk, files, memory
 from arb.runtime.session import Session
 from arb.runtime.session_alerts import SessionAlerts
+from arb.runtime.session_orders import OrdersState
 from connectors.units import MINUTE, SECOND
 
 #: Interval of the looks.
@@ -57,6 +58,7 @@ class Supervision:
         #: By pair, since when its legs do not balance, 0: they do; by venue, since when there is no stream.
         self._unhedged_ns = [0] * len(self._pairs)
         self._away_ns: dict[str, int] = {}
+        self._margin_pct = math.nan
 
     def look(
         self,
@@ -77,12 +79,18 @@ class Supervision:
             "modes": _modes(desks, filters),
             "status": self._status(feed, now),
         }
+        self._margin_pct = readings["margin"].value
         changes = self._supervisor.look(readings)
         for change in changes:
             self._follow(change, now, session, noted)
         if self.alerts is not None:
             self.alerts.look(readings, changes, now)
         feed.gate.supervised = self._supervisor.reason
+
+    def state(self, orders: OrdersState) -> OrdersState:
+        """What it adds for other processes."""
+        reported = self.alerts.reported if self.alerts is not None else ()
+        return orders._replace(rules=self.holding, margin_pct=self._margin_pct, reported=reported)
 
     @property
     def holding(self) -> dict[str, str]:

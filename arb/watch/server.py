@@ -97,10 +97,12 @@ async def watch(
     *,
     started: Callable[[int], None],
     is_over: Callable[[int], bool] = lambda pages: False,
+    look: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves and polls until it is cancelled, or `is_over`, which is called after each poll with the open pages.
 
-    started: called once with the port that is listened on. Raises InputError for an address that cannot be used.
+    look: called after each poll. started: called once with the port that is listened on. Raises InputError for an
+    address that cannot be used.
     """
     app = application(sessions, access)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -115,6 +117,7 @@ async def watch(
         while not is_over(app[STREAM].pages):
             while sessions.poll():
                 await asyncio.sleep(0)
+            look()
             app[STREAM].publish(time.monotonic())
             await asyncio.sleep(POLL_S)
     finally:

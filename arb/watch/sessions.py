@@ -105,6 +105,11 @@ class WatchedSession:
         return bool(self._manifest_mark) or self.run.state == KILLED
 
     @property
+    def ended_ns(self) -> int:
+        """When its folder was completed, of this machine; 0: it is not."""
+        return self._manifest_mark[2] if self._manifest_mark else 0
+
+    @property
     def is_loaded(self) -> bool:
         """Whether it holds events or series."""
         return bool(self.events_read or self.head)
@@ -203,6 +208,16 @@ class WatchedSession:
             self.last.add(found.rows)
         return True
 
+    def repeat(self, listener: Listener) -> None:
+        """Gives a listener the events that were read so far. Raises InputError."""
+        position, number = START, 0
+        while number < self.events_read:
+            events, position = read_events(self.folder, position)
+            if not events:
+                return
+            number = events[-1].number
+            listener.on_events(self, [one for one in events if one.number <= self.events_read])
+
     def load(self) -> None:
         """Reads all of its files at once, for one that is over."""
         with contextlib.suppress(InputError):  # of another format, or damaged: the summary has the figures
@@ -269,6 +284,14 @@ class Sessions:
                 self._keep_loaded(session)
             is_more = is_more or is_more_of_it
         return is_more
+
+    def join(self, listener: Listener) -> None:
+        """A further listener: it is given the events so far of sessions that go on."""
+        self.listeners.append(listener)
+        for session in self:
+            if not session.is_over:
+                with contextlib.suppress(InputError):  # it is the session's problem, and on the page
+                    session.repeat(listener)
 
     def _scan(self, now_ns: int) -> None:
         """Finds new folders, and those that are gone or were written again."""

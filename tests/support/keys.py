@@ -9,7 +9,13 @@ from arb.config.venue_schema import VenueFile
 MAIN_KEYS, VENUE_KEYS = known_keys(MainFile), known_keys(VenueFile)
 #: All keys, as the documentation lists them.
 KEYS = {".".join(key.path) for key in MAIN_KEYS + VENUE_KEYS}
-NAMES = {"<venue>": "binance_spot", "<SYMBOL>": "BTCUSDT", "<name>": "skew", "<ASSET>": "BNB"}
+NAMES = {
+    "<venue>": "binance_spot",
+    "<SYMBOL>": "BTCUSDT",
+    "<name>": "skew",
+    "<ASSET>": "BNB",
+    "<rule>": "lag",
+}
 
 
 def concrete(key: KnownKey) -> tuple[str, ...]:

@@ -35,8 +35,10 @@ def status(**changed: Any) -> Status:
         remaining_s=3_474.5,
         heartbeat_ns=now_ns - 3_000_000,
         legs=[
-            LegStatus(LEGS[0], "synced", 64_000.1, 64_000.2, 0.125, 12.34, 45.6, 12_345, 0, 0.0125, 800.0),
-            LegStatus(LEGS[1], "synced", 64_012.3, None, None, None, 0.0, 0, 2, -0.0125, -800.15),
+            LegStatus(
+                LEGS[0], "synced", 64_000.1, 64_000.2, 0.125, 12.34, 45.6, 12_345, 0, 0.0125, 800.0, 0.0
+            ),
+            LegStatus(LEGS[1], "synced", 64_012.3, None, None, None, 0.0, 0, 2, -0.0125, -800.15, 0.0),
         ],
         edges=[EdgeStatus(*EDGES[0], 1.2345, 7.5), EdgeStatus(*EDGES[1], None, -3.25)],
         threshold_bps=2.5,
@@ -57,6 +59,13 @@ def status(**changed: Any) -> Status:
         pnl_quote=-0.123456,
         drawdown_quote=1.5,
         day_loss_quote=0.0,
+        max_edge_bps=200.0,
+        max_drawdown_pct=5.0,
+        unhedged_s=0.0,
+        attempts_affordable=25.0,
+        leverage_pct=8.0,
+        margin_pct=None,
+        reported=[],
         halted="",
         doubts=2,
         rules=[RuleStatus("data", "no book of binance_usdm:BTCUSDT for 31 s")],

@@ -55,6 +55,7 @@ def test_a_state_is_a_message_when_it_begins_and_one_when_it_ends(tmp_path: Path
         "id": "s1-7-1",
         "event": "begin",
         "rule": "doubt",
+        "level": "warning",
         "text": "an order",
         "since": "2026-05-01T12:00:00.000Z",
         "at": "2026-05-01T12:00:01.000Z",

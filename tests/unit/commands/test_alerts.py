@@ -14,7 +14,8 @@ from support.command_line import arb
 
 from arb.accounts.facts import Rights
 from arb.alerts.message import ChannelAddress, Origin
-from arb.commands.alerts import alert_channels, alert_checks, expiries_of
+from arb.commands.alert_channels import alert_channels
+from arb.commands.alerts import alert_checks, expiries_of
 from arb.commands.checks import Level
 from arb.commands.guard_setup import guard_of
 from arb.config import load, write_templates
@@ -49,7 +50,7 @@ def test_channels_have_the_addresses_of_their_variables_which_are_then_removed(
 def test_the_guard_is_given_what_it_sends_and_how_often(
     main: Path, tmp_path: Path, rules: str, has_lost: bool
 ) -> None:
-    config = load(main, [f"alerts.rules={rules}", "alerts.every_s=90.0"])
+    config = load(main, [f"alerts.states={rules}", "alerts.every_s=90.0"])
     setup: Any = SimpleNamespace(
         ids=SimpleNamespace(tag="s1", run=7),
         options=SimpleNamespace(environment="sandbox"),

@@ -106,7 +106,8 @@ def test_an_almost_empty_main_file_will_do(folder: Path) -> None:
     short = load(folder / "arbitrage.toml").as_dict()
 
     full["capital"] = {name: full["capital"][name] for name in ("binance_spot", "bybit_spot")}
-    # The section that the template shows for a symbol is empty.
+    # The sections that the template shows for a symbol and for a rule of alerts are empty.
+    assert set(full["alerts"]["rules"].pop("lag").values()) == {None}
     assert set(full["symbols"].pop("BTCUSDT").values()) == {None}
     assert set(full["data"]["grid"].pop("binance_spot")["BTCUSDT"].values()) == {None}
     assert short == full

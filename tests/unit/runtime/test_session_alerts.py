@@ -10,7 +10,7 @@ import pytest
 
 from arb.alerts.message import NEXT_STEPS, Origin, Transition, next_step
 from arb.alerts.store import ALERTS_DB, AlertStore
-from arb.config.alert_keys import ALERT_RULES, Alerts
+from arb.config.alert_keys import ALERT_STATES, Alerts
 from arb.journal.halts import Halt, clear_halt, set_halt
 from arb.risk.supervisor import Answer, Change, Reading, Rule
 from arb.runtime.session_alerts import Ending, SessionAlerts
@@ -122,8 +122,24 @@ def test_a_flag_that_ends_the_session_is_one_state(tmp_path: Path) -> None:
     assert [one.text for one in watched.sent] == ["all accounts: arb halt"]
 
 
+def test_what_a_watcher_leaves_to_the_guard_has_no_laxer_limit(tmp_path: Path) -> None:
+    rules = [
+        Rule("memory", Answer.WARN, 4.0),
+        Rule("disk", Answer.REDUCE, 1.0, is_least=True),
+        Rule("margin", Answer.OFF, 50.0),
+        Rule("failures", Answer.REDUCE, 6.0),
+        Rule("clock", Answer.REDUCE, 500.0),
+    ]
+    found = SessionAlerts(Alerts(), SessionHalts(tmp_path, {}), {}, lambda transition: None, rules).reported
+    named = ["supervisor memory", "supervisor clock"]
+    assert found == ["halted", "failed", "lost", "doubt", "unhedged", "key", *named]
+    keys = Alerts(states=("unhedged", "supervisor"), unhedged_s=6.0)
+    few = SessionAlerts(keys, SessionHalts(tmp_path, {}), {}, lambda transition: None, rules[:2])
+    assert few.reported == ["supervisor memory"]
+
+
 def test_limits_and_rules_are_those_of_the_configuration(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, doubt_s=20.0, unhedged_s=1.0, rules=("unhedged",))
+    watched = Watched(tmp_path, doubt_s=20.0, unhedged_s=1.0, states=("unhedged",))
     doubt(watched, holds=True)
     unhedged(watched, holds=True)
     halted(watched, holds=True)
@@ -163,5 +179,5 @@ def test_a_later_session_ends_what_an_earlier_one_has_left(tmp_path: Path) -> No
 
 
 def test_each_rule_has_a_next_step() -> None:
-    assert {*ALERT_RULES} - {"supervisor"} <= {*NEXT_STEPS}
+    assert {*ALERT_STATES} - {"supervisor"} <= {*NEXT_STEPS}
     assert "[supervisor]" in next_step("supervisor stale")

@@ -1,0 +1,45 @@
+"""The channels of `[alerts]` with their addresses, which are read from the environment. Loads no compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from arb.alerts.channels import check_address
+from arb.alerts.message import ChannelAddress
+from arb.config import Config
+from arb.config.secrets import Variable, forget, read_secret
+from arb.errors import ConfigError, InputError
+
+
+def alert_channels(
+    config: Config, environment: Mapping[str, str] | None = None
+) -> tuple[ChannelAddress, ...]:
+    """The configured channels. The variables are then removed from the process's environment.
+
+    environment: replaces that of the process, and is left as it is. Raises ConfigError, one line without an address,
+    for a variable that is not set and for what cannot be used.
+    """
+    alerts = config.alerts
+    named: list[tuple[Literal["webhook", "apprise"], str]] = [("apprise", one) for one in alerts.apprise]
+    if alerts.webhook is not None:
+        named.insert(0, ("webhook", alerts.webhook))
+    found = []
+    for kind, reference in named:
+        where = f"{config.file}: [alerts] {kind}"
+        variable = Variable(reference).name
+        name = kind if kind == "webhook" else f"{kind} {variable}"
+        address = ChannelAddress(kind, name, read_secret(where, reference, environment))
+        try:
+            check_address(address)
+        except InputError as error:
+            raise ConfigError(f"{where}: {variable}: {error}") from None
+        found.append(address)
+    if environment is None:
+        forget(reference for _, reference in named)
+    return tuple(found)
+
+
+def channels_by_name(channels: Sequence[ChannelAddress]) -> dict[str, str]:
+    """The names of channels in the rules of alerts, each with the channel's own: of Apprise that of the variable."""
+    return {one.name.rpartition(" ")[2]: one.name for one in channels}

@@ -1,0 +1,104 @@
+"""The alerts of `arb watch`: its rules, its file beside the journals, and the sending of its messages."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from arb.alerts.message import ChannelAddress, Origin
+from arb.alerts.rules import AlertRule
+from arb.alerts.sender import AlertSender
+from arb.alerts.store import ALERTS_DB, AlertStore
+from arb.commands.alert_channels import alert_channels, channels_by_name
+from arb.config import Config
+from arb.config.alert_rules import alert_rules
+from arb.config.environment import state_directory
+from arb.config.strict import Source
+from arb.errors import InputError
+from arb.journal.locks import HeldLock
+from arb.watch.alerts import WatchAlerts
+from arb.watch.sessions import Sessions
+from connectors.units import SECOND
+
+log = logging.getLogger(__name__)
+
+#: In the state directory, beside the environments; held by the watcher that sends.
+FOLDER, LOCK = "watch", "watch.lock"
+#: How often a watcher beside a session tries to take over from another one.
+_TRY_NS = SECOND
+
+
+class WatchSending:
+    """The alerts of one watcher. Call `look` after each poll, `close` at the end. One thread."""
+
+    def __init__(
+        self, rules: Sequence[AlertRule], channels: Sequence[ChannelAddress], state: Path, *, waits: bool
+    ) -> None:
+        """state: folder of its file. waits: while another watcher sends, this one does not, and takes over when
+        that has ended. Raises InputError without `waits` while another one does."""
+        self._rules, self._channels, self._state = rules, tuple(channels), state
+        self._tried_ns = 0
+        self._lock: HeldLock | None = None
+        self._sender: AlertSender | None = None
+        self._alerts: WatchAlerts | None = None
+        if not waits:
+            self._lock = self._locked()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no message is left to send."""
+        return self._sender is None or self._sender.is_done
+
+    def look(self, sessions: Sessions, now_ns: int) -> None:
+        """Compares the sessions with the rules, and sends."""
+        if self._alerts is None and not self._begin(sessions, now_ns):
+            return
+        if self._alerts is not None:
+            self._alerts.look(sessions, now_ns)
+
+    def close(self) -> None:
+        """What is not sent is sent by the next watcher."""
+        if self._sender is not None:
+            self._sender.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _begin(self, sessions: Sessions, now_ns: int) -> bool:
+        if self._lock is None:
+            if abs(now_ns - self._tried_ns) < _TRY_NS:
+                return False
+            self._tried_ns = now_ns
+            try:
+                self._lock = self._locked()
+            except InputError:
+                return False
+        names = [one.name for one in self._channels]
+        store = AlertStore(self._state / ALERTS_DB, names, log.warning)
+        known = store.known()
+        store.close()
+        self._sender = AlertSender(
+            self._state,
+            Origin(f"watch-{os.getpid()}", "", "", ()),
+            self._channels,
+            kept=lambda number: None,
+            warn=log.warning,
+        )
+        by_name = channels_by_name(self._channels)
+        self._alerts = WatchAlerts(self._rules, by_name, known, self._sender.give, now_ns)
+        sessions.join(self._alerts)
+        return True
+
+    def _locked(self) -> HeldLock:
+        return HeldLock(self._state / LOCK, "the file of the alerts", f"arb watch, process {os.getpid()}")
+
+
+def watch_sending(config: Config, *, waits: bool) -> WatchSending | None:
+    """The alerts of a watcher with this configuration; None without a channel. Raises ConfigError, and InputError if
+    another watcher has the file."""
+    channels = alert_channels(config)
+    if not channels:
+        return None
+    rules = alert_rules(config.alerts, Source(config.file))
+    return WatchSending(rules, channels, state_directory(config.live) / FOLDER, waits=waits)
