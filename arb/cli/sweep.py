@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -14,6 +14,7 @@ from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import (
     CountProgress,
+    Duration,
     ReadingProgress,
     config_option,
     data_option,
@@ -32,13 +33,37 @@ from arb.cli.period import END_HELP, START_HELP, Moment, Time, period_of
 from arb.errors import InputError
 
 if TYPE_CHECKING:
-    from arb.commands.sweep import Choice, Span
+    from arb.commands.sweep_plan import Choice, Span
+    from arb.commands.sweep_sets import SetMaker
     from arb.config import Config
 
 #: Rows of a table without `--all`.
 _SHOWN = 10
 #: Figures in it.
 _FIGURES = ("pnl_quote", "fills", "round_trips.closed", "equity.drawdown_quote_max")
+
+
+class Walk(click.ParamType[tuple[float, float]]):
+    """Two spans of time, in seconds: `7d/1d`."""
+
+    name = "7d/1d"
+
+    def get_metavar(self, *_: Any, **__: Any) -> str:
+        """Its name, as that of `Duration`."""
+        return self.name
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        parts = value.split("/")
+        if len(parts) != 2:
+            self.fail(
+                f"{value!r} is no pair of times; write it as 7d/1d: to choose on, to judge on", param, ctx
+            )
+        train, test = (Duration().convert(part, param, ctx) for part in parts)
+        return train, test
 
 
 @click.group(
@@ -61,6 +86,11 @@ _FIGURES = ("pnl_quote", "fills", "round_trips.closed", "equity.drawdown_quote_m
 @click.option("--sobol", type=click.IntRange(min=1), metavar="N", help="Draw N sets of a Sobol sequence.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of drawn sets [0].")
 @click.option("--max", "sets_max", type=click.IntRange(min=1), help="Most sets [100000].")
+@click.option(
+    "--walk",
+    type=Walk(),
+    help="Run every set over periods: one to choose on and the next to judge on, step after step, such as 7d/1d.",
+)
 @click.option("--threads", type=click.IntRange(1, 256), help="Sets at the same time [one a core].")
 @legs_option
 @symbols_option
@@ -82,6 +112,7 @@ def sweep(
     sobol: int | None,
     seed: int | None,
     sets_max: int | None,
+    walk: tuple[float, float] | None,
     threads: int | None,
     legs: list[str] | None,
     symbols: list[str] | None,
@@ -104,15 +135,15 @@ def sweep(
 
     show_compilation()
     from arb.commands.sweep import run_sweep
+    from arb.commands.sweep_plan import varied
 
     choice = _choice_of(random, sobol, seed, sets_max)
     reading, sets = ReadingProgress("reading recordings"), CountProgress("sets")
     with reading as read_progress, sets as sets_progress:
         written = run_sweep(
             load,
-            vary,
-            choice,
-            _span_of(start, end),
+            lambda maker: varied(vary, choice),
+            lambda maker: _spans_of(maker, start, end, walk),
             out,
             threads=threads or len(os.sched_getaffinity(0)),
             reading=read_progress,
@@ -124,7 +155,7 @@ def sweep(
 
 
 def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max: int | None) -> Choice:
-    from arb.commands.sweep import GRID, RANDOM, SETS_MAX, SOBOL, Choice
+    from arb.commands.sweep_plan import GRID, RANDOM, SETS_MAX, SOBOL, Choice
 
     drawn = given({"--random": random, "--sobol": sobol})
     if len(drawn) > 1:
@@ -135,10 +166,13 @@ def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max
     return Choice(source, random or sobol or 0, seed or 0, sets_max or SETS_MAX)
 
 
-def _span_of(start: Moment, end: Moment | None) -> Span:
-    from arb.commands.sweep import Span
+def _spans_of(
+    maker: SetMaker, start: Moment, end: Moment | None, walk: tuple[float, float] | None
+) -> Sequence[Span]:
+    from arb.commands.sweep_plan import Span, walk_spans
 
-    return Span(*period_of(start, end), start.text, None if end is None else end.text)
+    whole = Span(*period_of(start, end), start.text, None if end is None else end.text)
+    return [whole] if walk is None else walk_spans(maker, whole, *walk)
 
 
 @sweep.command(

@@ -35,7 +35,7 @@ from arb.strategies.loader import LoadedStrategy
 from arb.sweep.engine import KeptRows, OneSet, Ran, Running, run_set
 from arb.sweep.returns import Grid, profits_of
 from arb.sweep.sets import Values, settings_of
-from arb.sweep.table import FAILED, Key, SetResult, numbers_of
+from arb.sweep.table import FAILED, Key, Period, SetResult, numbers_of
 
 #: Sections and keys that a sweep holds constant, and why.
 _CONSTANT = {
@@ -140,11 +140,19 @@ class SetMaker:
         """What the conversion of the days takes from the configuration."""
         return feeds_of(config, legs_of(config), days), configured_offset_ns(config)
 
-    def group_of(self, inputs: Inputs, grid: Grid) -> Group:
-        """What sets over these inputs share."""
+    def groups_of(self, read: Sequence[Inputs], periods: Sequence[Period]) -> list[Group]:
+        """What sets over these inputs share: one group for each period."""
         common = common_manifest("backtest", self.base, *self.setup_of(self.base), self.created)
-        rows = KeptRows([data.arrays for data in inputs.data])
-        return Group(inputs, rows, common, _once(functools.partial(first_mids, inputs)), grid)
+        return [
+            Group(
+                inputs,
+                KeptRows([data.arrays for data in inputs.data]),
+                common,
+                _once(functools.partial(first_mids, inputs)),
+                Grid(period.returns_from_ns, period.returns_interval_ns, period.returns_count),
+            )
+            for inputs, period in zip(read, periods, strict=True)
+        ]
 
     def compiled(self) -> Compiled:
         """The strategy, compiled for all sets: their numbers are in records of one type. Raises InputError."""

@@ -13,8 +13,10 @@ import pytest
 from support.command_line import arb
 
 from arb.cli.period import Time, period_of
-from arb.commands.sweep import RANDOM, Choice, Span
+from arb.commands.sweep_plan import RANDOM, Choice, Span
+from arb.commands.sweep_sets import figures_of
 from arb.config import Config, load
+from arb.sweep.table import read_head, read_results
 from tests.parity.sweep import compare
 
 pytestmark = pytest.mark.slow
@@ -116,3 +118,27 @@ def test_bad_input_is_one_line(place: Path, given: list[str], why: str, tmp_path
     assert why in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not (tmp_path / "s").exists()
+
+
+def test_a_walk_runs_every_set_over_both_periods_of_each_step(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    vary = ["--vary", "strategy.min_spread_bps=0:1:0.5"]
+    period = ["--start", "2024-01-01T23:59:10", "--end", "2024-01-02T00:00:20", "--walk", "30s/20s"]
+    arb("sweep", *words(place), *period, "--out", out, *vary)
+    head, results = read_head(out), list(read_results(out))
+    assert [(one.role, one.step, one.start[-8:], (one.end or "")[-8:]) for one in head.periods] == [
+        ("train", 0, "23:59:10", "23:59:40"), ("test", 0, "23:59:40", "00:00:00"),
+        ("train", 1, "23:59:30", "00:00:00"), ("test", 1, "00:00:00", "00:00:20"),
+    ]  # fmt: skip
+    assert [(one.set_no, one.period_no) for one in results] == [(n, k) for n in range(3) for k in range(4)]
+    run = tmp_path / "run"
+    span = head.periods[3]
+    setting = ["--set", "strategy.min_spread_bps=0.5", "--start", span.start, "--end", span.end]
+    arb("backtest", *words(place), *setting, "--no-report", "--out", run)
+    summary = json.loads((run / "summary.json").read_bytes())
+    assert results[7].figures == figures_of(summary)
+    assert json.loads(arb("sweep", "show", out, "--json").stdout)["walk"]
+    done = arb(
+        "sweep", *words(place), *period[:4], "--walk", "5m/20s", *vary, "--out", tmp_path / "t", code=2
+    )
+    assert "do not fit" in done.output

@@ -27,16 +27,16 @@ import numpy as np
 from arb.commands.backtest import run_backtest
 from arb.commands.legs import legs_of
 from arb.commands.run_files import days_of_run, read_inputs
-from arb.commands.sweep import RANDOM, Choice, Span, run_sweep
+from arb.commands.sweep import run_sweep
+from arb.commands.sweep_plan import RANDOM, Choice, Span, varied
 from arb.commands.sweep_sets import SetMaker, figures_of
 from arb.config import Config, load
 from arb.data.rows.cache import RowCache
 from arb.errors import StrategyError
 from arb.results.trades import HEADER, lines_of
 from arb.sweep.engine import Running, run_set
-from arb.sweep.returns import Grid
 from arb.sweep.sets import settings_of
-from arb.sweep.table import FAILED, RESULTS, SetResult, read_results
+from arb.sweep.table import FAILED, RESULTS, Period, SetResult, read_results
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2024, 8, 8)
@@ -114,7 +114,7 @@ class Alone:
         legs = legs_of(config)
         days = days_of_run(config, legs, self._span.first, self._span.last)
         inputs = read_inputs(config, legs, days, self._cache, window=self._span.window)
-        group = self._maker.group_of(inputs, Grid(0, 1, 1))
+        group = self._maker.groups_of([inputs], [Period("", returns_interval_ns=1, returns_count=1)])[0]
         ran = run_set(self._maker.prepare(result.values, group).one, self._strategy, group.rows, Running())
         if ran.fills_sha256 != result.fills_sha256:
             return ""
@@ -132,12 +132,12 @@ def compare(
 ) -> Tally:
     """A sweep in two parts against the backtests of its sets. loader: the configuration with further settings."""
     out = folder / "sweep"
-    swept = partial(run_sweep, loader, vary, choice, span, threads=threads)
-    swept(out)
+    swept = partial(run_sweep, loader, lambda _: varied(vary, choice), lambda _: [span], out)
+    swept(threads=threads)
     whole = (out / RESULTS).read_bytes()
     # As if it had been killed within a line: the rest runs again, in one thread.
     (out / RESULTS).write_bytes(whole[: len(whole) // 2])
-    run_sweep(loader, vary, choice, span, out, threads=1)
+    swept(threads=1)
     differing = [] if (out / RESULTS).read_bytes() == whole else ["the continued sweep"]
     alone = Alone(loader, span)
     sets = fills = tied = failed = 0
