@@ -35,8 +35,9 @@ def staged(path: Path, *, is_synced: bool = False, is_new: bool = False) -> Iter
     any error nothing has changed.
     """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    is_left = True
     try:
-        with aside.open("xb") as file:
+        with open(aside, "xb") as file:
             yield file
             file.flush()
             if is_synced:
@@ -44,10 +45,12 @@ def staged(path: Path, *, is_synced: bool = False, is_new: bool = False) -> Iter
         if is_new:
             give_new_name(aside, path)
         else:
-            aside.replace(path)
+            os.replace(aside, path)
+            is_left = False
     finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
+        if is_left:
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
     if is_synced:
         sync_folder(path.parent)
 

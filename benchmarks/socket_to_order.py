@@ -1,5 +1,8 @@
 """From a venue's socket to the order, by part: `python benchmarks/socket_to_order.py [--events 5000] [--every-ms 4]`.
 
+`--watched [--pairs 20] [--seconds 4]` shows whether a watcher takes something from it, by one session in turns
+(`watching.py`).
+
 Another process sends a Bybit book frame by frame over a websocket on loopback, alternating between a whole session (our
 connection, feed, recorder, strategy, simulated exchange) and a bare listener of the same client in the same event loop
 that only takes the time. Every frame moves the touch; the strategy answers with an order. All times are of one clock.
@@ -17,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import gc
 import hashlib
 import json
@@ -24,18 +28,20 @@ import multiprocessing
 import os
 import socket
 import struct
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from multiprocessing.sharedctypes import SynchronizedArray
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import picows
 from alternate import show_machine
 from event_to_order import LEG, answer_every_row
+from watching import TimedOutput, answer_and_trade, output_of, show_segments, watch_in_turns
 
 from arb.bot.compilation import compile_strategy
 from arb.data.recordings.recorder import Recorder
@@ -89,11 +95,12 @@ def send_all(listener: socket.socket, count: int, every_s: float, sent: Synchron
     # The session's is the one that subscribes.
     request = _received(clients[0])
     _send(clients[0], json.dumps({"success": True, "op": "subscribe", "req_id": request["req_id"]}).encode())
-    for number, frame in enumerate(frames(count)):
-        for client, connection in enumerate(clients):
-            time.sleep(every_s / 2)
-            sent[2 * number + client] = time.time_ns()
-            _send(connection, frame)
+    with contextlib.suppress(ConnectionError):  # the receiver may have enough before
+        for number, frame in enumerate(frames(count)):
+            for client, connection in enumerate(clients):
+                time.sleep(every_s / 2)
+                sent[2 * number + client] = time.time_ns()
+                _send(connection, frame)
     time.sleep(0.5)
     for connection in clients:
         connection.close()
@@ -180,21 +187,28 @@ class BareListener(picows.WSListener):
             self.times.append(now)
 
 
-async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[int, ...]], list[int]]:
-    """Times of the session's frames, and of the bare listener's."""
+#: Works beside a session: receives its bot, itself and its output.
+Beside: TypeAlias = Callable[[DryRunBot, Session, TimedOutput], Awaitable[Any]]
+
+
+async def receive_all(
+    url: str, folder: Path, count: int, beside: Beside | None = None
+) -> tuple[list[tuple[int, ...]], list[int]]:
+    """Times of the session's frames, and of the bare listener's. beside: it ends when that does, not at `count`."""
     instrument = Instrument("bybit_linear", LEG.symbol, LEG.tick_size, LEG.lot_size)
     venue, leg = BybitLinear(), replace(LEG, venue="bybit_linear")
     warm_up(venue, instrument)
     warm_session(leg, [(venue, instrument)])
     bot, counts = DryRunBot([leg], is_live=True), np.zeros(1, np.int64)
-    task = StrategyTask(bot, compile_strategy(answer_every_row), (bot, counts))
+    strategy = answer_every_row if beside is None else answer_and_trade
+    task = StrategyTask(bot, compile_strategy(strategy), (bot, counts))
     side = TimedSide(bot.exchanges, 5 * _MS, 50 * _MS)
     over = asyncio.Event()
-    with Recorder(folder, reserve_gb=0.0) as recorder:
+    output = None if beside is None else output_of(folder)
+    with Recorder(folder, reserve_gb=0.0) as recorder, output or contextlib.nullcontext():
         offset = OffsetEstimator(0)
-        session = Session(
-            [leg], LiveDriver(bot, task, side), offset, recorder, log=lambda *_: None, ended=over.set
-        )
+        log = (lambda *_: None) if output is None else output.event
+        session = Session([leg], LiveDriver(bot, task, side), offset, recorder, log=log, ended=over.set)
         tap = TimedTap(session.tap_of([0], "bybit_linear"), side, counts)
         feed = Feed(
             venue, [instrument], [Stream.DEPTH], (url,), transport=transport_of("picows"),
@@ -208,6 +222,9 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
         await picows.ws_connect(lambda: bare, url)
         gc.collect()
         gc.freeze()
+        if beside is not None and output is not None:
+            await beside(bot, session, output)
+            count = len(bare.times) - 1
         give_up_s = time.monotonic() + 30 + count * 0.05
         while len(bare.times) < count + 1 and session.fault is None and time.monotonic() < give_up_s:
             await asyncio.sleep(0.05)
@@ -219,18 +236,28 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
     return tap.times, bare.times
 
 
-def measure(count: int, every_s: float) -> None:
-    """Runs both processes and prints quantiles by part."""
+def _both(
+    folder: Path, count: int, every_s: float, beside: Beside | None = None
+) -> tuple[Any, list[tuple[int, ...]], list[int]]:
+    """Runs both processes; returns when each frame was sent to the two clients, and the times of both."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
     context = multiprocessing.get_context("spawn")
     sent = context.Array("q", 2 * (count + 1))
     sender = context.Process(target=send_all, args=(listener, count, every_s, sent), daemon=True)
     sender.start()
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=new_event_loop) as runner:
-        ours, bare = runner.run(receive_all(url, Path(folder), count))
-    sender.terminate()
-    written = np.array(sent[:], np.int64).reshape(-1, 2)
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            ours, bare = runner.run(receive_all(url, folder, count, beside))
+    finally:
+        sender.terminate()
+    return np.array(sent[:], np.int64).reshape(-1, 2), ours, bare
+
+
+def measure(count: int, every_s: float) -> None:
+    """Runs both processes and prints quantiles by part."""
+    with tempfile.TemporaryDirectory() as folder:
+        written, ours, bare = _both(Path(folder), count, every_s)
     session = np.array(ours[: count + 1], np.int64)
     is_answered = session[:, -1] > 0
     is_answered[: len(session) // 10] = False
@@ -246,6 +273,24 @@ def measure(count: int, every_s: float) -> None:
     )
 
 
+def measure_watched(every_s: float, pairs: int, seconds: float) -> bool:
+    """Runs a session in turns and prints what watching takes from it; whether all limits are kept."""
+    count = round((30.0 + 3 * pairs * (seconds + 1.0)) / every_s)
+    segments: list[Any] = []
+
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+
+        async def beside(bot: DryRunBot, session: Session, output: TimedOutput) -> None:
+            segments.extend(await watch_in_turns(root, bot, session, output, pairs, seconds))
+
+        written, ours, _ = _both(root, count, every_s, beside)
+    times = np.array(ours, np.int64)
+    spans = times[:, -2] - written[: len(times), 0]
+    is_answered = times[:, -1] > 0
+    return show_segments(segments[0], written[: len(times), 0][is_answered], spans[is_answered], segments[1])
+
+
 def _show(name: str, spans: Any) -> None:
     us = np.asarray(spans) / 1e3
     p25, p50, p75, p99 = np.percentile(us, [25, 50, 75, 99])
@@ -256,6 +301,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=5_000)
     parser.add_argument("--every-ms", type=float, default=4.0)
+    parser.add_argument("--watched", action="store_true", help="in turns with and without a watcher")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn")
     given = parser.parse_args()
     show_machine()
+    if given.watched:
+        sys.exit(0 if measure_watched(given.every_ms / 1e3, given.pairs, given.seconds) else 1)
     measure(given.events, given.every_ms / 1e3)

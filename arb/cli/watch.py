@@ -83,7 +83,7 @@ def start_watcher(port: int | None, out: Path | None) -> None:
     from arb.commands.watch_beside import start_beside
 
     try:
-        line = f"watch: {start_beside(out or RUNS, port)}"
+        line = f"watch: {start_beside(out or RUNS, port).address}"
     except InputError as error:
         line = f"watch: {error}; the session runs without it"
     echo(line, err=True)

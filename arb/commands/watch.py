@@ -55,9 +55,7 @@ def run_watch(
         for folder in folders:
             _refuse_unreadable(folder)
     else:
-        # Trading goes first.
-        with contextlib.suppress(OSError):
-            os.nice(10)
+        give_way()
     with contextlib.suppress(OSError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard < 0 else min(hard, _FILES), hard))
@@ -89,6 +87,13 @@ def _end_of(beside: int | None, sending: WatchSending | None) -> Callable[[int],
         return lambda pages: False
     lingering = Lingering(beside)
     return lambda pages: lingering(pages, has_messages=sending is not None and not sending.is_done)
+
+
+def give_way() -> None:
+    """Trading goes first: this process has no real-time policy, which it would have from its session, and is nice."""
+    for change in (lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)), lambda: os.nice(10)):
+        with contextlib.suppress(OSError, AttributeError):  # macOS has no policies
+            change()
 
 
 async def _until_stopped(watching: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from arb.config.secrets import plain_environment
 from arb.errors import InputError
@@ -20,9 +21,16 @@ _HOST = "127.0.0.1"
 _STARTED: list[subprocess.Popen[bytes]] = []
 
 
-def start_beside(folder: Path, port: int) -> str:
-    """The address of a watcher of the runs in `folder`, which need not exist yet. Raises InputError if the port is
-    taken or no process can be started."""
+class Beside(NamedTuple):
+    """A watcher that was started: the address of its page, and its process."""
+
+    address: str
+    pid: int
+
+
+def start_beside(folder: Path, port: int) -> Beside:
+    """Starts a watcher of the runs in `folder`, which need not exist yet. Raises InputError if the port is taken or no
+    process can be started."""
     try:
         with socket.create_server((_HOST, port)):
             pass
@@ -43,4 +51,4 @@ def start_beside(folder: Path, port: int) -> str:
             f"port {port} of {_HOST} cannot be used: {error.strerror}; --watch PORT takes another"
         ) from None
     _STARTED.append(process)
-    return f"http://{_HOST}:{port}"
+    return Beside(f"http://{_HOST}:{port}", process.pid)

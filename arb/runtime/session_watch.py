@@ -102,6 +102,8 @@ class SessionWatch:
         self._capital = StartCapital(bot.world.legs)
         self._profit = ProfitWatch()
         self._risks = RiskWatch(bot.world.legs, has_pairs=facts.has_pairs, max_leverage=facts.max_leverage)
+        #: For `state_of`.
+        self._state = Recorder(len(bot.world.legs), rows=1)
         #: When the feeds were started, on the machine's monotonic clock.
         self.began_ns = time.monotonic_ns()
 
@@ -178,7 +180,7 @@ class SessionWatch:
     def publish(self) -> None:
         """Writes the current state for other processes."""
         bot = self._bot
-        state = state_of(bot, len(bot.world.legs))
+        state = state_of(bot, len(bot.world.legs), self._state)
         view = self._view(state)
         offs = self._orders.unbooked() or [0.0] * len(bot.world.legs)
         sizes = [leg.contract_size for leg in bot.world.legs]
@@ -207,7 +209,7 @@ class SessionWatch:
 
     def view(self) -> SessionView:
         """The current state."""
-        return self._view(state_of(self._bot, len(self._bot.world.legs)))
+        return self._view(state_of(self._bot, len(self._bot.world.legs), self._state))
 
     def _view(self, state: Any) -> SessionView:
         bot, facts = self._bot, self._facts

@@ -147,7 +147,7 @@ _LEG_ENDS = (
 )
 _POSITION = Figure("Position (base)", "position_base", "base")
 _LATENCY = (
-    Figure("answers", "answers", "count"),
+    Figure("Answers", "answers", "count"),
     Figure("p50", "p50_ms", "ms"),
     Figure("p95", "p95_ms", "ms"),
     Figure("p99", "p99_ms", "ms"),
@@ -264,9 +264,11 @@ def _lines(title: str, lines: Iterable[Figure]) -> Table:
     return Table(title, (), [(line.label, (line,)) for line in lines])
 
 
-def _by_leg(title: str, legs: Sequence[str], lines: Sequence[Figure], prefix: str) -> Table:
+def _by_leg(
+    title: str, legs: Sequence[str], lines: Sequence[Figure], prefix: str, group: str = "legs"
+) -> Table:
     rows = [
-        (line.label, [line._replace(key=f"{prefix}legs.{n}.{line.key}") for n in range(len(legs))])
+        (line.label, [line._replace(key=f"{prefix}{group}.{n}.{line.key}") for n in range(len(legs))])
         for line in lines
     ]
     return Table(title, legs, rows)
@@ -340,11 +342,8 @@ def _status_tables(status: Status | None, *, is_over: bool) -> list[Table]:
         return []
     tables = []
     if status.latencies:
-        rows = [
-            (one.leg, [line._replace(key=f"{STATUS}latencies.{n}.{line.key}") for line in _LATENCY])
-            for n, one in enumerate(status.latencies)
-        ]
-        tables.append(Table("Answers to orders", [line.label for line in _LATENCY], rows))
+        legs = [one.leg for one in status.latencies]
+        tables.append(_by_leg("Answers to orders", legs, _LATENCY, STATUS, "latencies"))
     if not is_over:
         tables.append(_lines("System", [line._replace(key=f"{STATUS}{line.key}") for line in _SYSTEM]))
     return tables

@@ -15,10 +15,11 @@ h2 small{font-weight:400}
 .run{display:grid;grid-template-columns:minmax(0,2.2fr) minmax(0,2fr) 90px 70px 100px minmax(0,2fr);gap:2px 14px;
 padding:7px 8px;border-top:1px solid var(--rule);color:inherit;text-decoration:none;font-size:14px}
 .run>*{min-width:0;overflow-wrap:anywhere}
-.run .number{text-align:right;font-variant-numeric:tabular-nums}
+.run .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .run.heads{border-top:0;color:var(--quiet);font-size:13px}
 .run.chosen{background:var(--paper);border-radius:8px}
 .run small{display:block;font-size:12.5px}
+.leg{display:inline-block;margin-right:8px}
 #runs{max-height:340px;overflow-y:auto}
 #plots{min-height:520px;overflow:hidden}
 svg.sketch{height:230px;min-width:0}
@@ -40,7 +41,7 @@ button[aria-pressed=true]{background:var(--paper);border-color:var(--gray)}
 .tables td.text{white-space:normal;overflow-wrap:anywhere}
 [hidden]{display:none!important}
 @media (max-width:720px){main{padding:12px 8px 32px}
-.run{grid-template-columns:repeat(3,auto);gap:1px 10px;justify-content:start}
+.run{grid-template-columns:auto auto 1fr;gap:1px 14px}
 .run.heads{display:none}.run>:first-child{grid-column:1/-1}.run>:nth-child(2),.run>:last-child{grid-column:1/-1}
 .run .number{text-align:left}.run .number[data-label]::before{content:attr(data-label) " ";color:var(--quiet)}
 .tables td,.tables thead th{padding-left:6px}.tables th:first-child{white-space:normal;padding-right:0}

@@ -82,12 +82,17 @@ def session_of(session: WatchedSession) -> dict[str, Any]:
 
 
 def marks_of(events: Iterable[LoggedEvent]) -> dict[str, list[list[float]]]:
-    """What charts mark: times in ms and values of attempts (their edge in bps), and of fills (their price) by side."""
-    marks: dict[str, list[list[float]]] = {"attempt": [[], []], "buy": [[], []], "sell": [[], []]}
+    """What charts mark, times in ms and values: attempts (their edge in bps) that enter a position, those that end or
+    move one back, fills (their price) by side."""
+    marks: dict[str, list[list[float]]] = {name: [[], []] for name in ("entry", "exit", "buy", "sell")}
     for event in events:
-        is_fill = event.event == "fill"
-        name = event.data.get("side") if is_fill else event.event
-        value = event.data.get("price" if is_fill else "edge_bps")
+        data = event.data
+        if event.event == "fill":
+            name, value = data.get("side"), data.get("price")
+        elif event.event == "attempt":
+            name, value = "entry" if data.get("purpose") is None else "exit", data.get("edge_bps")
+        else:
+            continue
         if name in marks and isinstance(value, int | float):
             times, values = marks[str(name)]
             times.append(event.time_ns // _MS)

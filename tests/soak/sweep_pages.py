@@ -48,8 +48,7 @@ async def look(page: Browser, name: str, path: Path) -> int:
     for width, theme in itertools.product(_WIDTHS, _THEMES):
         page.requests.clear()
         page.faults.clear()
-        scheme = {"name": "prefers-color-scheme", "value": theme}
-        await page.call("Emulation.setEmulatedMedia", features=[scheme])
+        await page.page.emulate_media(color_scheme=theme)
         began = time.perf_counter()
         await page.open(path.as_uri(), "document.body && document.body.dataset.drawnMs", width=width)
         seconds = time.perf_counter() - began

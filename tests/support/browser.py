@@ -1,121 +1,88 @@
-"""A browser without a window, by Chromium's own protocol: for commands that look at pages; the suite needs none."""
+"""A browser without a window, driven by Playwright: for commands that look at pages; the suite needs none.
+
+Chromium is the system's (`apt-get install chromium`), Playwright `pip install -e '.[browser]'`.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import contextlib
-import json
 import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+#: What it does not do: questions to its maker's servers would be requests elsewhere.
+_WITHOUT = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 class Browser:
-    """One page of a new profile. `requests`: addresses that were asked for; `faults`: errors of scripts."""
+    """One page of a new profile. `requests`: addresses that were asked for; `faults`: errors of scripts and loading."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._sent = 0
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+    def __init__(self, page: Page) -> None:
+        self.page = page
         self.requests: list[str] = []
         self.faults: list[str] = []
-
-    async def read(self) -> None:
-        """Reads until the browser ends."""
-        async for message in self._socket:
-            found = json.loads(message.data)
-            if "id" in found:
-                self._answers.pop(found["id"]).set_result(found)
-            elif found["method"] == "Network.requestWillBeSent":
-                self.requests.append(found["params"]["request"]["url"])
-            elif found["method"] == "Runtime.exceptionThrown":
-                self.faults.append(json.dumps(found["params"]["exceptionDetails"])[:500])
-            elif found["method"] == "Log.entryAdded" and found["params"]["entry"]["level"] == "error":
-                self.faults.append(found["params"]["entry"]["text"])
-
-    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        self._sent += 1
-        number = self._sent
-        self._answers[number] = asyncio.get_running_loop().create_future()
-        answer = self._answers[number]
-        await self._socket.send_json({"id": number, "method": method, "params": parameters})
-        return dict((await answer).get("result", {}))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", lambda line: self.faults.append(line.text) if line.type == "error" else None)
 
     async def value(self, expression: str) -> Any:
         """The value of an expression in the page."""
-        found = await self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
-        )
-        return found["result"].get("value")
+        return await self.page.evaluate(expression)
 
     async def open(
-        self, address: str, until: str, *, width: int = 1440, height: int = 1400, within_s: float = 60.0
+        self, address: str, until: str, *, width: int = 0, height: int = 1400, within_s: float = 60.0
     ) -> None:
-        """Opens a page. until: an expression of its script that becomes true. Raises TimeoutError."""
-        await self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=width < 600,
-        )
-        await self.call("Page.navigate", url=address)
-        async with asyncio.timeout(within_s):
-            while not await self.value(f"Boolean({until})"):
-                await asyncio.sleep(0.05)
+        """Opens a page. until: an expression of its script that becomes true. width: of the window from now on, 0: as
+        it is. Raises an error of Playwright."""
+        if width:
+            await self.page.set_viewport_size({"width": width, "height": height})
+        await self.page.goto(address, wait_until="commit", timeout=1e3 * within_s)
+        await self.until(until, within_s)
 
-    async def picture(self, path: Path) -> None:
-        found = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(found["data"]))
+    async def until(self, expression: str, within_s: float = 60.0) -> None:
+        """Returns when an expression is true."""
+        await self.page.wait_for_function(f"() => Boolean({expression})", timeout=1e3 * within_s, polling=50)
+
+    async def texts(self, selector: str) -> dict[str, list[tuple[str, str | None]]]:
+        """By data-key below a selector: the texts shown, and the exact values beside them."""
+        found = await self.value(
+            f"[...document.querySelectorAll('{selector} [data-key]')]"
+            ".map(e => [e.dataset.key, e.textContent, e.getAttribute('value')])"
+        )
+        texts: dict[str, list[tuple[str, str | None]]] = {}
+        for key, text, exact in found:
+            texts.setdefault(key, []).append((text, exact))
+        return texts
+
+    async def picture(self, path: Path, *, is_whole: bool = False) -> None:
+        """A PNG of what is shown, or of the whole page."""
+        await self.page.screenshot(path=path, full_page=is_whole, animations="disabled")
 
 
 @contextlib.asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    """Raises FileNotFoundError without Chromium."""
-    name = next(filter(shutil.which, _NAMES), None)
+async def browser(*, width: int = 1440, height: int = 1400, is_dark: bool = False) -> AsyncIterator[Browser]:
+    """Raises FileNotFoundError without Chromium, ImportError without Playwright."""
+    name = next((path for path in map(shutil.which, _NAMES) if path), None)
     if name is None:
-        raise FileNotFoundError(f"this needs one of {', '.join(_NAMES)}")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = subprocess.Popen(
-            [
-                name,
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--remote-debugging-port=0",
-                f"--user-data-dir={profile}",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        raise FileNotFoundError(f"this needs one of {', '.join(_NAMES)}: apt-get install chromium")
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=name, args=_WITHOUT)
         try:
-            file = Path(profile) / "DevToolsActivePort"
-            async with asyncio.timeout(60.0):
-                while not file.exists() or not file.read_text().strip():
-                    await asyncio.sleep(0.05)
-            address = f"http://127.0.0.1:{file.read_text().split()[0]}"
-            async with aiohttp.ClientSession() as client:
-                async with client.put(f"{address}/json/new?about:blank") as answer:
-                    page = (await answer.json())["webSocketDebuggerUrl"]
-                async with client.ws_connect(page, max_msg_size=0) as socket:
-                    one = Browser(socket)
-                    reading = asyncio.create_task(one.read())
-                    for domain in ("Page", "Runtime", "Network", "Log"):
-                        await one.call(f"{domain}.enable")
-                    yield one
-                    reading.cancel()
+            context = await started.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if is_dark else "light",
+                is_mobile=width < 600,
+            )
+            yield Browser(await context.new_page())
         finally:
-            process.terminate()
-            process.wait()
+            await started.close()

@@ -30,7 +30,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     def refuse(*_: object) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, b"new")
     assert contents(tmp_path) == [("a", b"old")]
@@ -69,7 +69,7 @@ def test_a_synced_file_is_on_the_disk_before_its_name_and_its_name_before_the_ne
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    replace, fsync = Path.replace, os.fsync
+    replace, fsync = os.replace, os.fsync
 
     def synced(handle: int) -> None:
         synced_path = Path(os.readlink(f"/proc/self/fd/{handle}"))
@@ -81,7 +81,7 @@ def test_a_synced_file_is_on_the_disk_before_its_name_and_its_name_before_the_ne
         return replace(source, target)
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(os, "replace", renamed)
     write_atomically(tmp_path / "a", b"four", is_synced=True)
     assert steps == ["content of 4", "name", "folder"]
 

@@ -44,7 +44,7 @@ function runRow(run) {
   const state = [make("span", {class: run.class}, run.state || "-")];
   if (run.note) state.push(make("small", {}, run.note));
   return make("a", {class: "run" + (run.name === chosen ? " chosen" : ""), href: "#" + encodeURIComponent(run.name), "data-name": run.name},
-    make("span", {}, ...place), make("span", {}, ...run.legs.flatMap((leg, n) => [n ? " " : "", ...legName(leg)])),
+    make("span", {}, ...place), make("span", {}, ...run.legs.flatMap((leg, n) => [n ? " " : "", make("span", {class: "leg"}, ...legName(leg))])),
     make("span", {}, ...state), make("span", {class: "number", "data-label": "fills"}, fills),
     make("span", {class: "number", "data-label": "profit"}, profit),
     make("small", {}, run.last ? `${timeText(run.last[1]).slice(0, 8)} ${run.last[2]}: ${run.last[3]}` : ""));
@@ -111,8 +111,10 @@ function showEvents(id, events) {
   byId(id).replaceChildren(events.length ? make("table", {}, body) : make("p", {class: "unknown"}, "none"));
 }
 
+// As the server's marks_of.
 function addMark([, ms, kind, , data]) {
-  const isFill = kind === "fill", columns = shown.marks[isFill ? data.side : kind];
+  const isFill = kind === "fill", side = data.purpose == null ? "entry" : "exit";
+  const columns = isFill ? shown.marks[data.side] : kind === "attempt" ? shown.marks[side] : undefined;
   const value = data[isFill ? "price" : "edge_bps"];
   if (!columns || typeof value !== "number") return;
   columns[0].push(ms);
@@ -171,21 +173,29 @@ function figureOf(title, height, options = {}) {
     axis.major_label_text_color = colour("quiet");
     axis.major_label_text_font_size = "11px";
   }
+  for (const axis of plot.xaxes) {
+    Object.assign(axis.formatter, {seconds: "%H:%M:%S", minsec: "%H:%M:%S", minutes: "%H:%M", hourmin: "%H:%M", hours: "%H:%M"});
+    if (innerWidth < 720) axis.ticker.desired_num_ticks = 3; // Times must not run into each other.
+  }
   for (const grid of [...plot.xgrids, ...plot.ygrids]) grid.grid_line_color = colour("rule");
   plot.title.text_color = colour("ink");
   plot.title.text_font_size = "13px";
   return plot;
 }
 
+// Above the plot, where it covers nothing; on a narrow screen an entry a line.
 function legendOf(plot) {
-  Object.assign(plot.legend, {
-    location: "top_left", orientation: innerWidth < 720 ? "vertical" : "horizontal", background_fill_alpha: 0.6, background_fill_color: colour("card"),
-    border_line_color: null, label_text_color: colour("ink"), label_text_font_size: "11px", padding: 2, click_policy: "hide"});
+  const legend = plot.legend, isNarrow = innerWidth < 720;
+  Object.assign(legend, {
+    location: "top_left", orientation: isNarrow ? "vertical" : "horizontal", background_fill_color: null, border_line_color: null, spacing: isNarrow ? 0 : 14,
+    label_text_color: colour("ink"), label_text_font_size: "11px", padding: 2, margin: 2, glyph_height: 14, label_height: 14,
+    click_policy: "hide"});
+  plot.center = plot.center.filter((one) => one !== legend);
+  plot.add_layout(legend, "above");
 }
 
 const EDGES_TITLE = "Edge both ways after fees (bps)", TOUCHES_TITLE = "Best bid to best ask of each leg";
 const BANDS = ["blue", "orange", "green", "violet", "red", "gray"];
-const BUYS = {triangle: "buy", inverted_triangle: "sell"};
 
 class Charts {
   constructor() {
@@ -197,18 +207,18 @@ class Charts {
     this.equity = figureOf(`Profit (quote), ${isOver ? "as long as it was" : "since it is"} watched`, 170, {x_range: this.edges.x_range});
     this.bands = new ColumnDataSource({data: {}});
     this.pnl = new ColumnDataSource({data: {}});
-    this.attempts = new ColumnDataSource({data: {}});
-    this.fills = {buy: new ColumnDataSource({data: {}}), sell: new ColumnDataSource({data: {}})};
+    this.marked = Object.fromEntries(Object.keys(shown.marks).map((name) => [name, new ColumnDataSource({data: {}})]));
     this.fill();
     shown.edges.forEach(([buy], n) => this.band(this.edges, `e${n}`, `buy ${buy}`, BANDS[n % BANDS.length]));
     shown.legs.forEach((leg, n) => this.band(this.touches, `l${n}`, leg, BANDS[n % BANDS.length]));
     if (shown.threshold_bps !== null) {
       this.edges.add_layout(new Bokeh.Span({location: shown.threshold_bps, dimension: "width", line_color: colour("gray"), line_dash: [5, 4]}));
     }
-    this.edges.scatter({field: "t"}, {field: "y"}, {source: this.attempts, size: 7, marker: "diamond", color: colour("ink"), legend_label: "attempt"});
-    for (const [marker, side] of Object.entries(BUYS)) {
-      this.touches.scatter({field: "t"}, {field: "y"}, {source: this.fills[side], size: 8, marker,
-        color: colour(side === "buy" ? "gain" : "loss"), line_color: colour("card"), legend_label: side});
+    for (const [name, plot, marker, fill, line, label] of [
+      ["entry", this.edges, "diamond", "ink", "ink", "entry"], ["exit", this.edges, "diamond", "card", "ink", "exit or move back"],
+      ["buy", this.touches, "triangle", "gain", "card", "buy"], ["sell", this.touches, "inverted_triangle", "loss", "card", "sell"]]) {
+      plot.scatter({field: "t"}, {field: "y"}, {source: this.marked[name], size: 9, marker,
+        fill_color: colour(fill), line_color: colour(line), legend_label: label});
     }
     this.equity.line({field: "t"}, {field: "high"}, {source: this.pnl, line_color: colour("blue"), line_width: 1.5});
     for (const plot of [this.edges, this.touches]) legendOf(plot);
@@ -245,7 +255,7 @@ class Charts {
 
   marks() {
     const from = (isWhole ? shown.whole : shown.recent)?.t[0] ?? 0;
-    for (const [name, source] of [["attempt", this.attempts], ["buy", this.fills.buy], ["sell", this.fills.sell]]) {
+    for (const [name, source] of Object.entries(this.marked)) {
       const [times, values] = shown.marks[name], first = times.findIndex((t) => t >= from);
       source.data = first < 0 ? {t: [], y: []} : {t: times.slice(first), y: values.slice(first)};
     }

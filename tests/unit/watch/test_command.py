@@ -56,6 +56,7 @@ class Popen:
     """Takes the place of `subprocess.Popen`."""
 
     started: tuple[list[str], dict[str, Any]]
+    pid = 4321
 
     def __init__(self, words: list[str], **options: Any) -> None:
         Popen.started = words, options
@@ -68,7 +69,7 @@ def test_the_watcher_beside_a_session_has_no_pipe_and_no_secret(
     monkeypatch.setattr(watch_beside.subprocess, "Popen", Popen)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    assert start_beside(tmp_path / "runs", port) == f"http://127.0.0.1:{port}"
+    assert start_beside(tmp_path / "runs", port) == (f"http://127.0.0.1:{port}", 4321)
     words, options = Popen.started
     assert words[:5] == [sys.executable, "-P", "-m", "arb", "watch"]
     assert words[5:] == [
@@ -87,6 +88,14 @@ def test_a_session_runs_without_a_watcher_whose_port_is_taken(tmp_path: Path) ->
             InputError, match=f"port {port} of 127.0.0.1 cannot be used: Address already in use"
         ):
             start_beside(tmp_path, port)
+
+
+def test_the_watcher_beside_a_real_time_session_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *words: calls.append(words), raising=False)
+    monkeypatch.setattr(os, "nice", lambda more: calls.append((more,)))
+    command.give_way()
+    assert [words[:2] for words in calls] == [(0, os.SCHED_OTHER), (10,)]
 
 
 def test_the_watcher_beside_a_session_ends_after_it_and_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from support.watched_folders import BEGAN_NS, WatchedFolder, event, rows_of
 from arb.errors import InputError
 from arb.watch import stream
 from arb.watch.access import TOKEN_MIN, Access
+from arb.watch.payloads import marks_of
 from arb.watch.server import STREAM, application, watch
 from arb.watch.sessions import LOADED_MAX, Sessions
 
@@ -130,13 +131,27 @@ def test_data_are_whole_and_their_texts_printable(folder: WatchedFolder) -> None
             [1, "feed"],
         ]
         assert found["marks"] == {
-            "attempt": [[], []],
+            "entry": [[], []],
+            "exit": [[], []],
             "buy": [[BEGAN_NS // 10**6 + 2_000], [1.5]],
             "sell": [[], []],
         }
         assert len(found["whole"]["t"]) == len(found["recent"]["edges"][1][0]) == 8
 
     served(folder.path.parent, body)
+
+
+def test_charts_mark_what_enters_and_what_ends_a_position() -> None:
+    kinds = [None, "closes the spread", "moves inventory back", "hedges a late execution"]
+    edges = [5.0, -1.0, -2.0, None]
+    attempts = [
+        event(n, "attempt", purpose=kind, edge_bps=edge)
+        for n, (kind, edge) in enumerate(zip(kinds, edges, strict=True))
+    ]
+    marks = marks_of([*attempts, event(9, "order", side="buy", price=1.5)])
+    assert {name: values for name, (_, values) in marks.items()} == {
+        "entry": [5.0], "exit": [-1.0, -2.0], "buy": [], "sell": []
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
