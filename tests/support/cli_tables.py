@@ -25,6 +25,7 @@ from arb.data.check.report import RecordingReport
 from arb.data.download.choice import ArchiveLeg, Choice, RemoteFile
 from arb.data.download.plan import FileState, Plan
 from arb.data.recordings.recorder import RecorderState
+from arb.runtime.risk_figures import RiskFigures
 from arb.runtime.running_figures import Falls, LatencyLine
 from arb.runtime.session_orders import OrdersState
 from arb.runtime.status_file import Figures, LegFigures
@@ -152,15 +153,16 @@ def session_view() -> SessionView:
 
 def status_figures() -> Figures:
     """What the status of that session has besides."""
-    leg = LegFigures(1.25, 4_321, 1, 1_386.9)
+    leg = LegFigures(1.25, 4_321, 1, 1_386.9, 0.5)
     return Figures(
         heartbeat_ns=_NOON_NS,
-        legs=[leg, leg, LegFigures(math.nan, 0, 0, math.nan)],
+        legs=[leg, leg, LegFigures(math.nan, 0, 0, math.nan, 0.0)],
         latencies=[LatencyLine("binance_usdm:1000PEPEUSDT", 12_345, 1.5, 2.5, 3.5)],
         events={"gap": 2},
         refusals={"qty": 3},
         capital=200_000.0,
         falls=Falls(2_345.6, 1_234.56),
+        risks=RiskFigures(12.5, 3.0, math.nan),
         halted="",
         orders=OrdersState("arb halt", 1, {"memory": "the session uses 2.75 GB"}),
     )

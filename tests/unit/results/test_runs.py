@@ -20,14 +20,14 @@ from arb.files import lock
 from arb.results.runs import Run, find_runs, run_of
 from arb.results.status import STATUS, Status, read_status
 from arb.runtime import status_file
-from arb.runtime.status_file import StatusFile
+from arb.runtime.status_file import Bounds, StatusFile
 
 LEGS = tuple(leg.name for leg in session_view().legs)
 
 
 def status_in(folder: Path) -> Status:
     folder.mkdir(exist_ok=True)
-    StatusFile(folder, "live", lambda line: pytest.fail(line)).write(session_view(), status_figures())
+    StatusFile(folder, "live", Bounds(), lambda line: pytest.fail(line)).write(session_view(), status_figures())
     (folder / "session.lock").touch()
     found = read_status(folder)
     assert found is not None
@@ -104,7 +104,7 @@ def test_runs_are_listed_in_their_order_and_one_that_cannot_be_read_is_named(tmp
     legs = ("binance_spot:BTCUSDT",)
     assert found["c"] == Run(runs / "c", "backtest", manifest["created"], "ended", legs, 12, 3.5)  # type: ignore[arg-type]
     assert [found[name].state for name in "def"] == ["unreadable"] * 3
-    assert found["f"].note.endswith("status.json: is of format 99, this arb reads 1")
+    assert found["f"].note.endswith("status.json: is of format 99, this arb reads 2")
     assert find_runs(runs / "c") == [found["c"]]
 
     lines = [json.loads(line) for line in arb("runs", runs, "--json").stdout.splitlines()]
@@ -123,7 +123,7 @@ def test_a_folder_without_runs_is_refused(tmp_path: Path, there: bool) -> None:
 
 def test_a_disk_that_refuses_a_status_costs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
-    status = StatusFile(tmp_path, "dry-run", lines.append)
+    status = StatusFile(tmp_path, "dry-run", Bounds(), lines.append)
     status.write(session_view(), status_figures())
     before = (tmp_path / STATUS).read_bytes()
 
