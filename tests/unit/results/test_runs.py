@@ -27,7 +27,9 @@ LEGS = tuple(leg.name for leg in session_view().legs)
 
 def status_in(folder: Path) -> Status:
     folder.mkdir(exist_ok=True)
-    StatusFile(folder, "live", Bounds(), lambda line: pytest.fail(line)).write(session_view(), status_figures())
+    StatusFile(folder, "live", Bounds(), lambda line: pytest.fail(line)).write(
+        session_view(), status_figures()
+    )
     (folder / "session.lock").touch()
     found = read_status(folder)
     assert found is not None
