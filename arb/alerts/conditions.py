@@ -57,7 +57,7 @@ def condition_of(text: str, metrics: Iterable[str]) -> Condition:
 def nearest(name: str, known: Iterable[str]) -> str:
     """What follows an unknown name: the nearest one, or all."""
     names = list(known)
-    near = get_close_matches(name, names, n=1)
+    near = get_close_matches(name, names, n=1, cutoff=0.3)
     return f"did you mean {near[0]}?" if near else f"known here: {', '.join(names) or 'none'}"
 
 

@@ -70,12 +70,13 @@ class AlertStore:
     """See the module."""
 
     def __init__(
-        self, path: Path, channels: Sequence[str], warn: Callable[[str], None], every_ns: int = 0
+        self, path: Path, channels: Sequence[str] | None, warn: Callable[[str], None], every_ns: int = 0
     ) -> None:
-        """channels: their names. warn: receives a line if the file cannot be used: states and messages are then in
-        memory, and end with the process. Messages for other channels are dropped. every_ns: the beginning of a state
-        is reported at most once in so long; what follows sooner is held, and reported then (`release`)."""
-        self._channels = tuple(channels)
+        """channels: their names; None: of whoever only reads. warn: receives a line if the file cannot be used: states
+        and messages are then in memory, and end with the process. Messages for other channels are dropped. every_ns:
+        the beginning of a state is reported at most once in so long; what follows sooner is held, and reported then
+        (`release`)."""
+        self._channels = tuple(channels or ())
         self._every_ns = every_ns
         self._warn = warn
         self._lock = threading.RLock()
@@ -87,7 +88,8 @@ class AlertStore:
             self._db = _opened(str(path))
         except (OSError, sqlite3.Error) as error:
             self._use_memory(error)
-        self._do(self._forget_channels)
+        if channels is not None:
+            self._do(self._forget_channels)
 
     def take(self, origin: Origin, transition: Transition, now_ns: int, terms: Terms = USUAL) -> None:
         """Takes what a session says; nothing if it was taken before."""

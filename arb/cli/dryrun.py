@@ -113,7 +113,7 @@ def dry_run(
             from arb.cli.session_view import SessionTable, StatusLine
             from arb.commands.dryrun_live import run_live
 
-            start_watcher(watch_port, out)
+            start_watcher(watch_port, out, config_path, overrides)
             pairs = [(leg.venue, leg.symbol) for leg in config.legs]
             is_watched = has_screen() and not as_json
             viewer: SessionTable | StatusLine = StatusLine(_echo_error)

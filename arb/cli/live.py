@@ -115,7 +115,7 @@ def live(
         from arb.commands.live import run_account_orders, run_live_orders
         from arb.commands.live_session import SessionOptions
 
-        start_watcher(watch_port, out)
+        start_watcher(watch_port, out, config_path, overrides)
         is_watched = has_screen() and not as_json
         viewer: SessionTable | StatusLine = SessionTable() if is_watched else StatusLine(_echo_error)
         options = SessionOptions(

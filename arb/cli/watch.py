@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from arb.cli.examples import examples
-from arb.cli.options import echo, load_config, set_option
+from arb.cli.options import echo, set_option
 from arb.errors import InputError
 
 #: Where runs are written, and the usual port.
@@ -57,9 +58,9 @@ def watch(
             echo(f"watching {', '.join(map(str, places))}: {address}")
 
     places = folders or (RUNS,)
-    config = None
-    if config_path is not None or overrides or CONFIG.is_file():
-        config = load_config(config_path or CONFIG, overrides, None, None)
+    from arb.config import load_alerts
+
+    config = load_alerts(config_path or (CONFIG if CONFIG.is_file() else None), overrides)
     run_watch(places, host, port, allowed, started=started, beside=beside, config=config)
 
 
@@ -75,15 +76,28 @@ watch_option = click.option(
 )
 
 
-def start_watcher(port: int | None, out: Path | None) -> None:
+def start_watcher(port: int | None, out: Path | None, config_path: Path, overrides: Sequence[str]) -> None:
     """Starts `arb watch` for a session into `out`, if a port is given, and prints its address; if it cannot be
-    started, a line: the session runs without it."""
+    started, a line: the session runs without it. config_path, overrides: of the session; the watcher sends its alerts.
+
+    Raises ConfigError for a channel that cannot be used.
+    """
     if port is None:
         return
+    from arb.commands.alert_channels import alert_channels, channel_variables
     from arb.commands.watch_beside import start_beside
+    from arb.config import load_alerts
+    from arb.config.load import is_of_alerts
 
+    own = [text for text in overrides if is_of_alerts(text)]
+    file = config_path if config_path.is_file() else None
+    config = load_alerts(file, own)
+    variables = channel_variables(config)
+    alert_channels(config, variables)
+    words = [] if file is None else ["--config", str(file)]
+    words += [word for text in own for word in ("--set", text)]
     try:
-        line = f"watch: {start_beside(out or RUNS, port).address}"
+        line = f"watch: {start_beside(out or RUNS, port, words, variables).address}"
     except InputError as error:
         line = f"watch: {error}; the session runs without it"
     echo(line, err=True)

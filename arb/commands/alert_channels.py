@@ -7,13 +7,13 @@ from typing import Literal
 
 from arb.alerts.channels import check_address
 from arb.alerts.message import ChannelAddress
-from arb.config import Config
-from arb.config.secrets import Variable, forget, read_secret
+from arb.config import AlertsConfig, Config
+from arb.config.secrets import Variable, forget, plain_environment, read_secret
 from arb.errors import ConfigError, InputError
 
 
 def alert_channels(
-    config: Config, environment: Mapping[str, str] | None = None
+    config: Config | AlertsConfig, environment: Mapping[str, str] | None = None
 ) -> tuple[ChannelAddress, ...]:
     """The configured channels. The variables are then removed from the process's environment.
 
@@ -38,6 +38,14 @@ def alert_channels(
     if environment is None:
         forget(reference for _, reference in named)
     return tuple(found)
+
+
+def channel_variables(config: Config | AlertsConfig) -> dict[str, str]:
+    """An environment for another process, with the variables of the channels and with no other secret."""
+    own = [*config.alerts.apprise]
+    if config.alerts.webhook is not None:
+        own.append(config.alerts.webhook)
+    return plain_environment(own)
 
 
 def channels_by_name(channels: Sequence[ChannelAddress]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.commands.watch_alerts import WatchSending, watch_sending
-from arb.config import Config
+from arb.config import AlertsConfig
 from arb.config.log_levels import levels_set, log_levels
 from arb.config.secrets import read_secret
 from arb.errors import InputError
@@ -42,12 +42,12 @@ def run_watch(
     *,
     started: Callable[[str], None],
     beside: int | None = None,
-    config: Config | None = None,
+    config: AlertsConfig | None = None,
 ) -> None:
     """Watches the runs in `folders` until it is stopped. started: receives the page's address.
 
     beside: the process that started it, for whose session it is; it ends some seconds after that and the last page.
-    config: with channels of alerts, which the watcher then sends. Raises InputError for a folder, an address or a token
+    config: its channels of alerts, over which the watcher sends. Raises InputError for a folder, an address or a token
     that cannot be used, and ConfigError for a channel.
     """
     levels, access = log_levels(), Access(host, _token(), allowed)

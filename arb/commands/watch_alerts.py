@@ -12,7 +12,7 @@ from arb.alerts.rules import AlertRule
 from arb.alerts.sender import AlertSender
 from arb.alerts.store import ALERTS_DB, AlertStore
 from arb.commands.alert_channels import alert_channels, channels_by_name
-from arb.config import Config
+from arb.config import AlertsConfig
 from arb.config.alert_rules import alert_rules
 from arb.config.environment import state_directory
 from arb.config.strict import Source
@@ -94,7 +94,7 @@ class WatchSending:
         return HeldLock(self._state / LOCK, "the file of the alerts", f"arb watch, process {os.getpid()}")
 
 
-def watch_sending(config: Config, *, waits: bool) -> WatchSending | None:
+def watch_sending(config: AlertsConfig, *, waits: bool) -> WatchSending | None:
     """The alerts of a watcher with this configuration; None without a channel. Raises ConfigError, and InputError if
     another watcher has the file."""
     channels = alert_channels(config)

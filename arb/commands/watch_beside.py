@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,9 +29,11 @@ class Beside(NamedTuple):
     pid: int
 
 
-def start_beside(folder: Path, port: int) -> Beside:
-    """Starts a watcher of the runs in `folder`, which need not exist yet. Raises InputError if the port is taken or no
-    process can be started."""
+def start_beside(
+    folder: Path, port: int, words: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Beside:
+    """Starts a watcher of the runs in `folder`, which need not exist yet. words: further options; environment: of its
+    process, without it one without keys. Raises InputError if the port is taken or no process can be started."""
     try:
         with socket.create_server((_HOST, port)):
             pass
@@ -38,9 +41,10 @@ def start_beside(folder: Path, port: int) -> Beside:
             [
                 *(sys.executable, "-P", "-m", "arb", "watch", str(folder.absolute())),
                 *("--host", _HOST, "--port", str(port), "--beside", str(os.getpid())),
+                *words,
             ],
             # It needs no key.
-            env=plain_environment(),
+            env=plain_environment() if environment is None else environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -7,15 +7,26 @@ addresses of a session with orders, `account_keys` what signs for its accounts.
 
 from __future__ import annotations
 
-from arb.config.load import config_of, load, load_grids, load_venues, on_data_grid, on_grids
+from arb.config.load import (
+    AlertsConfig,
+    config_of,
+    load,
+    load_alerts,
+    load_grids,
+    load_venues,
+    on_data_grid,
+    on_grids,
+)
 from arb.config.model import Config, VenueConfig
 from arb.config.templates import write_templates
 
 __all__ = [
+    "AlertsConfig",
     "Config",
     "VenueConfig",
     "config_of",
     "load",
+    "load_alerts",
     "load_grids",
     "load_venues",
     "on_data_grid",

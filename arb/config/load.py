@@ -12,17 +12,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import tomli
 
 from arb.config.adapters import feed_latency_ns
+from arb.config.alert_keys import Alerts
 from arb.config.alert_rules import alert_rules
 from arb.config.fee_asset import check_fee_asset, check_holdings, fee_facts
 from arb.config.files import Document, VenueFiles, hint, venue_of
 from arb.config.given import given_in_main, given_in_venue
-from arb.config.live_keys import Account
+from arb.config.live_keys import Account, Live
 from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
 from arb.config.pairs import pairs_of
 from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Capital, Grid, MainFile, Strategy, SymbolLimits
@@ -32,6 +33,8 @@ from arb.errors import ConfigError
 from arb.leg import Leg
 
 _NS_PER_MS = 1_000_000
+#: What `arb watch` reads beside `[alerts]`.
+_OF_STATE = ("state_directory",)
 _OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -122,6 +125,42 @@ def load_grids(
     for text in overrides:
         _apply_override(text, main, files)
     return build(MainFile, {"data": main.tree.get("data", {})}, main.source).data.grid
+
+
+class AlertsConfig(NamedTuple):
+    """What `arb watch` reads. file: the name used in errors."""
+
+    file: str
+    alerts: Alerts
+    live: Live
+
+
+def load_alerts(path: Path | None, overrides: Sequence[str] = ()) -> AlertsConfig:
+    """`[alerts]`, and where the state is, of the main file at `path`; ignores the rest of the file. None: no file.
+
+    overrides: as in `load`, of these keys only. Raises ConfigError.
+    """
+    main = Document({}, Source("--set")) if path is None else Document.read(path)
+    files = VenueFiles({})
+    for text in overrides:
+        if not is_of_alerts(text):
+            raise ConfigError(
+                f"--set {text.partition('=')[0]}: has no effect: this command reads [alerts] only"
+            )
+        _apply_override(text, main, files)
+    live = main.tree.get("live", {})
+    # Of another type it is refused as a whole.
+    own = {key: live[key] for key in _OF_STATE if key in live} if isinstance(live, dict) else live
+    part = {"alerts": main.tree.get("alerts", {}), "live": own}
+    checked = build(MainFile, part, main.source)
+    alert_rules(checked.alerts, main.source)  # to refuse unknown names
+    return AlertsConfig(main.source.file, checked.alerts, checked.live)
+
+
+def is_of_alerts(override: str) -> bool:
+    """Whether `load_alerts` reads the key of an override."""
+    key = "".join(override.partition("=")[0].split())
+    return key.startswith("alerts.") or key in {f"live.{name}" for name in _OF_STATE}
 
 
 def load_venues(

@@ -151,13 +151,15 @@ def environment_without(auths: Iterable[Auth]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in names}
 
 
-def plain_environment() -> dict[str, str]:
-    """The environment of this process without what may be a secret, for another process that needs none: only
-    variables that say where things are and how text is written, and those of `arb watch`."""
+def plain_environment(references: Iterable[str] = ()) -> dict[str, str]:
+    """The environment of this process without what may be a secret, for another process that needs none but the
+    variables of `references`: only what says where things are and how text is written, and those of `arb watch`."""
+    needed = {Variable(one).name for one in references}
+    needed |= {f"{name}{FILE_SUFFIX}" for name in needed}
     return {
         name: value
         for name, value in os.environ.items()
-        if name in _PLAIN or name.startswith(_PLAIN_PREFIXES)
+        if name in _PLAIN or name in needed or name.startswith(_PLAIN_PREFIXES)
     }
 
 

@@ -27,6 +27,9 @@ from arb.runtime.running_figures import Falls, LatencyLine
 from arb.runtime.session_orders import OrdersState
 from arb.runtime.view import LegLine, SessionView
 
+#: In place of infinity, which JSON does not have: an account has nothing left.
+_PCT_MAX = 1e6
+
 
 class LegFigures(NamedTuple):
     """Of one leg; see `LegStatus`. NaN where unknown."""
@@ -121,8 +124,8 @@ class StatusFile:
             max_drawdown_pct=self._bounds.max_drawdown_pct,
             unhedged_s=figures.risks.unhedged_s,
             attempts_affordable=figures.risks.attempts_affordable,
-            leverage_pct=figures.risks.leverage_pct,
-            margin_pct=orders.margin_pct,
+            leverage_pct=min(figures.risks.leverage_pct, _PCT_MAX),
+            margin_pct=min(orders.margin_pct, _PCT_MAX),
             reported=list(orders.reported),
             halted=orders.halted or figures.halted,
             doubts=orders.doubts,

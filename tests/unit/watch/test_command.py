@@ -14,7 +14,9 @@ from support.command_line import arb
 
 from arb.commands import watch as command
 from arb.commands import watch_beside
+from arb.commands.alert_channels import channel_variables
 from arb.commands.watch_beside import start_beside
+from arb.config import load_alerts
 from arb.errors import InputError
 from arb.watch.access import TOKEN_VARIABLE
 
@@ -69,15 +71,20 @@ def test_the_watcher_beside_a_session_has_no_pipe_and_no_secret(
     monkeypatch.setattr(watch_beside.subprocess, "Popen", Popen)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    assert start_beside(tmp_path / "runs", port) == (f"http://127.0.0.1:{port}", 4321)
+    monkeypatch.setenv("HOOK", "https://127.0.0.1:9/hook")
+    channels = channel_variables(load_alerts(None, ["alerts.webhook='${HOOK}'"]))
+    words = ["--set", "alerts.webhook='${HOOK}'"]
+    assert start_beside(tmp_path / "runs", port, words, channels) == (f"http://127.0.0.1:{port}", 4321)
     words, options = Popen.started
     assert words[:5] == [sys.executable, "-P", "-m", "arb", "watch"]
     assert words[5:] == [
-        str(tmp_path / "runs"), "--host", "127.0.0.1", "--port", str(port), "--beside", str(os.getpid())
+        str(tmp_path / "runs"), "--host", "127.0.0.1", "--port", str(port), "--beside", str(os.getpid()),
+        "--set", "alerts.webhook='${HOOK}'",
     ]  # fmt: skip
     assert {options[name] for name in ("stdin", "stdout", "stderr")} == {subprocess.DEVNULL}
     assert options["start_new_session"] is True
     assert SECRET not in str(options["env"])
+    assert options["env"]["HOOK"] == "https://127.0.0.1:9/hook"
     assert options["env"]["PATH"] == os.environ["PATH"]
 
 
