@@ -129,6 +129,8 @@ def read_status(folder: Path) -> Status | None:
     """The status in a session's folder; None if there is none. Raises InputError for one that cannot be read."""
     path = folder / STATUS
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise InputError(f"{path}: is no file")
         found = msgspec.json.decode(path.read_bytes(), type=Status)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import stat
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -334,10 +335,13 @@ class Sessions:
 
 
 def _mark(path: Path) -> tuple[int, ...]:
-    """Inode, size and time of a file; empty if there is none, or it may not be looked at."""
+    """Inode, size and time of a file; empty if there is none, or it may not be looked at. To open what is no file, as a
+    pipe, could hold up the watcher."""
     try:
         found = os.stat(path)
     except OSError:
+        return ()
+    if not stat.S_ISREG(found.st_mode):
         return ()
     return found.st_ino, found.st_size, found.st_mtime_ns
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from support.watched_folders import BEGAN_NS, LEGS, WatchedFolder, event, rows_of
 
 from arb.results.event_log import LoggedEvent, encode_event
+from arb.results.evidence import SESSION_LOCK
 from arb.results.series import SERIES, row_type
 from arb.results.status import STATUS, Status
 from arb.watch.sessions import LOADED_MAX, OTHERS_MAX, TRADING_MAX, Sessions, WatchedSession
@@ -240,3 +242,16 @@ def test_nothing_is_known_without_rows() -> None:
     thinned = ThinnedRows(rows.dtype)
     thinned.add(rows)
     assert len(thinned.rows) == len(LastRows(rows.dtype).rows) == 0
+
+
+def test_what_is_no_file_holds_up_nothing(tmp_path: Path) -> None:
+    """Opening a pipe would wait for its writer."""
+    with contextlib.closing(WatchedFolder(tmp_path / "a")) as folder:
+        for name in ("status.json", "events.jsonl", "series.bin"):
+            os.mkfifo(folder.path / name)
+        os.utime(folder.path / SESSION_LOCK, (1.0, 1.0))
+        sessions = Sessions([tmp_path])
+        sessions.poll()
+        (session,) = sessions
+        assert (session.run.state, session.status, session.events_read) == ("unreadable", None, 0)
+        assert session.run.note.endswith("status.json: is no file")
