@@ -38,7 +38,9 @@ LINES_MAX = 16
 # Argument of `_NOTE`: start with this line, append this line, or drop the lines because the error was caught.
 _FIRST, _NEXT, _CAUGHT = 0, 1, 2
 
-_NOTE, _STACK_END, _ENTER = "arb_note_error_line", "arb_stack_end", "arb_enter_strategy"
+_NOTE, _ENTER = "arb_note_error_line", "arb_enter_strategy"
+#: Called by functions that call themselves.
+STACK_END = "arb_stack_end"
 _I64, _TEXT = ir.IntType(64), ir.IntType(8).as_pointer()
 _NOTE_TYPE = ir.FunctionType(ir.VoidType(), [_TEXT, _I64, _I64])
 _STACK_END_TYPE = ir.FunctionType(_I64, [])
@@ -85,7 +87,7 @@ def _functions() -> dict[str, int]:
     library = codegen.create_library("arb.bot.error_lines")
     module = library.create_ir_module("arb.bot.error_lines")
     _define_note(module)
-    function = ir.Function(module, _STACK_END_TYPE, _STACK_END)
+    function = ir.Function(module, _STACK_END_TYPE, STACK_END)
     builder = ir.IRBuilder(function.append_basic_block())
     builder.ret(builder.load(_cell(builder, _I64(_END))))
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_I64]), _ENTER)
@@ -94,7 +96,7 @@ def _functions() -> dict[str, int]:
     builder.ret_void()
     library.add_ir_module(module)
     library.finalize()
-    return {name: library.get_pointer_to_function(name) for name in (_NOTE, _STACK_END, _ENTER)}
+    return {name: library.get_pointer_to_function(name) for name in (_NOTE, STACK_END, _ENTER)}
 
 
 def _define_note(module: Any) -> None:
@@ -206,7 +208,7 @@ class _LocatingLower(lowering.Lower):  # type: ignore[misc]
         self.context: Any = located
 
     def _lower_call_RecursiveCall(self, fnty: Any, expr: Any, signature: Any) -> Any:  # noqa: N802 - Numba's name
-        stack_end = cgutils.get_or_insert_function(self.builder.module, _STACK_END_TYPE, _STACK_END)
+        stack_end = cgutils.get_or_insert_function(self.builder.module, _STACK_END_TYPE, STACK_END)
         is_deep = self.builder.icmp_unsigned(
             "<", _stack_address(self.builder), self.builder.call(stack_end, [])
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from arb.bot.error_lines import STACK_END
 from arb.bot.numba_types import MARK
 
 
@@ -38,4 +39,17 @@ def uses_of(dispatcher: Any) -> Uses:
         trades="last_trades" in slots,
         arrays=not slots.isdisjoint(("bid_depth", "ask_depth", "roi_lb_tick", "roi_ub_tick")),
         levels=not slots.isdisjoint(("bid_qty_at_tick", "ask_qty_at_tick", "snapshot")),
+    )
+
+
+def calls_itself(dispatcher: Any) -> bool:
+    """Whether a strategy, or a function that it calls, is recursive: its stack has a bound (`error_lines`), which is
+    one for the whole process, so two of them must not run at the same time.
+
+    dispatcher: as of `uses_of`.
+    """
+    return any(
+        function.name == STACK_END
+        for result in dispatcher.overloads.values()
+        for function in result.library._get_module_for_linking().functions  # noqa: SLF001
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from arb.bot.uses import calls_itself
 from arb.commands.run_setup import run_folder_path
 from arb.commands.sweep_plan import Plan, Sets, Span
 from arb.commands.sweep_sets import Job, Loader, SetMaker, run_job
@@ -88,8 +89,10 @@ def _run(
     maker: SetMaker, jobs: Iterator[Job], folder: SweepFolder, threads: int, advance: Callable[[int], None]
 ) -> None:
     """Runs the jobs in threads and appends their results. An interrupted set leaves nothing."""
-    running = Running()
-    work = functools.partial(run_job, maker, maker.compiled(), running)
+    running, strategy = Running(), maker.compiled()
+    if calls_itself(strategy.function):
+        threads = 1
+    work = functools.partial(run_job, maker, strategy, running)
     try:
         for result in in_order(jobs, work, threads):
             folder.append([result])

@@ -12,12 +12,18 @@ import polars
 import pytest
 from support.command_line import arb
 
+from arb.backtest.runner import compile_ahead
+from arb.bot.recorder import Recorder
+from arb.bot.uses import calls_itself
 from arb.cli.period import Time, period_of
 from arb.commands.sweep_plan import RANDOM, Choice, Span
 from arb.commands.sweep_sets import figures_of
 from arb.config import Config, load
+from arb.strategies.arguments import Arguments
+from arb.strategies.loader import load_strategy
 from arb.sweep.table import read_head, read_results
 from tests.parity.sweep import compare
+from tests.soak.sweep_kills import kill_often
 
 pytestmark = pytest.mark.slow
 
@@ -142,3 +148,54 @@ def test_a_walk_runs_every_set_over_both_periods_of_each_step(place: Path, tmp_p
         "sweep", *words(place), *period[:4], "--walk", "5m/20s", *vary, "--out", tmp_path / "t", code=2
     )
     assert "do not fit" in done.output
+
+
+STRATEGY = """
+from numba import njit
+
+
+@njit
+def factorial(n):
+    return 1 if n < 2 else n * factorial(n - 1)
+
+
+def run(bot, level=1):
+    while bot.elapse(1_000_000_000) == 0:
+        if level > 2:
+            raise ValueError("the level is too high")
+    return 0 * factorial(level)
+"""
+
+
+def test_a_set_whose_strategy_raises_is_marked_and_the_others_go_on(place: Path, tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(STRATEGY)
+    out = tmp_path / "s"
+    given = ["--strategy", f"{file}:run", "--vary", "strategy.params.level=1:4:1"]
+    words = ["-c", place / "my" / "arbitrage.toml", "--data", place / "data", "--legs", LEGS, "--threads", 2]
+    done = arb("sweep", *words, "--start", "2024-01-01", "--out", out, *given)
+    assert "2 failed" in done.stdout
+    results = list(read_results(out))
+    assert [one.outcome for one in results] == ["ended", "ended", "failed", "failed"]
+    assert {one.error for one in results[2:]} == {"ValueError: the level is too high"}
+    refused = arb(
+        "sweep", *words, "--start", "2024-01-01", "--out", tmp_path / "t", "--strategy", f"{file}:run",
+        "--vary", "strategy.params.levle=1,2", code=2,
+    )  # fmt: skip
+    assert "did you mean level?" in refused.output
+
+
+def test_a_recursive_strategy_is_known(tmp_path: Path) -> None:
+    """Two of them must not run at the same time: the bound of the stack is one for the whole process."""
+    (tmp_path / "own.py").write_text(STRATEGY)
+    strategy = load_strategy(f"{tmp_path / 'own.py'}:run")
+    assert calls_itself(compile_ahead(strategy, Arguments(strategy, {}, {}, legs=2), Recorder(2)).function)
+    spread = load_strategy("arb.strategies.spread.strategy:run")
+    assert not calls_itself(compile_ahead(spread, Arguments(spread, {}, {}, legs=2), Recorder(2)).function)
+
+
+def test_a_killed_sweep_continues_to_the_same_bytes(place: Path, tmp_path: Path) -> None:
+    vary = ["strategy.min_spread_bps=0:1:0.25", "execution.order_timeout_ms=50:400:50"]
+    found = kill_often(place / "my" / "arbitrage.toml", place / "data", tmp_path, 2, 1, vary)
+    assert found.is_equal
+    assert not found.twice
