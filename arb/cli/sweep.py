@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from arb.cli.options import (
     CountProgress,
     Duration,
     ReadingProgress,
+    Span,
     config_option,
     data_option,
     echo,
@@ -33,7 +36,8 @@ from arb.cli.period import END_HELP, START_HELP, Moment, Time, period_of
 from arb.errors import InputError
 
 if TYPE_CHECKING:
-    from arb.commands.sweep_plan import Choice, Span
+    from arb.commands.sweep_plan import Choice, Sets
+    from arb.commands.sweep_plan import Span as Part
     from arb.commands.sweep_sets import SetMaker
     from arb.config import Config
 
@@ -66,6 +70,31 @@ class Walk(click.ParamType[tuple[float, float]]):
         return train, test
 
 
+_SWEEP_OPTIONS = (
+    config_option,
+    click.option("--start", type=Time(), help=START_HELP),
+    click.option("--end", type=Time(), help=f"{END_HELP}; without it the last day that all legs have."),
+    click.option("--threads", type=click.IntRange(1, 256), help="Sets at the same time [one a core]."),
+    legs_option,
+    symbols_option,
+    data_option,
+    strategy_option,
+    set_option,
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="Folder to write, or to continue [runs/<UTC time>-sweep].",
+    ),
+)
+
+
+def _sweep_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of every sweep: those of `_run`."""
+    for option in reversed(_SWEEP_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.group(
     invoke_without_command=True,
     epilog=examples(
@@ -73,9 +102,6 @@ class Walk(click.ParamType[tuple[float, float]]):
         "arb sweep --start 2024-08-08 --vary risk.stop_loss_bps=5:60 --random 9",
     ),
 )
-@config_option
-@click.option("--start", type=Time(), help=START_HELP)
-@click.option("--end", type=Time(), help=f"{END_HELP}; without it the last day that all legs have.")
 @click.option(
     "--vary",
     multiple=True,
@@ -91,28 +117,93 @@ class Walk(click.ParamType[tuple[float, float]]):
     type=Walk(),
     help="Run every set over periods: one to choose on and the next to judge on, step after step, such as 7d/1d.",
 )
-@click.option("--threads", type=click.IntRange(1, 256), help="Sets at the same time [one a core].")
-@legs_option
-@symbols_option
-@data_option
-@strategy_option
-@set_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder to write, or to continue [runs/<UTC time>-sweep]."
-)
+@_sweep_options
 @click.option("--json", "as_json", is_flag=True, help="Print the judgement as JSON instead of the table.")
 @click.pass_context
 def sweep(
     ctx: click.Context,
-    config_path: Path,
-    start: Moment | None,
-    end: Moment | None,
+    /,
     vary: tuple[str, ...],
     random: int | None,
     sobol: int | None,
     seed: int | None,
     sets_max: int | None,
     walk: tuple[float, float] | None,
+    as_json: bool,
+    **given_options: Any,
+) -> None:
+    """Run many sets of parameters over recorded days, each as arb backtest does."""
+    if ctx.invoked_subcommand is not None:
+        return
+    choice = _choice_of(random, sobol, seed, sets_max)
+
+    def choose(_: SetMaker) -> Sets:
+        from arb.commands.sweep_plan import varied
+
+        return varied(vary, choice)
+
+    _show(_run(choose, walk, **given_options), None, as_json=as_json)
+
+
+@sweep.command(
+    "latency",
+    epilog=examples(
+        "arb sweep latency --start 2024-08-08", "arb sweep latency --start 2024-08-08 --points 5 --to 4"
+    ),
+)
+@click.option(
+    "--points", type=click.IntRange(2, 1000), default=21, show_default=True, help="Times of each venue."
+)
+@click.option(
+    "--to",
+    "added_ms",
+    type=Span(0.001, 10_000.0),
+    default=20.0,
+    show_default=True,
+    help="The longest, in ms above the configured time.",
+)
+@_sweep_options
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each time.")
+def latency(points: int, added_ms: float, as_json: bool, **given_options: Any) -> None:
+    """The profit by how long orders take to each venue, from the configured time on."""
+
+    def choose(maker: SetMaker) -> Sets:
+        from arb.commands.sweep_latency import latency_sets
+
+        return latency_sets(maker, points, added_ms)
+
+    folder = _run(choose, None, **given_options)
+    from arb.commands.sweep_latency import latency_points
+    from arb.report.screen import rows_view
+    from arb.report.wording import shown
+
+    found = latency_points(folder)
+    if as_json:
+        for one in found:
+            echo_json({**one._asdict(), "marginal": None if math.isnan(one.marginal) else one.marginal})
+        return
+    headings = ("venue", "entry_ms", "added", "profit (quote)", "for each further ms")
+    rows = [
+        (
+            escape(one.venue),
+            f"{one.entry_ms:g}",
+            f"{one.added_ms:g}",
+            shown(one.pnl_quote, "gain"),
+            shown(one.marginal, "gain"),
+        )
+        for one in found
+    ]
+    output().print(rows_view(headings, rows, words=frozenset(headings[:1])))
+    echo(f"written to {folder}")
+
+
+def _run(
+    choose: Callable[[SetMaker], Sets],
+    walk: tuple[float, float] | None,
+    *,
+    config_path: Path,
+    start: Moment | None,
+    end: Moment | None,
     threads: int | None,
     legs: list[str] | None,
     symbols: list[str] | None,
@@ -120,11 +211,8 @@ def sweep(
     strategy: str | None,
     overrides: tuple[str, ...],
     out: Path | None,
-    as_json: bool,
-) -> None:
-    """Run many sets of parameters over recorded days, each as arb backtest does."""
-    if ctx.invoked_subcommand is not None:
-        return
+) -> Path:
+    """Runs a sweep; the folder."""
     if start is None:
         raise InputError(
             "--start is missing: name the first UTC day of the recordings, such as --start 2024-08-08"
@@ -135,23 +223,26 @@ def sweep(
 
     show_compilation()
     from arb.commands.sweep import run_sweep
-    from arb.commands.sweep_plan import varied
 
-    choice = _choice_of(random, sobol, seed, sets_max)
-    reading, sets = ReadingProgress("reading recordings"), CountProgress("sets")
-    with reading as read_progress, sets as sets_progress:
+    with contextlib.ExitStack() as bars:
+        reading = bars.enter_context(ReadingProgress("reading recordings"))
+
+        def progress(total: int) -> Callable[[int], None]:
+            bars.close()  # one bar at a time
+            return bars.enter_context(CountProgress("sets"))(total)
+
         written = run_sweep(
             load,
-            lambda maker: varied(vary, choice),
+            choose,
             lambda maker: _spans_of(maker, start, end, walk),
             out,
             threads=threads or len(os.sched_getaffinity(0)),
-            reading=read_progress,
-            progress=sets_progress,
+            reading=reading,
+            progress=progress,
         )
     if written.begun:
         echo(f"continued: {written.begun:,} results were there already", err=True)
-    _show(written.folder, None, as_json=as_json)
+    return written.folder
 
 
 def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max: int | None) -> Choice:
@@ -168,7 +259,7 @@ def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max
 
 def _spans_of(
     maker: SetMaker, start: Moment, end: Moment | None, walk: tuple[float, float] | None
-) -> Sequence[Span]:
+) -> Sequence[Part]:
     from arb.commands.sweep_plan import Span, walk_spans
 
     whole = Span(*period_of(start, end), start.text, None if end is None else end.text)

@@ -199,3 +199,30 @@ def test_a_killed_sweep_continues_to_the_same_bytes(place: Path, tmp_path: Path)
     found = kill_often(place / "my" / "arbitrage.toml", place / "data", tmp_path, 2, 1, vary)
     assert found.is_equal
     assert not found.twice
+
+
+def test_latency_has_a_curve_for_each_venue_whose_points_are_backtests(place: Path, tmp_path: Path) -> None:
+    given = [
+        "--set",
+        "strategy.min_spread_bps=0.0",
+        "--start",
+        START,
+        "--end",
+        END,
+        "--points",
+        3,
+        "--to",
+        10,
+    ]
+    printed = arb("sweep", "latency", *words(place), *given, "--out", tmp_path / "s", "--json").stdout
+    points = [json.loads(line) for line in printed.splitlines()]
+    assert [(one["venue"], one["added_ms"]) for one in points] == [
+        (venue, added) for venue in ("binance_usdm", "bybit_spot") for added in (0.0, 5.0, 10.0)
+    ]
+    assert points[0]["pnl_quote"] == points[3]["pnl_quote"]
+    assert points[1]["marginal"] == (points[1]["pnl_quote"] - points[0]["pnl_quote"]) / 5.0
+    late = f"binance_usdm.latency.entry_ms={points[2]['entry_ms']}"
+    run = tmp_path / "run"
+    arb("backtest", *words(place), *given[:6], "--set", late, "--no-report", "--out", run)
+    assert json.loads((run / "summary.json").read_bytes())["pnl_quote"] == points[2]["pnl_quote"]
+    assert len({one["pnl_quote"] for one in points}) > 1
