@@ -17,6 +17,10 @@ STATUS = "status.json"
 FORMAT = 2
 
 
+#: Upper ends, in ms, of the spans that a `LatencyStatus` counts; its last count is of longer ones.
+SPANS_MS = (0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0)
+
+
 class LegStatus(msgspec.Struct, frozen=True):
     """One leg. feed: state of its book. age_s: of the book's last message. lag_ms: from the venue's time to receipt, of
     the last second. position: in base; off: what the venue holds beyond the session's executions, in base. frames,
@@ -46,13 +50,16 @@ class EdgeStatus(msgspec.Struct, frozen=True):
 
 
 class LatencyStatus(msgspec.Struct, frozen=True):
-    """Answers to the orders of one leg since the start, from request to response."""
+    """Answers to the orders of one leg since the start, from request to response. p50_ms, p95_ms, p99_ms: of the last.
+    sum_ms: of all; counts: of all, of those above one of SPANS_MS and up to the next."""
 
     leg: str
     answers: int
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+    sum_ms: float
+    counts: list[int]
 
 
 class RuleStatus(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.leg import Leg
+from arb.results.status import SPANS_MS
 from arb.runtime.latencies import to_requests
 from connectors.units import MILLISECOND, SECOND
 
@@ -19,21 +20,23 @@ _DAY_NS = 86_400 * SECOND
 
 
 class LatencyLine(NamedTuple):
-    """Answers to the orders of a leg. Times in ms, NaN before the first."""
+    """Answers to the orders of a leg; see `arb.results.status.LatencyStatus`. Times in ms, NaN before the first."""
 
     leg: str
     answers: int
     p50_ms: float
     p95_ms: float
     p99_ms: float
+    sum_ms: float
+    counts: list[int]
 
 
 class AnswerTimes:
     """How long the answers to orders took, from request to receipt."""
 
     def __init__(self, legs: Sequence[Leg]) -> None:
-        unknown = (math.nan, math.nan, math.nan)
-        self._lines = [LatencyLine(leg.name, 0, *unknown) for leg in legs]
+        unknown, none = (math.nan, math.nan, math.nan), [0] * (len(SPANS_MS) + 1)
+        self._lines = [LatencyLine(leg.name, 0, *unknown, 0.0, none) for leg in legs]
         self._kept = np.zeros((len(legs), LATENCIES_KEPT))
         self._rows = 0
 
@@ -54,8 +57,12 @@ class AnswerTimes:
         last = spans[-LATENCIES_KEPT:]
         kept[np.arange(answers - len(last), answers) % LATENCIES_KEPT] = last
         ordered = np.sort(kept[:answers]).tolist()
-        found = (ordered[math.ceil(share * len(ordered)) - 1] for share in _SHARES)
-        self._lines[number] = LatencyLine(line.leg, answers, *found)
+        p50, p95, p99 = (ordered[math.ceil(share * len(ordered)) - 1] for share in _SHARES)
+        more = np.bincount(np.searchsorted(SPANS_MS, spans), minlength=len(line.counts)).tolist()
+        counts = [old + new for old, new in zip(line.counts, more, strict=True)]
+        self._lines[number] = LatencyLine(
+            line.leg, answers, p50, p95, p99, line.sum_ms + float(spans.sum()), counts
+        )
 
 
 class Falls(NamedTuple):

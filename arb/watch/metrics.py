@@ -1,8 +1,8 @@
 """`/metrics` for Prometheus: what each session that has not ended says in its status, and what its events count.
 
 A run that has ended has no metrics but its count in `arb_runs`. Counters are those of the session, so they begin again
-with a session and not with the watcher; only the histogram is the watcher's own. docs/metrics.md lists what is declared
-below.
+with a session and not with the watcher; only the lags of feeds are the watcher's own. docs/metrics.md lists what is
+declared below.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from arb.results.event_log import LoggedEvent
 from arb.results.runs import KILLED, RUNNING, SILENT, UNREADABLE
-from arb.results.status import EdgeStatus, LegStatus, Status
+from arb.results.status import SPANS_MS, EdgeStatus, LegStatus, Status
 from arb.watch.sessions import Sessions, WatchedSession
 from connectors.text import printable
 from connectors.units import SECOND
@@ -224,8 +224,8 @@ LAG = (
     "From the venue's time to receipt, a sample a second, since the watcher's start.",
 )  # fmt: skip
 LATENCY = (
-    "arb_order_latency_seconds", "summary", ("session", "leg", "venue", "quantile"),
-    "From an order's request to its answer, of the last 4,096.",
+    "arb_order_latency_seconds", "histogram", ("session", "leg", "venue"),
+    "From an order's request to its answer, of all since the session's start.",
 )  # fmt: skip
 
 
@@ -314,15 +314,13 @@ def _lags(views: Sequence[tuple[str, View]]) -> Metric:
 
 
 def _latencies(views: Sequence[tuple[str, View]]) -> Metric:
-    name, kind, _, text = LATENCY
-    family = Metric(name, text, kind)
+    name, _, labels, text = LATENCY
+    family = HistogramMetricFamily(name, text, labels=labels)
+    ends = [*(str(end / 1e3) for end in SPANS_MS), "+Inf"]
     for session, view in views:
         for one in view.status.latencies:
-            labels = {
-                "session": printable(session), "leg": printable(one.leg), "venue": printable(venue_of(one.leg))
-            }  # fmt: skip
-            for quantile, value in (("0.5", one.p50_ms), ("0.95", one.p95_ms), ("0.99", one.p99_ms)):
-                if value is not None:
-                    family.add_sample(name, {**labels, "quantile": quantile}, value / 1e3)
-            family.add_sample(f"{name}_count", labels, one.answers)
+            buckets = list(zip(ends, map(float, accumulate(one.counts)), strict=False))
+            if len(buckets) == len(ends):
+                values = [printable(value) for value in (session, one.leg, venue_of(one.leg))]
+                family.add_metric(values, buckets, one.sum_ms / 1e3)
     return family

@@ -157,7 +157,11 @@ def status_figures() -> Figures:
     return Figures(
         heartbeat_ns=_NOON_NS,
         legs=[leg, leg, LegFigures(math.nan, 0, 0, math.nan, 0.0)],
-        latencies=[LatencyLine("binance_usdm:1000PEPEUSDT", 12_345, 1.5, 2.5, 3.5)],
+        latencies=[
+            LatencyLine(
+                "binance_usdm:1000PEPEUSDT", 12_345, 1.5, 2.5, 3.5, 20_000.5, [0, 0, 12_345, *[0] * 11]
+            )
+        ],
         events={"gap": 2},
         refusals={"qty": 3},
         capital=200_000.0,

@@ -44,7 +44,7 @@ def status(**changed: Any) -> Status:
         threshold_bps=2.5,
         is_over_basis=False,
         working=1,
-        latencies=[LatencyStatus(LEGS[0], 17, 21.5, 48.25, 99.9)],
+        latencies=[LatencyStatus(LEGS[0], 17, 21.5, 48.25, 99.9, 425.5, [0] * 5 + [9, 7, 1] + [0] * 6)],
         fills=1_234,
         attempts=700,
         hedged=610,

@@ -11,6 +11,7 @@ from support.dry_market import leg
 
 from arb.bot.recorder import RECORD
 from arb.engine.world import ANSWER
+from arb.results.status import SPANS_MS
 from arb.runtime.running_figures import LATENCIES_KEPT, AnswerTimes, Falls, ProfitWatch, StartCapital
 
 LEGS = [leg(0, venue=venue, pair=0) for venue in ("a", "b")]
@@ -33,11 +34,14 @@ def test_times_of_answers_are_those_of_all_at_first_and_later_of_the_last() -> N
     assert (line.leg, line.answers, line.p50_ms, line.p95_ms, line.p99_ms) == (LEGS[0].name, 100, 50, 95, 99)
     assert (other.answers, math.isnan(other.p50_ms)) == (0, True)
     of_both = np.concatenate([first, answers(7.5, number=1), answers(9.0, number=1, request_no=0)])
-    assert times.follow(of_both)[1][1:] == (1, 7.5, 7.5, 7.5), "a later fill of the order answers no request"
+    assert times.follow(of_both)[1][1:5] == (1, 7.5, 7.5, 7.5), "a later fill of the order answers no request"
     many = np.concatenate([of_both, *[answers(*[2.5] * 1000)] * (LATENCIES_KEPT // 1000 + 1)])
     line, other = times.follow(many)
-    assert line[1:] == (100 + 1000 * (LATENCIES_KEPT // 1000 + 1), 2.5, 2.5, 2.5)
+    assert line[1:5] == (100 + 1000 * (LATENCIES_KEPT // 1000 + 1), 2.5, 2.5, 2.5)
     assert times.follow(many) == [line, other]
+    assert sum(line.counts) == line.answers
+    assert (sum(line.counts[:2]), line.counts[-1]) == (1, 0), "one of a millisecond"
+    assert (other.counts[SPANS_MS.index(10.0)], other.sum_ms) == (1, 7.5)
 
 
 def test_a_fall_is_from_the_largest_profit_and_from_midnight() -> None:
