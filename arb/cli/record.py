@@ -22,6 +22,7 @@ from arb.cli.options import (
     set_option,
 )
 from arb.cli.sandbox_options import sandbox_options
+from arb.cli.watch import RUNS, start_watcher, watch_option
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
 from arb.runtime.display import write_error
@@ -46,6 +47,7 @@ from arb.runtime.signals import signals_call
 @sandbox_options("Record a simulated market on this machine.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder to record into.")
 @set_option
+@watch_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a second instead of the table.")
 def record(
     config_path: Path,
@@ -56,6 +58,7 @@ def record(
     sandbox: SandboxChoice | None,
     data_dir: Path | None,
     overrides: tuple[str, ...],
+    watch_port: int | None,
     as_json: bool,
 ) -> None:
     """Record live market data, frame by frame, for backtests.
@@ -73,10 +76,17 @@ def record(
     refuse_set_twice(overrides, {"--streams": streams})
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=sandbox is not None)
     wanted = wanted_of(config, config_path, venues, symbols, streams)
+    start_watcher(watch_port, None, config_path, overrides)
     with contextlib.ExitStack() as stack:
         with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
             ending, progress = record(
-                config, wanted, view.show, wait=view.wait, duration_s=duration_s, sandbox=sandbox
+                config,
+                wanted,
+                view.show,
+                wait=view.wait,
+                duration_s=duration_s,
+                sandbox=sandbox,
+                runs=RUNS if watch_port is not None else None,
             )
             stack.enter_context(signals_call(lambda _: None))  # the recording is over: signals have no effect
             silent = silences(progress)

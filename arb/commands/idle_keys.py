@@ -134,6 +134,11 @@ def _only_by(command: str) -> Rule:
     return lambda use, given: Reason(f"{command} reads it", is_shared=True)
 
 
+def _by_the_guard(use: Use, given: Given) -> Reason | None:
+    """Read by the guard of a session, if it has one."""
+    return None if use.world in _WITH_ORDERS else _only_by("arb watch")(use, given)
+
+
 def _not_in_mode(mode: str) -> Rule:
     """Read by the built-in strategy in its other mode only."""
     return _idle_if(
@@ -304,6 +309,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "supervisor.liquidation_pct": (_only_in(*_WITH_ORDERS), _SPOT_ALONE),
     "guard": (_only_in(*_WITH_ORDERS),),
     "alerts": (_only_in(*_WITH_ORDERS), _unsent),
+    # Elsewhere `arb watch` reads them, beside the session or alone.
+    **dict.fromkeys(("alerts.webhook", "alerts.apprise", "alerts.every_s"), (_by_the_guard, _unsent)),
     **{f"alerts.rules.<rule>.{key}": (_only_by("arb watch"),) for key in AlertRuleKeys.__struct_fields__},
     "alerts.doubt_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("doubt")),
     "alerts.unhedged_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("unhedged"), _pairless),

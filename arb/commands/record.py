@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +27,7 @@ from arb.runtime.display import Display, warnings_on, write_error
 from arb.runtime.feeds import venue_transport
 from arb.runtime.host import Ending, Host
 from arb.runtime.listings import LISTINGS_S
+from arb.runtime.record_status import RecordedLeg, RecordStatus
 from arb.runtime.record_tap import NoSink, Origins, RecorderTap
 from arb.sandbox.serve.urls import SIMULATED
 from connectors.feed.clock_offset import OffsetEstimator
@@ -96,8 +97,11 @@ def record(
     wait: Callable[[str], None] = lambda text: None,
     duration_s: float | None = None,
     sandbox: SandboxChoice | None = None,
+    runs: Path | None = None,
 ) -> tuple[Ending, Progress]:
     """Records until the duration has passed or Ctrl+C, SIGTERM or SIGHUP. Returns how it ended and its last state.
+
+    runs: where a status is published for `arb watch`; None: nowhere.
 
     The files are complete when it returns or raises; signals that arrive while they are finished have no effect. Raises
     InputError if recording had to stop: a full disk, a folder in use, a sandbox port in use; KeyboardInterrupt for a
@@ -127,13 +131,19 @@ def record(
         Display(lambda error: host.end(_not_shown(error))) as display,
         warnings_on(display),
     ):
-        recording = _Recording(host, wanted, recorder, origins)
+        status = None
+        if runs is not None:
+            status = RecordStatus(
+                runs, directory, lambda text: display.line(partial(write_error, f"warning: {text}"))
+            )
+        recording = _Recording(host, wanted, recorder, origins, status)
         display.line(
             lambda: wait(
                 f"comparing tick and lot with the listings of {', '.join(venues)}; {LISTINGS_S:g} s at most"
             )
         )
-        lines = host.run(lambda: recording.run(display, show, duration_s))
+        with _published(status, host):
+            lines = host.run(lambda: recording.run(display, show, duration_s))
     if host.error is not None:
         raise host.error
     return host.ending, recording.progress()._replace(lines=lines or ())
@@ -142,8 +152,17 @@ def record(
 class _Recording:
     """The feeds of a recording, one per venue, with their taps."""
 
-    def __init__(self, host: Host, wanted: Sequence[Wanted], recorder: Recorder, origins: Origins) -> None:
+    def __init__(
+        self,
+        host: Host,
+        wanted: Sequence[Wanted],
+        recorder: Recorder,
+        origins: Origins,
+        status: RecordStatus | None,
+    ) -> None:
+        """status: published for `arb watch`."""
         self._host = host
+        self._status = status
         self._wanted = wanted
         self._recorder = recorder
         self._taps = [RecorderTap(recorder, one.venue.name, one.symbols, origins, host.end) for one in wanted]
@@ -161,12 +180,22 @@ class _Recording:
         host.start_feeds()
 
         def update() -> None:
+            self._publish()
             display.view(lambda: partial(show, self.progress()))
 
         host.every(_SHOW_S, update)
         await host.wait(duration_s)
         update()
         return self.progress().lines
+
+    def _publish(self) -> None:
+        if self._status is not None:
+            legs = [
+                RecordedLeg(one.venue.name, state, live.feed.touch(no))
+                for one, live in zip(self._wanted, self._host.feeds, strict=False)
+                for no, state in enumerate(live.feed.states())
+            ]
+            self._status.write(legs, (time.monotonic_ns() - self._host.began_ns) / SECOND)
 
     def progress(self) -> Progress:
         """The current state."""
@@ -179,6 +208,21 @@ class _Recording:
         )
         elapsed_s = (time.monotonic_ns() - self._host.began_ns) / SECOND
         return Progress(time.time_ns(), elapsed_s, lines, self._recorder.state)
+
+
+@contextlib.contextmanager
+def _published(status: RecordStatus | None, host: Host) -> Iterator[None]:
+    """Inside the context a recording goes on; its end is published."""
+    error: BaseException | None = None
+    try:
+        yield
+    except Exception as raised:
+        error = raised
+        raise
+    finally:
+        if status is not None:
+            error = error or host.error
+            status.close("" if error is None else str(error) or type(error).__name__)
 
 
 def _not_shown(error: BaseException) -> Exception:
