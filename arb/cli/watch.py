@@ -84,7 +84,7 @@ def start_watcher(port: int | None, out: Path | None, config_path: Path, overrid
     """
     if port is None:
         return
-    from arb.commands.alert_channels import alert_channels, channel_variables
+    from arb.commands.alert_channels import alert_channels, bot_token, channel_variables
     from arb.commands.watch_beside import start_beside
     from arb.config import load_alerts
     from arb.config.load import is_of_alerts
@@ -94,6 +94,7 @@ def start_watcher(port: int | None, out: Path | None, config_path: Path, overrid
     config = load_alerts(file, own)
     variables = channel_variables(config)
     alert_channels(config, variables)
+    bot_token(config, variables)
     words = [] if file is None else ["--config", str(file)]
     words += [word for text in own for word in ("--set", text)]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -10,6 +11,9 @@ from arb.alerts.message import ChannelAddress
 from arb.config import AlertsConfig, Config
 from arb.config.secrets import Variable, forget, plain_environment, read_secret
 from arb.errors import ConfigError, InputError
+
+#: As Telegram gives them.
+_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{10,100}", re.ASCII)
 
 
 def alert_channels(
@@ -40,11 +44,31 @@ def alert_channels(
     return tuple(found)
 
 
+def bot_token(config: AlertsConfig, environment: Mapping[str, str] | None = None) -> str | None:
+    """The token of the bot that answers questions, as `alert_channels` reads addresses; None without one.
+
+    Raises ConfigError also for a bot without a chat, and chats without a bot.
+    """
+    reference, where = config.alerts.telegram_bot, f"{config.file}: [alerts] telegram_bot"
+    if (reference is None) != (not config.alerts.telegram_chats):
+        raise ConfigError(f"{where} and telegram_chats belong together: the bot answers these chats alone")
+    if reference is None:
+        return None
+    token = read_secret(where, reference, environment)
+    if not _TOKEN.fullmatch(token):
+        raise ConfigError(f"{where}: {Variable(reference).name}: its variable holds no token of a bot")
+    if environment is None:
+        forget([reference])
+    return token
+
+
 def channel_variables(config: Config | AlertsConfig) -> dict[str, str]:
     """An environment for another process, with the variables of the channels and with no other secret."""
     own = [*config.alerts.apprise]
     if config.alerts.webhook is not None:
         own.append(config.alerts.webhook)
+    if config.alerts.telegram_bot is not None:
+        own.append(config.alerts.telegram_bot)
     return plain_environment(own)
 
 

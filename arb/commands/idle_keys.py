@@ -311,6 +311,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "alerts": (_only_in(*_WITH_ORDERS), _unsent),
     # Elsewhere `arb watch` reads them, beside the session or alone.
     **dict.fromkeys(("alerts.webhook", "alerts.apprise", "alerts.every_s"), (_by_the_guard, _unsent)),
+    **dict.fromkeys(("alerts.telegram_bot", "alerts.telegram_chats"), (_only_by("arb watch"),)),
     **{f"alerts.rules.<rule>.{key}": (_only_by("arb watch"),) for key in AlertRuleKeys.__struct_fields__},
     "alerts.doubt_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("doubt")),
     "alerts.unhedged_s": (_only_in(*_WITH_ORDERS), _unsent, _unreported("unhedged"), _pairless),

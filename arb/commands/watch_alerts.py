@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from arb.alerts.message import ChannelAddress, Origin
 from arb.alerts.rules import AlertRule
 from arb.alerts.sender import AlertSender
 from arb.alerts.store import ALERTS_DB, AlertStore
-from arb.commands.alert_channels import alert_channels, channels_by_name
+from arb.alerts.telegram import Questions
+from arb.commands.alert_channels import alert_channels, bot_token, channels_by_name
 from arb.config import AlertsConfig
 from arb.config.alert_rules import alert_rules
 from arb.config.environment import state_directory
@@ -19,6 +20,7 @@ from arb.config.strict import Source
 from arb.errors import InputError
 from arb.journal.locks import HeldLock
 from arb.watch.alerts import WatchAlerts
+from arb.watch.answers import answer_of
 from arb.watch.sessions import Sessions
 from connectors.units import SECOND
 
@@ -34,12 +36,20 @@ class WatchSending:
     """The alerts of one watcher. Call `look` after each poll, `close` at the end. One thread."""
 
     def __init__(
-        self, rules: Sequence[AlertRule], channels: Sequence[ChannelAddress], state: Path, *, waits: bool
+        self,
+        rules: Sequence[AlertRule],
+        channels: Sequence[ChannelAddress],
+        state: Path,
+        *,
+        waits: bool,
+        ask: Callable[[], Questions] | None = None,
     ) -> None:
-        """state: folder of its file. waits: while another watcher sends, this one does not, and takes over when
-        that has ended. Raises InputError without `waits` while another one does."""
+        """state: folder of its file. waits: while another watcher sends, this one does not, and takes over when that
+        has ended. ask: begins to answer questions then. Raises InputError without `waits` while another one does."""
         self._rules, self._channels, self._state = rules, tuple(channels), state
         self._tried_ns = 0
+        self._ask = ask
+        self._questions: Questions | None = None
         self._lock: HeldLock | None = None
         self._sender: AlertSender | None = None
         self._alerts: WatchAlerts | None = None
@@ -57,9 +67,13 @@ class WatchSending:
             return
         if self._alerts is not None:
             self._alerts.look(sessions, now_ns)
+        if self._questions is not None:
+            self._questions.answer_all(lambda command: answer_of(command, sessions, now_ns))
 
     def close(self) -> None:
         """What is not sent is sent by the next watcher."""
+        if self._questions is not None:
+            self._questions.close()
         if self._sender is not None:
             self._sender.close()
         if self._lock is not None:
@@ -88,6 +102,7 @@ class WatchSending:
         by_name = channels_by_name(self._channels)
         self._alerts = WatchAlerts(self._rules, by_name, known, self._sender.give, now_ns)
         sessions.join(self._alerts)
+        self._questions = None if self._ask is None else self._ask()
         return True
 
     def _locked(self) -> HeldLock:
@@ -95,10 +110,12 @@ class WatchSending:
 
 
 def watch_sending(config: AlertsConfig, *, waits: bool) -> WatchSending | None:
-    """The alerts of a watcher with this configuration; None without a channel. Raises ConfigError, and InputError if
-    another watcher has the file."""
-    channels = alert_channels(config)
-    if not channels:
+    """The alerts of a watcher with this configuration; None without a channel and a bot. Raises ConfigError, and
+    InputError if another watcher has the file."""
+    channels, token = alert_channels(config), bot_token(config)
+    if not channels and token is None:
         return None
+    chats = config.alerts.telegram_chats
+    ask = None if token is None else (lambda: Questions(token, chats, log.warning))
     rules = alert_rules(config.alerts, Source(config.file))
-    return WatchSending(rules, channels, state_directory(config.live) / FOLDER, waits=waits)
+    return WatchSending(rules, channels, state_directory(config.live) / FOLDER, waits=waits, ask=ask)

@@ -96,6 +96,24 @@ class Alerts(Table, frozen=True, kw_only=True):
             max_length=16,
         ),
     ] = ()
+    telegram_bot: (
+        Annotated[
+            SecretName,
+            key(
+                "Variable that holds the token of a bot of Telegram, which answers questions to arb watch.",
+                example='"${ARB_TELEGRAM_BOT}"',
+            ),
+        ]
+        | None
+    ) = None
+    telegram_chats: Annotated[
+        tuple[int, ...],
+        key(
+            "The ids of chats whose questions it answers: /status /profit /daily /trades /runs.",
+            form="a list of whole numbers",
+            max_length=16,
+        ),
+    ] = ()
     states: Annotated[
         tuple[AlertState, ...],
         key(

@@ -274,6 +274,7 @@ ELSEWHERE = {
     "guard.timeout_ms": "integration/test_guard.py",
     **_of("alerts", "webhook apprise every_s", "unit/commands/test_alerts.py"),
     **_of("alerts", "states doubt_s unhedged_s key_days", "unit/runtime/test_session_alerts.py"),
+    **_of("alerts", "telegram_bot telegram_chats", "unit/alerts/test_telegram.py"),
     **_of("alerts.rules.<rule>", "when for_s level every_s to", "unit/config/test_alert_rules.py"),
     **_of("account.<venue>", "margin_mode leverage fee_asset", "unit/config/test_live_keys.py"),
     **_of("account.<venue>", "switch switch_s", "integration/test_venue_switches.py"),
