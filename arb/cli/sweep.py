@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +71,30 @@ class Walk(click.ParamType[tuple[float, float]]):
         return train, test
 
 
+@dataclass(frozen=True)
+class _Loader:
+    """The configuration of the options with further values of `--set`; it can be sent to a worker."""
+
+    config_path: Path
+    overrides: tuple[str, ...]
+    legs: tuple[str, ...] | None
+    symbols: tuple[str, ...] | None
+    data_dir: Path | None
+    strategy: str | None
+
+    def __call__(self, settings: Sequence[str]) -> Config:
+        further = (*self.overrides, *settings)
+        return load_config(
+            self.config_path, further, self.legs, self.symbols, self.data_dir, strategy=self.strategy
+        )
+
+
 _SWEEP_OPTIONS = (
     config_option,
     click.option("--start", type=Time(), help=START_HELP),
     click.option("--end", type=Time(), help=f"{END_HELP}; without it the last day that all legs have."),
     click.option("--threads", type=click.IntRange(1, 256), help="Sets at the same time [one a core]."),
+    click.option("--dask", metavar="ADDRESS", help="Run the sets on the workers of a Dask scheduler."),
     legs_option,
     symbols_option,
     data_option,
@@ -205,6 +225,7 @@ def _run(
     start: Moment | None,
     end: Moment | None,
     threads: int | None,
+    dask: str | None,
     legs: list[str] | None,
     symbols: list[str] | None,
     data_dir: Path | None,
@@ -218,9 +239,10 @@ def _run(
             "--start is missing: name the first UTC day of the recordings, such as --start 2024-08-08"
         )
 
-    def load(settings: Sequence[str]) -> Config:
-        return load_config(config_path, (*overrides, *settings), legs, symbols, data_dir, strategy=strategy)
-
+    if dask is not None and threads is not None:
+        raise InputError("--dask and --threads exclude each other: the workers have their own threads")
+    names = tuple(legs) if legs is not None else None
+    load = _Loader(config_path, overrides, names, tuple(symbols) if symbols else None, data_dir, strategy)
     show_compilation()
     from arb.commands.sweep import run_sweep
 
@@ -237,6 +259,7 @@ def _run(
             lambda maker: _spans_of(maker, start, end, walk),
             out,
             threads=threads or len(os.sched_getaffinity(0)),
+            dask=dask,
             reading=reading,
             progress=progress,
         )

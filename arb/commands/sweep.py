@@ -12,10 +12,12 @@ import numpy as np
 from arb.bot.uses import calls_itself
 from arb.commands.run_setup import run_folder_path
 from arb.commands.sweep_plan import Plan, Sets, Span
+from arb.commands.sweep_remote import Place, Remote, run_remote
 from arb.commands.sweep_sets import Job, Loader, SetMaker, run_job
 from arb.data.rows.cache import RowCache
 from arb.files import write_atomically
 from arb.interrupts import raise_if_interrupted
+from arb.strategies.source_code import our_code
 from arb.sweep.columns import Columns, read_columns
 from arb.sweep.engine import Running
 from arb.sweep.files import write_tables
@@ -24,7 +26,7 @@ from arb.sweep.judgement import FRONT, Judgement, judge
 from arb.sweep.page import sweep_page
 from arb.sweep.pool import in_order
 from arb.sweep.ranking import DEFAULT, ranked
-from arb.sweep.table import SweepHead
+from arb.sweep.table import SetResult, SweepHead
 
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
@@ -48,12 +50,14 @@ def run_sweep(
     out: Path | None,
     *,
     threads: int,
+    dask: str | None = None,
     reading: StartProgress | None = None,
     progress: Callable[[int], Callable[[int], None]] | None = None,
 ) -> WrittenSweep:
     """Runs every set over every span and writes the sweep's folder; continues one that the same command began.
 
-    load: the configuration with further values of `--set`. choose, spans: what is run, of the configuration. reading:
+    load: the configuration with further values of `--set`; picklable with `dask`, the address of a scheduler whose
+    workers run the sets instead of threads. choose, spans: what is run, of the configuration. reading:
     see `run_days`; progress: gets the number of results, and returns a function that is called with the number of
     further ones that are done. KeyboardInterrupt: what is done is kept. Raises InputError and ConfigError.
     """
@@ -67,7 +71,14 @@ def run_sweep(
             if begun < plan.count:
                 advance = progress(plan.count) if progress is not None else _ignore
                 advance(begun)
-                _run(maker, plan.jobs(begun), folder, threads, advance)
+                if dask is None:
+                    results = _in_threads(maker, plan.jobs(begun), threads)
+                else:
+                    results = _on_workers(dask, load, plan, begun)
+                for result in results:
+                    folder.append([result])
+                    advance(1)
+                    raise_if_interrupted()
             write_tables(folder)
             with folder.naming():
                 write_atomically(folder.path / PAGE, sweep_page(*judged(folder.path, DEFAULT)))
@@ -85,21 +96,26 @@ def judged(folder: Path, by: str, *further: str) -> tuple[Columns, Judgement]:
     return columns, judge(columns, by)
 
 
-def _run(
-    maker: SetMaker, jobs: Iterator[Job], folder: SweepFolder, threads: int, advance: Callable[[int], None]
-) -> None:
-    """Runs the jobs in threads and appends their results. An interrupted set leaves nothing."""
+def _in_threads(maker: SetMaker, jobs: Iterator[Job], threads: int) -> Iterator[SetResult]:
+    """Results in the order of the jobs. An interrupted set leaves nothing."""
     running, strategy = Running(), maker.compiled()
     if calls_itself(strategy.function):
         threads = 1
     work = functools.partial(run_job, maker, strategy, running)
     try:
-        for result in in_order(jobs, work, threads):
-            folder.append([result])
-            advance(1)
-            raise_if_interrupted()
+        yield from in_order(jobs, work, threads)
     finally:
         running.stop()
+
+
+def _on_workers(address: str, load: Loader, plan: Plan, begun: int) -> Iterator[SetResult]:
+    # Dask takes time to load, and need not be installed.
+    from arb.sweep import dask_pool
+
+    reader = plan.reader
+    common = Remote(load, tuple(plan.spans), tuple(reader.periods), tuple(reader.row_keys), our_code())
+    places = (Place(*place) for place in plan.places(begun))
+    return dask_pool.in_order(address, places, run_remote, common)
 
 
 def _ignore(_: int) -> None:

@@ -146,6 +146,48 @@ def _day(ns: int) -> date:
     return datetime.fromtimestamp(ns // SECOND, UTC).date()
 
 
+class GroupReader:
+    """Reads the rows of sets, one group at a time."""
+
+    def __init__(
+        self,
+        maker: SetMaker,
+        spans: Sequence[Span],
+        cache: RowCache,
+        reading: StartProgress | None,
+        row_keys: Sequence[str] | None = None,
+        periods: Sequence[Period] = (),
+        *,
+        keys: Sequence[Key] = (),
+    ) -> None:
+        """row_keys: the keys that change rows; None: found among `keys`. periods: empty: found from the first rows."""
+        self._maker = maker
+        self._spans = spans
+        self._cache = cache
+        self._reading = reading
+        legs = legs_of(maker.base)
+        self._days = [days_of_run(maker.base, legs, span.first, span.last) for span in spans]
+        self.row_keys = maker.row_keys(keys, self._days[0]) if row_keys is None else list(row_keys)
+        self.periods = list(periods)
+        #: The last group, by its key: of each period.
+        self._last: tuple[tuple[Any, ...], list[Group]] | None = None
+
+    def groups(self, values: Values) -> list[Group]:
+        """The rows of a set's group in each period. Those of one group are kept, the last: they are mapped files."""
+        key = group_key(values, self.row_keys)
+        if self._last is None or self._last[0] != key:
+            config = self._maker.config_of({name: values[name] for name in self.row_keys})
+            legs = legs_of(config)
+            read = [
+                read_inputs(config, legs, days, self._cache, self._reading, window=span.window)
+                for days, span in zip(self._days, self._spans, strict=True)
+            ]
+            if not self.periods:
+                self.periods = [_period(span, inputs) for span, inputs in zip(self._spans, read, strict=True)]
+            self._last = key, self._maker.groups_of(read, self.periods)
+        return self._last[1]
+
+
 class Plan:
     """The jobs of a sweep: sets by group, whose rows are read when the first of its sets is due."""
 
@@ -159,26 +201,19 @@ class Plan:
     ) -> None:
         self._maker = maker
         self._sets = sets
-        self._spans = spans
-        self._cache = cache
-        self._reading = reading
-        legs = legs_of(maker.base)
-        self._days = [days_of_run(maker.base, legs, span.first, span.last) for span in spans]
-        self._row_keys = maker.row_keys(sets.keys, self._days[0])
-        #: The last group, by its key: of each period.
-        self._last: tuple[tuple[Any, ...], list[Group]] | None = None
-        self._periods: list[Period] = []
+        self.spans = spans
+        self.reader = GroupReader(maker, spans, cache, reading, keys=sets.keys)
 
     @property
     def count(self) -> int:
         """The number of results."""
-        return self._sets.number * len(self._spans)
+        return self._sets.number * len(self.spans)
 
     def head(self) -> SweepHead:
         """What all results have in common; reads the rows of the first group."""
         maker, sets = self._maker, self._sets
         first = next(sets.make())
-        groups = self._groups(group_key(first, self._row_keys), first)
+        groups = self.reader.groups(first)
         common = groups[0].common
         code = {name: common[name] for name in ("arb_sha256", "adapters", "hftbacktest", "numba", "numpy")}
         code |= {name: common["strategy"][name] for name in ("sha256", "modules", "packages")}
@@ -198,7 +233,7 @@ class Plan:
             legs=[leg.name for leg in maker.base.legs],
             config=maker.base.as_dict(),
             keys=list(sets.keys),
-            periods=self._periods,
+            periods=self.reader.periods,
             sets=sets.number,
             source=sets.source,
             seed=sets.seed,
@@ -206,31 +241,21 @@ class Plan:
         )
 
     def jobs(self, begun: int) -> Iterator[Job]:
-        """The jobs from this one on."""
-        place = itertools.count()
-        for key in group_keys(self._sets.make(), self._row_keys):
-            for set_no, values in enumerate(self._sets.make()):
-                if group_key(values, self._row_keys) != key:
-                    continue
-                for period_no in range(len(self._spans)):
-                    if next(place) >= begun:
-                        yield Job(set_no, period_no, values, self._groups(key, values)[period_no])
+        """The jobs from this one on, with their rows."""
+        for set_no, period_no, values in self.places(begun):
+            yield Job(set_no, period_no, values, self.reader.groups(values)[period_no])
 
-    def _groups(self, key: tuple[Any, ...], values: Values) -> list[Group]:
-        """The rows of a set's group in each period. Those of one group are kept, the last: they are mapped files."""
-        if self._last is None or self._last[0] != key:
-            config = self._maker.config_of({name: values[name] for name in self._row_keys})
-            legs = legs_of(config)
-            read = [
-                read_inputs(config, legs, days, self._cache, self._reading, window=span.window)
-                for days, span in zip(self._days, self._spans, strict=True)
-            ]
-            if not self._periods:
-                self._periods = [
-                    _period(span, inputs) for span, inputs in zip(self._spans, read, strict=True)
-                ]
-            self._last = key, self._maker.groups_of(read, self._periods)
-        return self._last[1]
+    def places(self, begun: int) -> Iterator[tuple[int, int, Values]]:
+        """Set, period and values of the jobs from this one on."""
+        place = itertools.count()
+        names = self.reader.row_keys
+        for key in group_keys(self._sets.make(), names):
+            for set_no, values in enumerate(self._sets.make()):
+                if group_key(values, names) != key:
+                    continue
+                for period_no in range(len(self.spans)):
+                    if next(place) >= begun:
+                        yield set_no, period_no, values
 
 
 def _period(span: Span, inputs: Inputs) -> Period:
