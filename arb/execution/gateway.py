@@ -56,6 +56,8 @@ class TakenRequest:
     #: Number of the step, from 1, and the session's clock when it was taken.
     step: int
     taken_ns: int
+    #: When the bytes of its step had left, on the same clock; 0: it was not sent with them.
+    sent_ns: int = 0
     #: Whether a line took its bytes; why the gate refused it; whether it may only reduce the position.
     is_sent: bool = False
     refused: str = ""
@@ -219,6 +221,9 @@ class Gateway:
                 for venue, wire in zip(venues, wires, strict=True)
                 if wire is not None
             }
+            sent_ns = self._clock()
+            for one, wire in zip(taken, wires, strict=True):
+                one.sent_ns = sent_ns if wire is not None else 0
         finally:
             self.on_step(taken)
         outputs: list[Outputs] = []

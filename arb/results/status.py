@@ -17,8 +17,25 @@ STATUS = "status.json"
 FORMAT = 2
 
 
-#: Upper ends, in ms, of the spans that a `LatencyStatus` counts; its last count is of longer ones.
-SPANS_MS = (0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0)
+#: Upper ends, in ms, of the spans that are counted; the last count is of longer ones.
+SPANS_MS = (
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    25.0,
+    50.0,
+    100.0,
+    250.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+)
 
 
 class LegStatus(msgspec.Struct, frozen=True):
@@ -62,6 +79,14 @@ class LatencyStatus(msgspec.Struct, frozen=True):
     counts: list[int]
 
 
+class SpanStatus(msgspec.Struct, frozen=True):
+    """Spans of one leg since the start: their sum, and how many were above one of SPANS_MS and up to the next."""
+
+    leg: str
+    sum_ms: float
+    counts: list[int]
+
+
 class RuleStatus(msgspec.Struct, frozen=True):
     """A rule of the supervisor that holds, and what it is about."""
 
@@ -90,6 +115,10 @@ class Status(msgspec.Struct, frozen=True):
     is_over_basis: bool
     working: int
     latencies: list[LatencyStatus]
+    #: Of requests to venues, from the time on the strategy's clock, which is that of the receipt of the data: until
+    #: they were made, and until their bytes were written. Empty in a dry-run.
+    decisions: list[SpanStatus]
+    sends: list[SpanStatus]
     #: Counts since the start.
     fills: int
     attempts: int

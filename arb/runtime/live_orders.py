@@ -30,7 +30,7 @@ from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
 from arb.runtime.order_lines import OrderLines, Sockets, switch_off, switch_reasons
-from arb.runtime.order_records import OrderLog, line_counts
+from arb.runtime.order_records import OrderLog, OrderSpans, line_counts
 from arb.runtime.order_setup import OrderSetup
 from arb.runtime.orders_end import OrdersEnd, hung_text, order_count, unbooked_of
 from arb.runtime.orders_start import until_up
@@ -88,7 +88,7 @@ class LiveOrders:
         self._supervision = supervision
         self._guard = guard or NoGuard()
         self._watch = watch
-        self._log = OrderLog()
+        self._log, self._spans = OrderLog(), OrderSpans(setup.legs)
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
         self._rests: list[HttpTradeRest] = []
@@ -283,6 +283,7 @@ class LiveOrders:
         """See `SessionOrders`."""
         doubts = sum(len(desk.doubts) for desk in self.gateway.desks.values())
         state = OrdersState(why_halted(self.halted()), doubts)
+        state = state._replace(decisions=self._spans.decisions.lines, sends=self._spans.sends.lines)
         return state if self._supervision is None else self._supervision.state(state)
 
     @property
@@ -360,6 +361,7 @@ class LiveOrders:
         taken, self._taken = self._taken, []
         for one in taken:
             self._log.request(one.leg, one.step, one.taken_ns, one.is_sent, one.row)
+            self._spans.add(one.leg, one.taken_ns, one.sent_ns, one.row)
 
     def _on_delivered(self, delivered: Sequence[DeliveredAnswer]) -> None:
         for one in delivered:

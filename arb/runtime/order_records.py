@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from arb.execution.facts import DeskFacts
 from arb.execution.venue_desk import VenueDesk
+from arb.leg import Leg
 from arb.runtime.live_files import EXECUTION, REQUEST, RESPONSE, STATE, OrderRecords
+from arb.runtime.running_figures import SpanCounts
 from connectors.orders.model import Execution
 
 
@@ -74,6 +76,21 @@ class OrderLog:
             if execution is not None:
                 made_of = _execution_row(leg, int(row["order_id"][0]), execution)
                 self._executions.append((len(self._responses) - 1, made_of))
+
+
+class OrderSpans:
+    """How long requests of the strategy took, by leg, from the time on its clock: until they were made, and sent."""
+
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        self.decisions, self.sends = SpanCounts(legs), SpanCounts(legs)
+
+    def add(self, leg: int, taken_ns: int, sent_ns: int, row: Any) -> None:
+        """A request. row: of ORDER. sent_ns: 0: it was not sent."""
+        request_ts = int(row["request_ts"])
+        if taken_ns:  # else it was left to the end
+            self.decisions.add(leg, taken_ns - request_ts)
+        if sent_ns:
+            self.sends.add(leg, sent_ns - request_ts)
 
 
 def number_fills(responses: Any, executions: Any, fills: Any) -> None:

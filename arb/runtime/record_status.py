@@ -72,6 +72,8 @@ class RecordStatus:
             is_over_basis=False,
             working=0,
             latencies=[],
+            decisions=[],
+            sends=[],
             **dict.fromkeys(_COUNTS, 0),
             events={},
             refusals={},

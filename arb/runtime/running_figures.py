@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,26 @@ class LatencyLine(NamedTuple):
     p99_ms: float
     sum_ms: float
     counts: list[int]
+
+
+class SpanCounts:
+    """Spans by legs; see `arb.results.status.SpanStatus`."""
+
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        self._names = [leg.name for leg in legs]
+        self._counts = [[0] * (len(SPANS_MS) + 1) for _ in legs]
+        self._sums_ms = [0.0] * len(legs)
+
+    def add(self, leg: int, span_ns: int) -> None:
+        """Adds one."""
+        span_ms = span_ns / MILLISECOND
+        self._counts[leg][bisect_left(SPANS_MS, span_ms)] += 1
+        self._sums_ms[leg] += span_ms
+
+    @property
+    def lines(self) -> list[tuple[str, float, list[int]]]:
+        """By leg: its name, the sum in ms, the counts."""
+        return list(zip(self._names, self._sums_ms, self._counts, strict=True))
 
 
 class AnswerTimes:

@@ -21,13 +21,16 @@ from arb.runtime.session_alerts import Ending
 class OrdersState(NamedTuple):
     """What is known beside the strategy. halted: what a person or a rule has halted, "" if nothing. doubts: requests
     whose outcome is not known. rules: the supervisor's that hold, each with what it is about. margin_pct: the
-    maintenance margin of the worst account, NaN if not known. reported: states whose messages the guard sends."""
+    maintenance margin of the worst account, NaN if not known. reported: states whose messages the guard sends.
+    decisions, sends: see `Status`, as `SpanCounts.lines`."""
 
     halted: str = ""
     doubts: int = 0
     rules: Mapping[str, str] = MappingProxyType({})
     margin_pct: float = math.nan
     reported: Sequence[str] = ()
+    decisions: Sequence[tuple[str, float, list[int]]] = ()
+    sends: Sequence[tuple[str, float, list[int]]] = ()
 
 
 class SessionOrders(Protocol):

@@ -19,6 +19,7 @@ from arb.results.status import (
     LatencyStatus,
     LegStatus,
     RuleStatus,
+    SpanStatus,
     Status,
 )
 from arb.runtime.process_use import Processor, disk, memory, open_files
@@ -106,6 +107,8 @@ class StatusFile:
             is_over_basis=view.is_over_basis,
             working=view.working,
             latencies=[LatencyStatus(*line) for line in figures.latencies],
+            decisions=[SpanStatus(*line) for line in orders.decisions],
+            sends=[SpanStatus(*line) for line in orders.sends],
             fills=view.fills,
             attempts=totals.attempts,
             hedged=totals.hedged,

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from arb.results.event_log import LoggedEvent
 from arb.results.runs import KILLED, RUNNING, SILENT, UNREADABLE
-from arb.results.status import SPANS_MS, EdgeStatus, LegStatus, Status
+from arb.results.status import SPANS_MS, EdgeStatus, LatencyStatus, LegStatus, SpanStatus, Status
 from arb.watch.sessions import Sessions, WatchedSession
 from connectors.text import printable
 from connectors.units import SECOND
@@ -229,6 +229,16 @@ LATENCY = (
 )  # fmt: skip
 
 
+DECISION = (
+    "arb_decision_seconds", "histogram", ("session", "leg", "venue"),
+    "From the receipt of the data that caused a request, or from the end of a wait, until the strategy made it. Live.",
+)  # fmt: skip
+TO_ORDER = (
+    "arb_socket_to_order_seconds", "histogram", ("session", "leg", "venue"),
+    "The same, until its bytes were written to the venue's socket. Live.",
+)  # fmt: skip
+
+
 class Metrics(Collector):
     """All metrics of a watcher; one of the listeners of its sessions. One thread."""
 
@@ -287,7 +297,9 @@ class Metrics(Collector):
             )
             yield _family(one.name, one.kind, ("session", *one.labels), one.text, samples=samples)
         yield _lags(views)
-        yield _latencies(views)
+        yield _spans(*LATENCY, views, lambda status: status.latencies)
+        yield _spans(*DECISION, views, lambda status: status.decisions)
+        yield _spans(*TO_ORDER, views, lambda status: status.sends)
 
     def _tally(self, session: WatchedSession) -> Tally:
         return self._tallies.setdefault(session.folder, Tally())
@@ -313,12 +325,18 @@ def _lags(views: Sequence[tuple[str, View]]) -> Metric:
     return family
 
 
-def _latencies(views: Sequence[tuple[str, View]]) -> Metric:
-    name, _, labels, text = LATENCY
+def _spans(
+    name: str,
+    _: str,
+    labels: Sequence[str],
+    text: str,
+    views: Sequence[tuple[str, View]],
+    spans_of: Callable[[Status], Sequence[LatencyStatus | SpanStatus]],
+) -> Metric:
     family = HistogramMetricFamily(name, text, labels=labels)
     ends = [*(str(end / 1e3) for end in SPANS_MS), "+Inf"]
     for session, view in views:
-        for one in view.status.latencies:
+        for one in spans_of(view.status):
             buckets = list(zip(ends, map(float, accumulate(one.counts)), strict=False))
             if len(buckets) == len(ends):
                 values = [printable(value) for value in (session, one.leg, venue_of(one.leg))]

@@ -159,7 +159,7 @@ def status_figures() -> Figures:
         legs=[leg, leg, LegFigures(math.nan, 0, 0, math.nan, 0.0)],
         latencies=[
             LatencyLine(
-                "binance_usdm:1000PEPEUSDT", 12_345, 1.5, 2.5, 3.5, 20_000.5, [0, 0, 12_345, *[0] * 11]
+                "binance_usdm:1000PEPEUSDT", 12_345, 1.5, 2.5, 3.5, 20_000.5, [0, 0, 12_345, *[0] * 14]
             )
         ],
         events={"gap": 2},

@@ -13,7 +13,16 @@ import numpy as np
 from arb.files import lock
 from arb.results.event_log import LoggedEvent, encode_event, event_file
 from arb.results.series import SERIES, encode_head, row_type
-from arb.results.status import FORMAT, STATUS, EdgeStatus, LatencyStatus, LegStatus, RuleStatus, Status
+from arb.results.status import (
+    FORMAT,
+    STATUS,
+    EdgeStatus,
+    LatencyStatus,
+    LegStatus,
+    RuleStatus,
+    SpanStatus,
+    Status,
+)
 from connectors.units import SECOND
 
 LEGS = ("binance_spot:BTCUSDT", "binance_usdm:BTCUSDT")
@@ -44,7 +53,9 @@ def status(**changed: Any) -> Status:
         threshold_bps=2.5,
         is_over_basis=False,
         working=1,
-        latencies=[LatencyStatus(LEGS[0], 17, 21.5, 48.25, 99.9, 425.5, [0] * 5 + [9, 7, 1] + [0] * 6)],
+        latencies=[LatencyStatus(LEGS[0], 17, 21.5, 48.25, 99.9, 425.5, [0] * 8 + [9, 7, 1] + [0] * 6)],
+        decisions=[SpanStatus(LEGS[0], 1.5, [0, 5, 4, *[0] * 14])],
+        sends=[SpanStatus(LEGS[0], 3.5, [0, 0, 9, *[0] * 14])],
         fills=1_234,
         attempts=700,
         hedged=610,

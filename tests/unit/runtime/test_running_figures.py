@@ -7,12 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from support.dry_market import leg
 
 from arb.bot.recorder import RECORD
 from arb.engine.world import ANSWER
 from arb.results.status import SPANS_MS
-from arb.runtime.running_figures import LATENCIES_KEPT, AnswerTimes, Falls, ProfitWatch, StartCapital
+from arb.runtime.running_figures import (
+    LATENCIES_KEPT,
+    AnswerTimes,
+    Falls,
+    ProfitWatch,
+    SpanCounts,
+    StartCapital,
+)
 
 LEGS = [leg(0, venue=venue, pair=0) for venue in ("a", "b")]
 MS, DAY = 1_000_000, 86_400 * 10**9
@@ -40,7 +48,7 @@ def test_times_of_answers_are_those_of_all_at_first_and_later_of_the_last() -> N
     assert line[1:5] == (100 + 1000 * (LATENCIES_KEPT // 1000 + 1), 2.5, 2.5, 2.5)
     assert times.follow(many) == [line, other]
     assert sum(line.counts) == line.answers
-    assert (sum(line.counts[:2]), line.counts[-1]) == (1, 0), "one of a millisecond"
+    assert (sum(line.counts[: SPANS_MS.index(1.0) + 1]), line.counts[-1]) == (1, 0), "one of a millisecond"
     assert (other.counts[SPANS_MS.index(10.0)], other.sum_ms) == (1, 7.5)
 
 
@@ -68,3 +76,13 @@ def test_the_capital_has_base_at_its_first_recorded_mid() -> None:
     assert capital.follow(recorded((100.0, math.nan)), now) == 1598.0
     assert capital.follow(recorded((100.0, math.nan), (101.0, 50.0)), now) == 1600.0
     assert capital.follow(recorded((100.0, math.nan), (101.0, 50.0), (101.0, 60.0)), now) == 1600.0
+
+
+def test_spans_are_counted_by_leg_up_to_each_bound() -> None:
+    spans = SpanCounts(LEGS)
+    for span_ns in (50_000, 50_001, 10**12):
+        spans.add(1, span_ns)
+    (_, none, counts), (name, sum_ms, counted) = spans.lines
+    assert (none, sum(counts)) == (0.0, 0)
+    assert (name, counted[:3], counted[-1]) == (LEGS[1].name, [1, 1, 0], 1)
+    assert sum_ms == pytest.approx(1e6 + 0.100001)

@@ -17,7 +17,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.paths import ROOT
 from support.watched_folders import BEGAN_NS, LEGS, WatchedFolder, event
 
-from arb.watch.metrics import DECLARED, LAG, LATENCY, RUNS, SESSIONS_MAX, UP, VALUES_MAX, Metrics
+from arb.watch.metrics import (
+    DECISION,
+    DECLARED,
+    LAG,
+    LATENCY,
+    RUNS,
+    SESSIONS_MAX,
+    TO_ORDER,
+    UP,
+    VALUES_MAX,
+    Metrics,
+)
 from arb.watch.payloads import runs_of
 from arb.watch.sessions import Sessions
 from connectors.units import SECOND
@@ -36,7 +47,8 @@ RULES = [
 SCRAPE = yaml.safe_load((ROOT / "deploy" / "prometheus" / "scrape.yml").read_text())
 #: Name, kind and labels of every metric, and what it is.
 ALL = [
-    RUNS, UP, *((one.name, one.kind, ("session", *one.labels), one.text) for one in DECLARED), LAG, LATENCY
+    RUNS, UP, *((one.name, one.kind, ("session", *one.labels), one.text) for one in DECLARED),
+    LAG, LATENCY, DECISION, TO_ORDER
 ]  # fmt: skip
 
 
@@ -129,6 +141,10 @@ def test_a_session_has_every_metric_in_its_unit(watched: Watched) -> None:
         ("arb_order_latency_seconds_bucket", "a", *first, "0.1"): 17,
         ("arb_order_latency_seconds_sum", "a", *first): 0.4255,
         ("arb_order_latency_seconds_count", "a", *first): 17,
+        ("arb_decision_seconds_bucket", "a", *first, "0.0001"): 5,
+        ("arb_decision_seconds_count", "a", *first): 9,
+        ("arb_socket_to_order_seconds_bucket", "a", *first, "0.00025"): 9,
+        ("arb_socket_to_order_seconds_sum", "a", *first): 0.0035,
     }
     assert {key: found.get(key) for key in expected} == pytest.approx(expected)
     # What is not known is left out.
