@@ -138,7 +138,9 @@ class SetMaker:
     @staticmethod
     def _reading_of(config: Config, days: Sequence[Sequence[Day]]) -> object:
         """What the conversion of the days takes from the configuration."""
-        return feeds_of(config, legs_of(config), days), configured_offset_ns(config)
+        # Of a venue's adapter, which has no values of its own, every configuration makes a new instance.
+        feeds = [(type(feed.venue), *feed[1:]) for feed in feeds_of(config, legs_of(config), days)]
+        return feeds, configured_offset_ns(config)
 
     def groups_of(self, read: Sequence[Inputs], periods: Sequence[Period]) -> list[Group]:
         """What sets over these inputs share: one group for each period."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.bot.uses import calls_itself
 from arb.cli.period import Time, period_of
+from arb.commands.legs import legs_of
+from arb.commands.run_files import days_of_run
 from arb.commands.sweep_plan import RANDOM, Choice, Span
-from arb.commands.sweep_sets import figures_of
+from arb.commands.sweep_sets import SetMaker, figures_of
 from arb.config import Config, load
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import load_strategy
+from arb.sweep.sets import key_of
 from arb.sweep.table import read_head, read_results
 from tests.parity.sweep import compare
 from tests.soak.sweep_kills import kill_often
@@ -67,6 +71,23 @@ def test_each_set_is_its_backtest_in_threads_and_continued(place: Path, engine: 
     assert found.differing == ()
     assert found.sets == 4
     assert found.fills > 20
+
+
+def test_only_keys_that_change_rows_divide_the_sets(place: Path) -> None:
+    maker = SetMaker.of(partial(loaded, place, "arb"))
+    days = days_of_run(maker.base, legs_of(maker.base), date(2024, 1, 1), None)
+    dividing = [
+        "clock.offset_ms=0,100",
+        "execution.stale_after_ms=1000,2000",
+        "binance_usdm.latency.feed_ms=1,2",
+    ]
+    others = [
+        "strategy.min_spread_bps=1,2",
+        "bybit_spot.latency.entry_ms=1,2",
+        "bybit_spot.fees.taker=0.0,0.001",
+    ]
+    keys = [key_of(text, is_drawn=False) for text in (*others, *dividing)]
+    assert maker.row_keys(keys, days) == [text.partition("=")[0] for text in dividing]
 
 
 def test_groups_of_rows_tables_and_the_best_set(place: Path, tmp_path: Path) -> None:
