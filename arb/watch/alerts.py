@@ -59,6 +59,8 @@ class _Own:
         #: Whether the condition of a rule of events held at the last one, and that event's number.
         self.stepped: dict[str, bool] = {}
         self.number = 0
+        #: Those that were read before the first status, which says whose they are.
+        self.early: list[LoggedEvent] = []
         self.is_seeded = False
         #: The state in which it was found over; "": it goes on.
         self.ended_as = ""
@@ -91,6 +93,9 @@ class WatchAlerts:
         own = self._of(session)
         if not own.is_seeded:
             own.is_seeded = True
+            early, own.early = own.early, []
+            if early:
+                self.on_events(session, early)
             if session.head is not None and session.thinned is not None:
                 own.figures.follow_edges([(a, b) for a, b in session.head.edges], session.thinned.rows)
         own.figures.on_status(status)
@@ -101,6 +106,9 @@ class WatchAlerts:
         if events[0].number == 1 and own.number:  # another session in the same folder
             del self._own[session.folder]
             own = self._of(session)
+        if not own.began_ns:
+            own.early += events
+            return
         for step in own.figures.on_events(events):
             for rule in self._stepped:
                 if rule.when.metric == step.metric:
@@ -179,6 +187,8 @@ class WatchAlerts:
     # -- the end of a session
 
     def _end(self, session: WatchedSession, found: Sequence[WatchedSession], now_ns: int) -> None:
+        if session.status is None:
+            session.know_status()
         own = self._of(session)
         held = [rule for rule in self.rules if own.scope + rule.name in self._held]
         if session.run.state != own.ended_as:
@@ -278,10 +288,13 @@ class WatchAlerts:
         return Origin(source or own.id, session.name, session.run.command, venues, own.scope)
 
     def _of(self, session: WatchedSession) -> _Own:
-        own = self._own.get(session.folder)
+        before = self._own.get(session.folder)
         began_ns = session.status.began_ns if session.status else 0
-        if own is None or (own.began_ns and began_ns and own.began_ns != began_ns):
-            own = self._own[session.folder] = _Own(session, self.rules)
+        if before is not None and before.began_ns in (began_ns, began_ns or before.began_ns):
+            return before
+        own = self._own[session.folder] = _Own(session, self.rules)
+        if before is not None and not before.began_ns:
+            own.early = before.early
         return own
 
 

@@ -219,10 +219,14 @@ class WatchedSession:
             number = events[-1].number
             listener.on_events(self, [one for one in events if one.number <= self.events_read])
 
-    def load(self) -> None:
-        """Reads all of its files at once, for one that is over."""
+    def know_status(self) -> None:
+        """Reads the last status of one that was over when it was found."""
         with contextlib.suppress(InputError):  # of another format, or damaged: the summary has the figures
             self._read_status()
+
+    def load(self) -> None:
+        """Reads all of its files at once, for one that is over."""
+        self.know_status()
         while self.read(time.time_ns()):
             pass
 

@@ -88,6 +88,27 @@ def test_a_watcher_that_was_killed_reports_sessions_that_ended_meanwhile(world: 
     assert len(world.texts) == 2
 
 
+def test_events_before_the_first_status_are_taken_once(world: AlertWorld) -> None:
+    for _ in range(3):
+        world.happens("reversed", attempt=1, profit=0.0)
+    world.look()
+    assert world.texts == []
+    world.pass_s(2)
+    assert world.texts == ["begin reversed"]
+    world.restart()
+    world.pass_s(2)
+    assert world.texts == ["begin reversed"]
+
+
+def test_the_end_of_a_session_that_its_guard_reports_is_left_to_it_afterwards_too(world: AlertWorld) -> None:
+    world.pass_s(3, reported=["halted", "failed", "lost"])
+    world.session.end({}, "failed")
+    world.restart()
+    later(world, 2)
+    later(world, 2)
+    assert world.texts == []
+
+
 def test_the_first_watcher_of_all_reports_nothing_that_is_long_over(tmp_path: Path) -> None:
     folder = WatchedFolder(tmp_path / "runs" / "run-0")
     folder.end({}, "failed")
