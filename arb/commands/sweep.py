@@ -23,7 +23,7 @@ from arb.sweep.engine import Running
 from arb.sweep.files import write_tables
 from arb.sweep.folder import SweepFolder
 from arb.sweep.judgement import FRONT, Judgement, judge
-from arb.sweep.page import sweep_page
+from arb.sweep.page import PAGE_FIGURES, sweep_page
 from arb.sweep.pool import in_order
 from arb.sweep.ranking import DEFAULT, ranked
 from arb.sweep.table import SetResult, SweepHead
@@ -81,7 +81,7 @@ def run_sweep(
                     raise_if_interrupted()
             write_tables(folder)
             with folder.naming():
-                write_atomically(folder.path / PAGE, sweep_page(*judged(folder.path, DEFAULT)))
+                write_atomically(folder.path / PAGE, sweep_page(*judged(folder.path, DEFAULT, *PAGE_FIGURES)))
         return WrittenSweep(folder.path, folder.head, begun)
 
 

@@ -25,6 +25,11 @@ from arb.sweep.page_data import SETS_MAX, page_data
 from arb.sweep.page_parts import BODY, SWEEP_STYLE
 from arb.sweep.summary import set_summary, sweep_summary
 
+#: Figures of a page, beside those by which sets are compared; a figure that no set has is left out.
+PAGE_FIGURES = (
+    *("equity.return_share", "equity.sharpe", "equity.return_over_drawdown", "round_trips.closed"),
+    *("round_trips.win_rate_share", "fills"),
+)
 #: Sets in the tables.
 _LISTED_MAX = 20
 _STEPS_MAX = 60
@@ -38,6 +43,7 @@ _NUMBERS = (int, float)
 
 def sweep_page(columns: Columns, judgement: Judgement) -> bytes:
     """The page. The same results give the same bytes. Raises InputError where the charts' library is not installed."""
+    columns = _with_known_figures(columns, judgement)
     summary = sweep_summary(columns, judgement)
     title = f"Sweep of {summary['sets']:,} {_sets_word(summary['sets'])}"
     parts = BODY.format(
@@ -62,6 +68,16 @@ def sweep_page(columns: Columns, judgement: Judgement) -> bytes:
         f"<title>{title}</title><style>{STYLE}{SWEEP_STYLE}</style></head>\n<body><main>\n{parts}\n</main>\n"
         f'<script type="application/json" id="data">{data}</script>\n{inline}</body></html>\n'
     ).encode()
+
+
+def _with_known_figures(columns: Columns, judgement: Judgement) -> Columns:
+    needed = (judgement.by, *judgement.front_by)
+    known = {
+        name: values
+        for name, values in columns.figures.items()
+        if name in needed or np.isfinite(values).any()
+    }
+    return columns._replace(figures=known)
 
 
 def _inside(script: str) -> str:

@@ -42,5 +42,5 @@ BODY = """{header}
 <details class="card wide sets" open><summary>The best sets</summary>{sets}</details>
 <details class="card wide sets"><summary>The sets of the front</summary>{front}</details>
 <footer>Money in quote units, quantities in base units, times in UTC. Beside this page:
-<a href="sweep.json">sweep.json</a>, <a href="results.jsonl">results.jsonl</a>.
+<a href="sweep.json">sweep.json</a>, <a href="results.jsonl">results.jsonl</a>, <a href="sweep.csv">sweep.csv</a>.
 Simulated results are not a promise.</footer>"""

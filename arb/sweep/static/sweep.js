@@ -212,7 +212,7 @@ function front() {
   }
   plot.xaxis.axis_label = two;
   plot.yaxis.axis_label = one;
-  legendOf(plot, "top_right");
+  legendOf(plot, "bottom_right");
   return show(plot, "front");
 }
 

@@ -158,6 +158,12 @@ def test_every_number_has_its_key() -> None:
     assert (reader.keyed["sets"], reader.keyed["luck.splits"]) == ("12", "924")
 
 
+def test_figures_that_no_set_has_are_left_out() -> None:
+    _, reader = page_of(columns())
+    assert "best.figures.round_trips.closed" in reader.keyed
+    assert "best.figures.equity.sharpe" not in reader.keyed
+
+
 def test_luck_is_above_the_best_set() -> None:
     text, _ = page_of(columns())
     assert 0 < text.index('data-key="luck.overfitting_share"') < text.index('data-key="best.set_no"')
@@ -167,7 +173,11 @@ def test_luck_is_above_the_best_set() -> None:
 def test_the_page_loads_nothing() -> None:
     text, _ = page_of(columns())
     body = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
-    assert re.findall(r"""(?:src|href)=["']?([^"'> ]+)""", body) == ["sweep.json", "results.jsonl"]
+    assert re.findall(r"""(?:src|href)=["']?([^"'> ]+)""", body) == [
+        "sweep.json",
+        "results.jsonl",
+        "sweep.csv",
+    ]
     assert text.count("<script") == text.count("</script>") == 4
 
 
