@@ -53,7 +53,14 @@ def run_of(folder: Path) -> Run | None:
             return _ended(folder)
         return _session(folder, lock) if lock.exists() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"no {error} in it" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, KeyError):
+            why = f"{MANIFEST} is of another format, without {error}"
+        else:
+            why = (
+                str(error)
+                if isinstance(error, OSError)
+                else f"{MANIFEST} or summary.json cannot be read: {error}"
+            )
         return Run(folder, "", "", UNREADABLE, (), None, None, why)
     except InputError as error:
         return Run(folder, "", "", UNREADABLE, (), None, None, str(error))

@@ -43,7 +43,7 @@ def test_bad_input_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "manifest.json").write_text("{}")
     monkeypatch.delenv(TOKEN_VARIABLE)
-    assert "run: no 'inputs' in it" in refusal(tmp_path / "run")
+    assert "run: manifest.json is of another format, without 'inputs'" in refusal(tmp_path / "run")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"--port {port}: another process listens there" in refusal(tmp_path / "..", "--port", port)
