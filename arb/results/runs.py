@@ -103,7 +103,8 @@ def _session(folder: Path, lock: Path) -> Run:
     status = read_status(folder)
     began = "" if status is None else _time(status.began_ns)
     if not is_held(lock):
-        note = "arb verify finishes its folder"
+        is_recording = status is not None and status.command == "record"
+        note = "the next arb record --watch replaces it" if is_recording else "arb verify finishes its folder"
         return _run(folder, status, began, KILLED, note)
     if status is None:
         return _run(folder, status, began, RUNNING, "it is starting, or writes no status")

@@ -315,7 +315,7 @@ def _is_reported(rule: AlertRule, session: WatchedSession) -> bool:
 
 def _text(rule: AlertRule, figure: Figure) -> str:
     when, unit = rule.when, METRICS[rule.when.metric].unit
-    if when.metric in OF_THE_END and when.metric != "silent_s":
+    if when.metric in OF_THE_END and (when.metric != "silent_s" or figure.value == float("inf")):
         return figure.text
     return f"{figure.text}; limit {when.limit:g}{unit and f' {unit}'}"
 

@@ -63,7 +63,7 @@ def test_an_error_stays_and_so_does_a_killed_one_until_the_next(tmp_path: Path) 
     killed._lock.close()
     found = run_of(own.folder)
     assert found is not None
-    assert found.state == KILLED
+    assert (found.state, found.note) == (KILLED, "the next arb record --watch replaces it")
     later = recording(tmp_path)
     assert (later.folder, read_status(later.folder)) == (own.folder, None)
     later.close()
