@@ -217,7 +217,7 @@ class _Trading:
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
         closes = self._options.is_closing_first
         function = with_end(config, strategy.function, legs, bot, recorder, is_closing_first=closes)
-        function = with_halt(config, function, legs, bot, recorder)
+        function = with_halt(config, function, legs, bot, recorder, has_pairs=has_pairs)
         task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
         ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
         driver = LiveDriver(bot, task, orders.gateway, ranges)

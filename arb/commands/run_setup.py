@@ -91,14 +91,21 @@ def with_end(
 
 
 def with_halt(
-    config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: LiveBot, recorder: Recorder
+    config: Config,
+    strategy: Callable[..., Any],
+    legs: Sequence[Leg],
+    bot: LiveBot,
+    recorder: Recorder,
+    *,
+    has_pairs: bool,
 ) -> Callable[..., Any]:
-    """What `with_end` gives, followed by what `arb halt` asks for. Sessions whose orders venues answer.
+    """What `with_end` gives, followed by what `arb halt` asks for, and by the balance of pairs if the strategy, which
+    takes pairs, halts by itself. Sessions whose orders venues answer.
 
     Compiles also what a session after a crash needs, which must not wait for it with an open leg.
     """
     host = _host_orders(config, legs, bot, recorder)
-    return halting(strategy, bot, host, hedge_of(host))
+    return halting(strategy, bot, host, hedge_of(host), has_pairs=has_pairs)
 
 
 def _host_orders(config: Config, legs: Sequence[Leg], bot: Bot, recorder: Recorder) -> HostOrders:

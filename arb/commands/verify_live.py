@@ -47,6 +47,7 @@ from arb.runtime.order_records import line_counts
 from arb.runtime.private_log import Mark, PrivateLine
 from arb.runtime.replay_live import RecordedAnswers, replay_live
 from arb.runtime.session_files import SESSION, latencies_of
+from arb.strategies.loader import PAIRS
 from arb.verify.execution_lists import execution_differences, place_differences
 from arb.verify.losses import with_causes
 from arb.verify.once import once_differences
@@ -245,8 +246,9 @@ def _replayed(
     closes = bool(manifest.get("closes_first"))
     function = with_end(config, strategy.function, legs, bot, recorder, is_closing_first=closes)
     halt_ts, how = manifest["session"].get("halted", (0, 0))
-    if halt_ts:
-        function = with_halt(config, function, legs, bot, recorder)
+    has_pairs = setup.strategy.legs == PAIRS
+    if halt_ts or has_pairs:
+        function = with_halt(config, function, legs, bot, recorder, has_pairs=has_pairs)
     task = replay_live(
         bot,
         answers,

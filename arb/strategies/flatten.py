@@ -124,16 +124,24 @@ def traded_legs(legs: Sequence[Leg]) -> Any:
 
 
 def halting(
-    strategy: Callable[..., Any], bot: HaltedBot, host: HostOrders, balance: Callable[[], Any]
+    strategy: Callable[..., Any],
+    bot: HaltedBot,
+    host: HostOrders,
+    balance: Callable[[], Any],
+    *,
+    has_pairs: bool,
 ) -> Callable[..., Any]:
     """Returns a function that calls the strategy; if a person has halted or stopped the session meanwhile, it trades
     the positions back to 0 where that was asked for, else balances the pairs if all of their positions are of its own
     orders, and returns HALTED, after a stop what the strategy returned. bot: that of `host`. balance: see
-    `arb.strategies.hedge_first.hedge_of`."""
+    `arb.strategies.hedge_first.hedge_of`. has_pairs: whether it also balances what a strategy that halts by itself has
+    left, since the strategy takes pairs."""
     arguments = host.arguments(flatten)
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
+        if has_pairs and is_halted(value) and not bot.is_halted:
+            balance()  # it may have given up an attempt with one leg, whose venue returns
         if not bot.is_halted:
             return value
         bot.resume()

@@ -27,6 +27,8 @@ _STEP_NS = 50_000_000
 _CHASES, _STEPS = 20, 56
 #: Steps in all, until the touches are known.
 _WAITS = 1_200
+#: After a halt a pair is tried for a minute, behind `_STEPS` once in so many steps: its venue may return.
+_PATIENT_STEPS = 20
 #: After so many refusals in a row a surplus is not chased any longer.
 _REFUSALS = 2
 #: Ids of its orders, after those of `flatten`.
@@ -38,13 +40,13 @@ _HEDGE, _HALTED = int(Decision.HEDGE), int(Decision.HALTED)
 def hedging_first(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., Any]:
     """Returns a function that balances every pair and then calls the strategy; it returns HALTED without the strategy
     if a pair cannot be balanced."""
-    return acting_first(strategy, host, hedge, _pairs(host.legs))
+    return acting_first(strategy, host, hedge, _pairs(host.legs), False)
 
 
 def hedge_of(host: HostOrders) -> Callable[[], bool]:
     """The hedge of every pair, compiled now, which also serves a later session: one that begins after a crash should
     not have to compile it."""
-    arguments = host.arguments(hedge, _pairs(host.legs))
+    arguments = host.arguments(hedge, _pairs(host.legs), True)
     return lambda: bool(hedge(*arguments))
 
 
@@ -54,13 +56,14 @@ def _pairs(legs: Sequence[Leg]) -> Any:
 
 
 @bot_compiled
-def hedge(bot, recorder, legs, pairs, band, qty_max, notional_max):
-    """Balances every pair; returns whether all are, except for remainders too small to trade."""
+def hedge(bot, recorder, legs, pairs, is_patient, band, qty_max, notional_max):
+    """Balances every pair; returns whether all are, except for remainders too small to trade. is_patient: tries for a
+    minute."""
     next_id = _FIRST_ID
     steps = np.zeros(len(pairs), np.int64)
     is_open = np.ones(len(pairs), np.bool_)
     is_late = False
-    for _ in range(_WAITS):
+    for wait_no in range(_WAITS):
         for pair_no in range(len(pairs)):
             first, second = pairs[pair_no, 0], pairs[pair_no, 1]
             if not is_open[pair_no]:
@@ -81,8 +84,8 @@ def hedge(bot, recorder, legs, pairs, band, qty_max, notional_max):
             ):
                 is_open[pair_no] = not (_is_known(bot, first) and _is_known(bot, second))
                 continue
-            if steps[pair_no] >= _STEPS:
-                is_late = True
+            if steps[pair_no] >= _STEPS and (not is_patient or wait_no % _PATIENT_STEPS != 0):
+                is_late |= not is_patient
                 continue
             short, long = first, second
             if abs(bot.position(first)) > abs(bot.position(second)):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from soak.chaos_money import line_of, run_seed, table
-from support.chaos_cases import PAIRS, scenario_of
+from support.chaos_cases import CASES, PAIRS, Act, Scenario, case_alone, scenario_of
+
+from arb.sandbox.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
 
@@ -32,3 +34,32 @@ def test_a_seed_gives_the_same_run_again() -> None:
     first, second = run_seed(1), run_seed(1)
     assert first._replace(seconds=0.0) == second._replace(seconds=0.0)
     assert scenario_of(1).pair == first.scenario.pair
+
+
+#: Cases that end a session: a venue closes a position, whole or in part; a halt by hand.
+HALTS = {19: "halted: supervisor forced", 29: "halted: by hand", 30: "halted: supervisor forced"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_case_alone_has_an_effect_and_ends_well(case: int) -> None:
+    spot = "spot-perpetual" if case in (19, 21, 25, 29) else None
+    pair = spot or list(PAIRS)[case % 3 if case not in (20, 30) else 1]
+    found = run_seed(case, case_alone(case, pair, case))
+    assert found.hits.get(case), line_of(found)
+    assert not found.wrong, line_of(found)
+    assert found.outcome.startswith(HALTS.get(case, "ended")), line_of(found)
+    assert found.hedged, line_of(found)
+    assert found.crashes == (2 if case == 17 else 0)
+
+
+def test_a_leg_that_the_strategy_gives_up_is_hedged_when_its_venue_returns() -> None:
+    # One venue refuses every order; the other one fills, and is gone for longer than its leg may be traded back.
+    refused = Fault(FaultKind.REJECT, venue="bybit_linear", request="place", code=110007, count=60)
+    gone = [
+        Fault(kind, venue="binance_spot", duration_s=8.0) for kind in (FaultKind.REFUSE, FaultKind.DISCONNECT)
+    ]
+    acts = (Act(9, refused, at_s=0.5), *(Act(11, one, fill=1) for one in gone))
+    found = run_seed(2, Scenario("spot-perpetual", (9, 11), (), acts, ()))
+    assert found.outcome == "halted: by the strategy", line_of(found)
+    assert max(one.seconds for one in found.unhedged) > 5.0
+    assert not found.wrong, line_of(found)

@@ -56,13 +56,23 @@ _FAULTS: dict[str, tuple[float, float, dict[str, Any]]] = {
     "duplicate": (59, 79, {"count": 2}),
     "reorder": (83, 89, {}),
     "garbage": (101, 103, {}),
-    "silence": (331, 337, {"duration_s": 3.0}),
+    "silence": (331, 337, {"stream": "*", "duration_s": 3.0}),
     "disconnect": (281, 283, {}),
     "refuse": (601, 613, {"duration_s": 1.5}),
     "half_open": (709, 719, {"duration_s": 5.0}),
     "rest_slow": (269, 271, {"delay_s": 1.0, "duration_s": 5.0}),
     "rest_429": (811, 821, {"retry_after_s": 2, "duration_s": 2.0}),
 }
+#: The silence is one of market data.
+_STREAMS = {
+    "binance_spot": "btcusdt@*",
+    "binance_usdm": "btcusdt@*",
+    "bybit_spot": "*.BTCUSDT",
+    "bybit_linear": "*.BTCUSDT",
+}
+#: Of Binance's executions none has a client id: if the order is not found either, and its answer and events are lost,
+#: nobody can say whose they are.
+_ELSEWHERE = {"pruned": "bybit"}
 #: What a venue refuses an order with: too little balance.
 _REFUSED = {"binance_spot": -2010, "binance_usdm": -2019, "bybit_spot": 170131, "bybit_linear": 110007}
 #: The account of the sandbox, and a strategy that trades small quantities often.
@@ -76,6 +86,8 @@ _STRATEGY = (
     "execution.order_timeout_ms=2000",
     "execution.attempt_interval_ms=500",
     "risk.max_failures=0",
+    # More than a twentieth of the orders is refused on purpose.
+    "supervisor.failures_pct=50.0",
 )
 #: The session must have begun to trade in this time, which has the compilation of a cold cache.
 _START_S = 300.0
@@ -95,7 +107,10 @@ def script(venues: tuple[str, ...]) -> str:
     lines = []
     for kind, (*every_s, keys) in _FAULTS.items():
         for venue, each_s in zip(venues, every_s, strict=True):
+            if not venue.startswith(_ELSEWHERE.get(kind, "")):
+                continue
             more = {"code": _REFUSED[venue]} if kind == "reject" else {}
+            more |= {"stream": _STREAMS[venue]} if "stream" in keys else {}
             found = {
                 "kind": kind,
                 "venue": venue,

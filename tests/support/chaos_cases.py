@@ -143,6 +143,16 @@ def scenario_of(seed: int) -> Scenario:
     return Scenario(pair, cases, tuple(settings), tuple(acts), tuple(crashes))
 
 
+def case_alone(case: int, pair: str, seed: int) -> Scenario:
+    """One case and nothing else, drawn from a seed."""
+    found = CASES[case](Random(seed), PAIRS[pair])
+    acts = [one._replace(case=case) for one in found if isinstance(one, Act)]
+    crashes = [one for one in found if isinstance(one, CrashPlan)]
+    return Scenario(
+        pair, (case,), tuple(one for one in found if isinstance(one, str)), tuple(acts), tuple(crashes)
+    )
+
+
 def _named(fault: Fault, name: str) -> Fault:
     from dataclasses import replace
 
@@ -401,4 +411,4 @@ CASES: dict[int, Callable[[Random, Sequence[str]], list[Any]]] = {
 #: Only where there is a perpetual.
 _PERPETUAL = {19, 20, 25, 30}
 
-__all__ = ["CASES", "PAIRS", "TRADING_S", "Act", "Run", "Scenario", "scenario_of"]
+__all__ = ["CASES", "PAIRS", "TRADING_S", "Act", "Run", "Scenario", "case_alone", "scenario_of"]

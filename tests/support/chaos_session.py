@@ -270,7 +270,7 @@ class ChaosSession(LiveSession):
 
         def start(bot: Any) -> Any:
             function = with_end(config, strategy.function, config.legs, bot, recorder)
-            function = with_halt(config, function, config.legs, bot, recorder)
+            function = with_halt(config, function, config.legs, bot, recorder, has_pairs=True)
             self.arguments = setup.arguments.bind(bot, recorder)
             return function, self.arguments
 
