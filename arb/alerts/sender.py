@@ -15,7 +15,7 @@ from pathlib import Path
 
 from arb.alerts.channels import Channel, channel_of
 from arb.alerts.message import ChannelAddress, Origin, Transition
-from arb.alerts.store import ALERTS_DB, AlertStore
+from arb.alerts.store import ALERTS_DB, WAITING_MAX, AlertStore
 from arb.errors import InputError
 from arb.journal.locks import HeldLock
 from connectors.units import SECOND
@@ -56,6 +56,7 @@ class AlertSender:
         #: Works that were put into the queue, and done; each has one writer.
         self._given = self._done = 0
         self._is_waiting = True
+        self._least = 0
         self._senders: list[threading.Thread] = []
         self._addresses = tuple(addresses)
         self._keeper = threading.Thread(target=self._keep, name="alerts", daemon=True)
@@ -79,6 +80,11 @@ class AlertSender:
     def is_done(self) -> bool:
         """Whether nothing is left to send, or a later guard sends it."""
         return not self._keeper.is_alive() or (self._given == self._done and not self._is_waiting)
+
+    @property
+    def room(self) -> int:
+        """How much more may be given now so that a channel that accepts messages need not drop any."""
+        return WAITING_MAX // 2 - self._least - (self._given - self._done)
 
     def close(self) -> None:
         """Ends what does not wait for a receiver; the rest ends with the process."""
@@ -105,7 +111,7 @@ class AlertSender:
                 is_done = self._work_once(store)
                 store.release(time.time_ns())
                 # Before the count: `is_done` of this object reads the count first.
-                self._is_waiting = bool(store.waiting())
+                self._is_waiting, self._least = bool(store.waiting()), store.least_waiting()
                 self._done += is_done
                 if store.sender() != name:
                     self.close()

@@ -178,6 +178,12 @@ class AlertStore:
         count: int = self._do(lambda db: db.execute(counts).fetchone()[0])
         return count
 
+    def least_waiting(self) -> int:
+        """How many messages wait for the channel for which the fewest do."""
+        counts = "SELECT channel, COUNT(*) FROM waiting GROUP BY channel"
+        found: dict[str, int] = self._do(lambda db: dict(db.execute(counts).fetchall()))
+        return min((found.get(channel, 0) for channel in self._channels), default=0)
+
     def holding(self) -> list[str]:
         """The rules whose states hold."""
         return self._do(

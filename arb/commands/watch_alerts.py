@@ -59,7 +59,8 @@ class WatchSending:
     @property
     def is_done(self) -> bool:
         """Whether no message is left to send."""
-        return self._sender is None or self._sender.is_done
+        is_given = self._alerts is None or not self._alerts.has_pending
+        return self._sender is None or (is_given and self._sender.is_done)
 
     def look(self, sessions: Sessions, now_ns: int) -> None:
         """Compares the sessions with the rules, and sends."""
@@ -100,7 +101,8 @@ class WatchSending:
             warn=log.warning,
         )
         by_name = channels_by_name(self._channels)
-        self._alerts = WatchAlerts(self._rules, by_name, known, self._sender.give, now_ns)
+        own = self._sender
+        self._alerts = WatchAlerts(self._rules, by_name, known, own.give, now_ns, room=lambda: own.room)
         sessions.join(self._alerts)
         self._questions = None if self._ask is None else self._ask()
         return True

@@ -8,6 +8,7 @@ their number. `look` is called after each poll of the sessions. One thread.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,11 @@ _FAILED = frozenset({"failed", "hung"})
 _SEPARATOR = "|"
 _ENDED = "the session has ended"
 
-Give = Callable[[Callable[[AlertStore], None]], None]
+#: Most work that waits; beyond it the oldest is given in any case.
+PENDING_MAX = 20_000
+
+Work = Callable[[AlertStore], None]
+Give = Callable[[Work], None]
 
 
 class RuleNow(NamedTuple):
@@ -70,14 +75,23 @@ class WatchAlerts:
     """One watcher's; one of the listeners of its sessions."""
 
     def __init__(
-        self, rules: Sequence[AlertRule], channels: Mapping[str, str], known: Known, give: Give, now_ns: int
+        self,
+        rules: Sequence[AlertRule],
+        channels: Mapping[str, str],
+        known: Known,
+        give: Give,
+        now_ns: int,
+        room: Callable[[], int] = lambda: PENDING_MAX,
     ) -> None:
-        """channels: names of `AlertRule.to`, each with the channel's own. give: takes work for the file's thread."""
+        """channels: names of `AlertRule.to`, each with the channel's own. give: takes work for the file's thread, as
+        much as `room` says: a watcher that starts may find more than channels can have waiting."""
         self.rules = list(rules)
         self._terms = {rule.name: _terms_of(rule, channels) for rule in rules}
         self._stepped = [one for one in self.rules if METRICS[one.when.metric].is_stepped and not one.for_s]
         self._sampled = [one for one in self.rules if one not in self._stepped]
-        self._give = give
+        self._give_now, self._room = give, room
+        #: Work that has not been given yet, oldest first.
+        self._pending: deque[Work] = deque()
         #: Keys of the states that hold, as the file has them once all work is done; what was taken.
         self._held = set(known.states)
         self._taken = dict(known.taken)
@@ -142,6 +156,10 @@ class WatchAlerts:
         if now_ns - self._watched_ns >= _WATCHED_NS:
             self._watched_ns = now_ns
             self._give(lambda store: store.watched(now_ns))
+        room = max(self._room(), len(self._pending) - PENDING_MAX)
+        while self._pending and room > 0:
+            self._give_now(self._pending.popleft())
+            room -= 1
 
     def now(self, sessions: Sessions, now_ns: int) -> Iterator[RuleNow]:
         """Every rule of every session that goes on."""
@@ -242,6 +260,14 @@ class WatchAlerts:
         self._give(lambda store: store.end(origin, rule, now_ns, text))
 
     # -- what is given to the file
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is work that was not given yet."""
+        return bool(self._pending)
+
+    def _give(self, work: Work) -> None:
+        self._pending.append(work)
 
     def _report(
         self,

@@ -109,6 +109,24 @@ def test_the_end_of_a_session_that_its_guard_reports_is_left_to_it_afterwards_to
     assert world.texts == []
 
 
+def test_more_than_channels_can_have_waiting_is_sent_bit_by_bit(world: AlertWorld) -> None:
+    world.pass_s()
+    room = [0]
+    world.alerts._room = lambda: room[0]
+    for number in range(40):
+        world.happens("reversed" if number % 2 else "hedged", attempt=1, profit=-90.0 if number % 2 else 1.0)
+    world.look()
+    assert world.texts == []
+    for expected in (8, 16):
+        room[0] = 8
+        world.look()
+        assert len(world.texts) == expected
+    world.restart()
+    world.look()
+    assert len(world.texts) == 39
+    assert len({message["id"] for message in world.messages()}) == 39
+
+
 def test_the_first_watcher_of_all_reports_nothing_that_is_long_over(tmp_path: Path) -> None:
     folder = WatchedFolder(tmp_path / "runs" / "run-0")
     folder.end({}, "failed")
