@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -33,7 +32,7 @@ from support.live_sandbox import (
 )
 from support.mutations import mutate
 from support.paths import GUARD, ROOT
-from support.published import finds_changes, is_whole_for_others
+from support.published import finds_changes, is_whole_for_others, most_late_s
 from support.run_mutations import reseal
 
 from arb.commands.dryrun import paced
@@ -58,16 +57,6 @@ def session(folder: Path, sandbox: LiveSandbox, function: str = "busy", seconds:
 
 def manifest_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "manifest.json").read_bytes())
-
-
-def most_late_s(run: Path) -> float:
-    """The longest that a recorded frame was on its way, by the venue's time in it."""
-    return max(
-        int(line[:19]) / 1e9 - int(stamp.group(1)) / 1e3
-        for path in run.glob("recording/*/*.gz")
-        for line in gzip.decompress(path.read_bytes()).splitlines()
-        if (stamp := re.search(rb'"(?:E|ts)":(\d{13})\b', line)) is not None
-    )
 
 
 class Finished(NamedTuple):

@@ -10,9 +10,6 @@ import gzip
 import json
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -36,7 +33,6 @@ from arb.commands.legs import known_venues
 from arb.commands.serve import sandbox_of
 from arb.config.strict import toml_text
 from arb.data.catalog.days import find_recordings
-from arb.errors import ExitCode
 from arb.sandbox.serve.urls import VenueUrls
 
 pytestmark = pytest.mark.slow
@@ -88,8 +84,6 @@ OF_ACCOUNTS = (*LIMITS, "binance_spot.fees.asset='received'", "bybit_spot.fees.a
 #: On the default market of a sandbox, which trades at the default fees and threshold: prices have left each other twice
 #: within 12 s, and within 6 s in the market of seed 12.
 FIRST_SESSION = r"^arb dry-run --sandbox(?!.*(--port|--seed|--config))"
-#: Runs until Ctrl+C.
-UNTIL_CTRL_C = r"^arb watch"
 GRID = """
 def gridtrading(hbt, recorder, skew):
     while hbt.elapse(1_000_000_000) == 0:
@@ -398,9 +392,6 @@ def test_the_commands_of_a_page_run(
             continue
         if command.startswith("arb init my"):
             shutil.rmtree("my", ignore_errors=True)
-        if re.search(UNTIL_CTRL_C, command):
-            is_ended_by_ctrl_c(reader.words(command))
-            continue
         command, _, file = command.partition(" > ")
         typed = demo_commands() if command == "make demo" else [command]
         shown = "".join(arb_with_keys(monkeypatch, *reader.words(one)).output for one in typed)
@@ -421,20 +412,6 @@ def arb_with_keys(monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     return arb(*words)
-
-
-def is_ended_by_ctrl_c(words: list[str]) -> None:
-    """The command begins, and ends with Ctrl+C; its folders exist, and its port is free on any machine."""
-    given = [word for word in words[1:] if "/" in word and not word.endswith(".toml")]
-    for folder in given or ["runs"]:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    typed = [sys.executable, "-m", "arb", *words, "--port", "0"]
-    with subprocess.Popen(typed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert first.startswith("watching "), first
-        assert process.wait(60) == ExitCode.INTERRUPTED
 
 
 def test_the_demo_s_files_report_what_is_simulated_and_assumed() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,3 +65,13 @@ def finds_changes(run: Path, folder: Path) -> None:
         content[len(content) // 2] ^= 1
         (copy / name).write_bytes(content)
     assert [one.name for one in changed_files(copy, manifest)] == ["events.jsonl", "series.bin"]
+
+
+def most_late_s(run: Path) -> float:
+    """The longest that a recorded frame was on its way, by the venue's time in it."""
+    return max(
+        int(line[:19]) / 1e9 - int(stamp.group(1)) / 1e3
+        for path in run.glob("recording/*/*.gz")
+        for line in gzip.decompress(path.read_bytes()).splitlines()
+        if (stamp := re.search(rb'"(?:E|ts)":(\d{13})\b', line)) is not None
+    )
