@@ -329,6 +329,8 @@ def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) 
     from arb.commands.sweep import judged
     from arb.report.screen import rows_view
     from arb.report.wording import shown
+    from arb.sweep.columns import judged_periods
+    from arb.sweep.judgement import best_first
     from arb.sweep.ranking import DEFAULT, ranked
     from arb.sweep.summary import luck_lines, sweep_summary
     from arb.sweep.table import FAILED
@@ -340,25 +342,28 @@ def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) 
     if as_json and not is_all:
         echo_json(summary)
         return
-    found = ranked(folder, by, None if is_all else _SHOWN, is_high=judgement.is_high)
     if as_json:
-        for one in found.best:
+        for one in ranked(folder, by, is_high=judgement.is_high).best:
             echo_json(msgspec.to_builtins(one))
         return
+    order = best_first(judgement.results, is_high=judgement.is_high)
     names = [key.name for key in columns.head.keys]
     rows = [
         (
-            str(one.set_no),
-            *(escape(str(one.values[name])) for name in names),
-            *(shown(one.figures.get(name), "ratio") for name in figures),
+            str(columns.set_nos[place]),
+            *(escape(str(columns.values[name][place])) for name in names),
+            *(shown(float(columns.figure(name)[place]), "ratio") for name in figures),
         )
-        for one in found.best
+        for place in (order if is_all else order[:_SHOWN])
     ]
     for line in luck_lines(summary):
         echo(line)
     output().print(rows_view(("set", *names, *figures), rows, words=frozenset()))
-    failed = f", {found.failed:,} {FAILED}" if found.failed else ""
-    total = columns.head.sets * len(columns.head.periods)
+    failed = f", {columns.failed:,} {FAILED}" if columns.failed else ""
+    done = len(columns.set_nos) + columns.failed
+    means = (
+        f", means of {count} test periods" if (count := len(judged_periods(columns.head.periods))) > 1 else ""
+    )
     echo(
-        f"{found.results:,} of {total:,} results{failed}; the best by {by}; all of them, and a page: {folder}"
+        f"{done:,} of {columns.head.sets:,} sets{failed}; the best by {by}{means}; all of them, and a page: {folder}"
     )

@@ -9,7 +9,8 @@ from typing import Any
 from arb.config.model import MAIN_SECTIONS
 from arb.config.strict import toml_of
 from arb.errors import InputError
-from arb.sweep.judgement import is_high_good
+from arb.sweep.columns import read_columns
+from arb.sweep.judgement import best_first, is_high_good
 from arb.sweep.ranking import DEFAULT, Bounds, ranked
 from arb.sweep.sets import settings_of
 from arb.sweep.table import SetResult, SweepHead, read_head
@@ -19,14 +20,28 @@ def best_toml(folder: Path, by: str | None, least: Sequence[str], most: Sequence
     """The lines of the best set's TOML. least, most: `FIGURE=NUMBER`. Raises InputError if no set is within them."""
     head = read_head(folder)
     by = by or DEFAULT
-    found = ranked(
-        folder, by, 1, Bounds(_bounds("--min", least), _bounds("--max", most)), is_high=is_high_good(by)
-    )
-    if not found.best:
+    within_bounds = Bounds(_bounds("--min", least), _bounds("--max", most))
+    found = ranked(folder, by, 1, within_bounds, is_high=is_high_good(by))
+    best = _best_mean(folder, by, within_bounds) if len(head.periods) > 1 else found.best
+    if not best:
         bounds = " and ".join([*(f"--min {one}" for one in least), *(f"--max {one}" for one in most)])
         within = f" within {bounds}" if bounds else ""
         raise InputError(f"{folder}: none of its {found.results:,} results has a {by}{within}")
-    yield from _lines(folder, head, found.best[0], by)
+    yield from _lines(folder, head, best[0], by)
+
+
+def _best_mean(folder: Path, by: str, bounds: Bounds) -> list[SetResult]:
+    """Of a sweep with `--walk`: the set with the best mean over the test periods, if one is within the bounds."""
+    columns = read_columns(folder, [by, *bounds.least, *bounds.most])
+    for place in best_first(columns.figure(by), is_high=is_high_good(by)):
+        figures: dict[str, bool | int | float | None] = {
+            name: float(columns.figure(name)[place]) for name in columns.figures
+        }
+        values = {name: column[place] for name, column in columns.values.items()}
+        one = SetResult(columns.set_nos[place], 0, values, columns.outcomes[place], figures=figures)
+        if bounds.has(one):
+            return [one]
+    return []
 
 
 def _bounds(option: str, texts: Sequence[str]) -> Mapping[str, float]:

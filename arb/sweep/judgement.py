@@ -63,6 +63,13 @@ class Judgement(NamedTuple):
     annual: float
 
 
+def best_first(results: Any, *, is_high: bool) -> list[int]:
+    """The sets with a known result, the best first; at equal ones the earlier set. results: (sets,) float64."""
+    goodness = results if is_high else -results
+    known = np.flatnonzero(np.isfinite(goodness))
+    return [int(place) for place in known[np.argsort(-goodness[known], kind="stable")]]
+
+
 def is_high_good(figure: str) -> bool:
     """Whether high values of a figure are the good ones."""
     return not (figure.startswith("unhedged.") or figure.rpartition(".")[2].startswith(_LOW))

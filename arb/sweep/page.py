@@ -20,7 +20,7 @@ from arb.report.signs import sign_class
 from arb.report.wording import UNKNOWN, escape, plain, shown
 from arb.results.figures.summary import GROUPS
 from arb.sweep.columns import Columns
-from arb.sweep.judgement import Judgement
+from arb.sweep.judgement import Judgement, best_first
 from arb.sweep.page_data import SETS_MAX, page_data
 from arb.sweep.page_parts import BODY, SWEEP_STYLE
 from arb.sweep.summary import set_summary, sweep_summary
@@ -224,10 +224,9 @@ def _value(value: Any, key: str) -> str:
 
 def _sets(columns: Columns, judgement: Judgement) -> str:
     """The best sets with their values."""
-    goodness = judgement.results if judgement.is_high else -judgement.results
-    known = np.flatnonzero(np.isfinite(goodness))
-    order = known[np.argsort(-goodness[known], kind="stable")][:_LISTED_MAX]
-    return _set_table(columns, judgement, order.tolist())
+    return _set_table(
+        columns, judgement, best_first(judgement.results, is_high=judgement.is_high)[:_LISTED_MAX]
+    )
 
 
 def _front(columns: Columns, judgement: Judgement, front: Mapping[str, Any]) -> str:

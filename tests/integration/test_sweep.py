@@ -94,7 +94,7 @@ def test_groups_of_rows_tables_and_the_best_set(place: Path, tmp_path: Path) -> 
     out = tmp_path / "s"
     vary = ["--vary", "clock.offset_ms=0,100", "--vary", "strategy.min_spread_bps=0:1:0.5"]
     done = arb("sweep", *words(place), "--start", "2024-01-01", "--out", out, *vary, "--threads", 2)
-    assert "6 of 6 results" in done.stdout
+    assert "6 of 6 sets" in done.stdout
     assert "LUCK: " in done.stdout
     assert json.loads(arb("sweep", "show", out, "--json").stdout)["sets"] == 6
     assert b"</html>" in (out / "sweep.html").read_bytes()

@@ -6,12 +6,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from support.sweep_results import FIGURES, head, period, result, sweep
 
+from arb.commands.sweep_best import best_toml
+from arb.errors import InputError
 from arb.sweep.columns import Columns, columns_of
 from arb.sweep.judgement import is_high_good, judge
 from arb.sweep.page import sweep_page
@@ -225,3 +229,17 @@ def test_many_sets_are_drawn_in_part() -> None:
     drawn = page_data(found, judged)
     assert drawn["setNos"][drawn["best"]] == judged.best
     assert len(json.dumps(drawn)) < 1_000_000
+
+
+def test_the_best_set_of_a_walk_is_that_of_the_means_over_tests(tmp_path: Path) -> None:
+    whole, results = sweep(
+        periods=(period(TRAIN, 1, 96), period(TEST, 1), period(TRAIN, 2, 96), period(TEST, 2))
+    )
+    (tmp_path / "sweep.json").write_bytes(msgspec.json.encode(whole))
+    (tmp_path / "results.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in results))
+    means = columns_of(whole, results, FIGURES).figure("pnl_quote")
+    assert next(best_toml(tmp_path, None, [], [])).startswith(f"# Set {int(np.argmax(means))} of ")
+    below = f"pnl_quote={float(np.sort(means)[-2])!r}"
+    assert next(best_toml(tmp_path, None, [], [below])).startswith(f"# Set {int(np.argsort(means)[-2])} of ")
+    with pytest.raises(InputError, match="within"):
+        next(best_toml(tmp_path, None, ["pnl_quote=1e9"], []))
