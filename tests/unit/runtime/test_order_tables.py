@@ -17,7 +17,7 @@ from support.dry_market import leg, received_rows
 from support.journals import RUN
 
 from arb.bot.compilation import compile_strategy
-from arb.bot.recorder import state_of
+from arb.bot.recorder import DECISION, state_of
 from arb.journal.journal import insert_legs, insert_run, make_journal
 from arb.journal.reader import JournalReader
 from arb.journal.schema import (
@@ -116,7 +116,7 @@ def test_executions_are_the_fills(whole: tuple[DryRunBot, OrderTables, list[Any]
         for one in fills
         for no in [int(one["asset_no"])]
     ]  # fmt: skip
-    trades = trades_of(fills, np.zeros(0, [("code", "i8"), ("leg", "i8")]), LEGS, bot.charges)
+    trades = trades_of(fills, np.zeros(0, DECISION), LEGS, bot.charges)
     names = {"quote": "USDT", "base": "BTC"}
     assert Counter((LEGS[row.leg].name, float(row.fee), row.fee_asset) for row in executions) == Counter(
         (one.leg, one.fee_amount, names[one.fee_asset]) for one in trades

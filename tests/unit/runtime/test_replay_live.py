@@ -11,13 +11,14 @@ from support.dry_market import MS
 from support.hand_session import LEGS, Ended, HandSession
 
 from arb.bot.account import ACCOUNT
+from arb.bot.recorder import DECISION
 from arb.leg import Leg
 from arb.results.trades import trades_of
 from arb.runtime.live_files import RESPONSE
 
 pytestmark = pytest.mark.slow
 
-NO_DECISIONS = np.zeros(0, [("code", "i8"), ("leg", "i8"), ("order_id", "u8"), ("attempt", "i8")])
+NO_DECISIONS = np.zeros(0, DECISION)
 
 
 @pytest.mark.parametrize("seed", range(4))
