@@ -46,8 +46,7 @@ class Mailbox:
 
     def earliest_ts(self) -> int:
         """The earliest time of receipt of an answer: on live data later than all that the bot has reached."""
-        latest: int = self._cells[_LATEST]
-        return latest + 1 if self._is_live else 0
+        return self._cells[_LATEST] + 1 if self._is_live else 0
 
     def take(self) -> list[tuple[int, Any]]:
         """Removes all requests; returns (leg, copy of the row of ORDER), by leg, then in the order of the requests."""
@@ -58,7 +57,8 @@ class Mailbox:
         found: list[tuple[int, bytes]] = []
         for leg, queue in enumerate(self._requests):
             if queue.cells[_COUNT]:
-                found += [(leg, copied) for _, copied in queue.take()]
+                for _, copied in queue.take():
+                    found.append((leg, copied))
         return found
 
     def put(self, leg: int, row: Any, received_ts: int) -> int:
@@ -99,21 +99,25 @@ class _Queue:
     def take(self) -> list[tuple[int, bytes]]:
         """Removes all orders; returns their times, and copies of them."""
         cells = self.cells
-        head, end = cells[_HEAD], cells[_HEAD] + cells[_COUNT]
+        head, count, data = cells[_HEAD], cells[_COUNT], cells[_DATA]
         cells[_HEAD] = cells[_COUNT] = 0
-        if not cells[_DATA]:  # freed with its world
+        if not data:  # freed with its world
             return []
-        self._look()
+        if data != self._data or cells[_CAPACITY] != self._capacity:
+            self._look()
         # Copied as bytes: NumPy copies such records field by field.
-        rows, times = self._rows, self._times
-        return [(times[no], bytes(rows[no * _BYTES : (no + 1) * _BYTES])) for no in range(head, end)]
+        rows, times, begin = self._rows, self._times, head * _BYTES
+        if count == 1:
+            return [(times[head], rows[begin : begin + _BYTES].tobytes())]
+        return [(times[no], bytes(rows[no * _BYTES : (no + 1) * _BYTES])) for no in range(head, head + count)]
 
     def append(self, row: Any, timestamp: int) -> int:
         """Appends a copy, not earlier than the order before; returns its time."""
         cells = self.cells
         if cells[_HEAD] + cells[_COUNT] >= cells[_CAPACITY]:
             self._make_room()
-        self._look()
+        if cells[_DATA] != self._data or cells[_CAPACITY] != self._capacity:
+            self._look()
         count = cells[_COUNT]
         end = cells[_HEAD] + count
         if count:
@@ -126,11 +130,10 @@ class _Queue:
 
     def _look(self) -> None:
         cells = self.cells
-        if cells[_DATA] != self._data or cells[_CAPACITY] != self._capacity:
-            self._data, self._capacity = cells[_DATA], cells[_CAPACITY]
-            memory = (ctypes.c_char * (self._capacity * _BYTES)).from_address(self._data)
-            self._rows = memoryview(memory).cast("B")
-            self._times = _cells_at(self._times_cells[_DATA], self._capacity)
+        self._data, self._capacity = cells[_DATA], cells[_CAPACITY]
+        memory = (ctypes.c_char * (self._capacity * _BYTES)).from_address(self._data)
+        self._rows = memoryview(memory).cast("B")
+        self._times = _cells_at(self._times_cells[_DATA], self._capacity)
 
     def _make_room(self) -> None:
         """Moves the orders to the front of the memory, or doubles it."""

@@ -20,40 +20,25 @@ from arb.engine.world import FEE_AS_RECEIVED, FEE_IN_OTHER, FEE_IN_QUOTE
 from connectors.orders.model import Act, Force, Instrument
 
 #: Codes of `struct` for the types of ORDER's fields.
-_CODES = {"f8": "d", "i8": "q", "u8": "Q", "b1": "?", "u1": "B", "i1": "b", "u2": "H"}
+_CODES = {"<f8": "d", "<i8": "q", "<u8": "Q", "|b1": "?", "|u1": "B", "|i1": "b", "<u2": "H"}
 #: How far from a whole number of lots a quantity may be.
 _LOTS_OFF_MAX = 1e-6
 #: A row of ORDER as values: NumPy takes 15 times as long to set its fields one by one.
-_ROW = struct.Struct("=" + "".join(_CODES[kind.str[-2:]] for kind, *_ in (ORDER.fields or {}).values()))
+_ROW = struct.Struct("<" + "".join(_CODES[ORDER[name].str] for name in ORDER.names or ()))
+_unpacked = _ROW.unpack
 (
     _QTY, _LEAVES, _EXEC_QTY, _EXEC_TICK, _TICK, _EXCH_TS, _MAKER, _REQ, _STATUS, _REQUEST_NO, _REQUEST_TS,
-    _FEE_PRICE, _FILL_QTY, _FEE, _CHARGED,
+    _FEE_PRICE, _FILL_QTY, _FEE, _CHARGED, _ORDER_ID, _SIDE, _TIME_IN_FORCE, _ORDER_TYPE,
 ) = (
     (ORDER.names or ()).index(name)
     for name in (
         "qty", "leaves_qty", "exec_qty", "exec_price_tick", "price_tick", "exch_timestamp", "maker", "req", "status",
-        "request_no", "request_ts", "fee_price", "fill_qty", "fee", "charged",
+        "request_no", "request_ts", "fee_price", "fill_qty", "fee", "charged", "order_id", "side", "time_in_force",
+        "order_type",
     )
 )  # fmt: skip
 _ACTS = {NEW: Act.PLACE, CANCELED: Act.CANCEL, REPLACED: Act.AMEND}
 _FORCES = {int(force): force for force in Force}
-_CODES = {"<f8": "d", "<i8": "q", "<u8": "Q", "|b1": "?", "|u1": "B", "|i1": "b", "<u2": "H"}
-_unpacked = struct.Struct("<" + "".join(_CODES[ORDER[name].str] for name in ORDER.names or ())).unpack
-#: Places of a request's fields in a row of ORDER.
-_QTY, _ORDER_ID, _REQUEST_NO, _REQ, _SIDE, _TIME_IN_FORCE, _ORDER_TYPE, _PRICE_TICK, _REQUEST_TS = (
-    (ORDER.names or ()).index(name)
-    for name in (
-        "qty",
-        "order_id",
-        "request_no",
-        "req",
-        "side",
-        "time_in_force",
-        "order_type",
-        "price_tick",
-        "request_ts",
-    )
-)
 
 
 class RequestRow(NamedTuple):
@@ -130,16 +115,21 @@ def request_of(row: bytes, lot_size: float) -> RequestRow:
     values = _unpacked(row)
     lots = values[_QTY] / lot_size
     whole = round(lots)
-    return RequestRow(
-        values[_ORDER_ID],
-        values[_REQUEST_NO],
-        _ACTS[values[_REQ]],
-        values[_SIDE],
-        _FORCES[values[_TIME_IN_FORCE]],
-        values[_ORDER_TYPE] == MARKET,
-        values[_PRICE_TICK],
-        whole if abs(lots - whole) <= _LOTS_OFF_MAX else -1,
-        values[_REQUEST_TS],
+    # The class's own constructor is a function of Python, and this runs before an order's bytes leave.
+    return tuple.__new__(
+        RequestRow,
+        (
+            values[_ORDER_ID],
+            values[_REQUEST_NO],
+            _ACTS[values[_REQ]],
+            values[_SIDE],
+            _FORCES[values[_TIME_IN_FORCE]],
+            values[_ORDER_TYPE] == MARKET,
+            values[_TICK],
+            whole if -_LOTS_OFF_MAX <= lots - whole <= _LOTS_OFF_MAX else -1,
+            values[_REQUEST_TS],
+            False,
+        ),
     )
 
 
@@ -158,8 +148,8 @@ class BotOrder:
         "_total_lots",
     )
 
-    def __init__(self, row: Any, lot_size: float, lots: int) -> None:
-        """row: of ORDER, the request that creates it."""
+    def __init__(self, row: bytes, lot_size: float, lots: int) -> None:
+        """row: the bytes of a row of ORDER, the request that creates it."""
         self.request(row)
         self._accepted_ts: int = self._asked[_REQUEST_TS]
         self._lot = lot_size
@@ -167,9 +157,9 @@ class BotOrder:
         self._total_lots = self._leaves_lots = lots
         self._exec_qty = 0.0
 
-    def request(self, row: Any) -> None:
+    def request(self, row: bytes) -> None:
         """A further request: a cancellation or an amendment."""
-        self._asked = _ROW.unpack(row.tobytes())
+        self._asked = _unpacked(row)
         self._asked_qty: float = self._asked[_QTY]
 
     def row_of(self, answer: BotAnswer, charged: int = 0, fee_price: float = float("nan")) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from hftbacktest.order import CANCELED, EXPIRED, FILLED
 
 from arb.errors import InvariantError
-from arb.execution.answers import BotAnswer, BotOrder, RequestRow, charged_in, request_of
+from arb.execution.answers import BotAnswer, BotOrder, RequestRow, charged_in
 from arb.leg import Leg
 from connectors.orders.model import Act, Instrument
 
@@ -26,12 +26,8 @@ class BotOrders:
         self._open: list[dict[int, BotOrder]] = [{} for _ in legs]
         self._ended: OrderedDict[tuple[int, int], BotOrder] = OrderedDict()
 
-    def read(self, leg: int, row: bytes) -> RequestRow:
-        """The request in the bytes of a row of ORDER."""
-        return request_of(row, self._lot_sizes[leg])
-
-    def note(self, leg: int, request: RequestRow, row: Any) -> None:
-        """Notes a request of the bot. row: of ORDER, as `read` was given it."""
+    def note(self, leg: int, request: RequestRow, row: bytes) -> None:
+        """Notes a request of the bot. row: the bytes of a row of ORDER, of which it was read."""
         lot_size = self._lot_sizes[leg]
         if request.act is Act.PLACE:
             self._ended.pop((leg, request.order_id), None)

@@ -42,6 +42,7 @@ NEVER = (1 << 63) - 1
 ASKED_MAX = 10_000
 FUNDINGS_MAX = 1_000
 CHANGES = frozenset({Act.PLACE, Act.CANCEL, Act.AMEND})
+_PLACE, _AMEND = Act.PLACE, Act.AMEND
 #: Cancellations of one order that the desk itself makes at most, and how many of them before the session's end.
 CANCELS_MAX, PULLS_MAX = 5, 3
 
@@ -227,9 +228,10 @@ class DeskWires(ABC):
     def stamp_ms(self, act: Act, now: int) -> int:
         """The time of a request. All but orders have the venue's where our clock is wrong: it would refuse them. Orders
         have ours: data that seem older or younger than they are, are no ground to trade."""
+        if act is _PLACE or act is _AMEND:
+            return now // MILLISECOND
         off_ms = self.facts.clock_offset_ms or 0
-        is_corrected = act not in (Act.PLACE, Act.AMEND) and abs(off_ms) >= _OFF_MS
-        return now // MILLISECOND + (off_ms if is_corrected else 0)
+        return now // MILLISECOND + (off_ms if abs(off_ms) >= _OFF_MS else 0)
 
     def _to_rest(self, asked: Asked, wire: str, now: int) -> None:
         """The socket took not a byte: the same request goes by REST."""

@@ -20,6 +20,7 @@ from arb.execution.answers import (
     FundingAnswer,
     RequestRow,
     funding_row,
+    request_of,
 )
 from arb.execution.bot_orders import BotOrders
 from arb.execution.desk_wires import NEVER, Outputs
@@ -98,11 +99,11 @@ def _committed(_: Sequence[ReadyRequest]) -> bool:
 def _ready(
     taken: Sequence[TakenRequest], rows: Sequence[RequestRow], wires: Sequence[WireRequest | None]
 ) -> list[ReadyRequest]:
-    return [
-        ReadyRequest(one, row, wire)
-        for one, row, wire in zip(taken, rows, wires, strict=True)
-        if wire is not None
-    ]
+    ready = []
+    for one, row, wire in zip(taken, rows, wires, strict=True):
+        if wire is not None:
+            ready.append(tuple.__new__(ReadyRequest, (one, row, wire)))
+    return ready
 
 
 class Gateway:
@@ -125,7 +126,10 @@ class Gateway:
         """
         self._legs = tuple(legs)
         self._venues = [leg.venue for leg in legs]
+        self._lot_sizes = [leg.lot_size for leg in legs]
         self.desks = dict(desks)
+        #: By leg.
+        self._desk_of = [desks[leg.venue] for leg in legs]
         self._instruments = [desks[leg.venue].instruments[no] for no, leg in enumerate(legs)]
         self._outlet = outlet
         self._clock = clock
@@ -198,7 +202,10 @@ class Gateway:
     def _taken(self, now: int) -> list[TakenRequest]:
         """The requests that wait, as those of a step."""
         self._steps += 1
-        return [TakenRequest(leg, row, self._steps, now) for leg, row in self._mailbox.take_bytes()]
+        taken = []
+        for leg, row in self._mailbox.take_bytes():
+            taken.append(TakenRequest(leg, row, self._steps, now))
+        return taken
 
     def _request(self, taken: Sequence[TakenRequest], now: int) -> None:
         """Encodes everything, sends everything, then notes it: the legs of a step leave together, and first.
@@ -208,30 +215,33 @@ class Gateway:
         if self._left:
             self._left += taken
             return
-        venues = [self._venues[one.leg] for one in taken]
+        # Until the last byte has left: plain loops, few calls. After a pause little of this is in the processor's
+        # caches, and each further function costs a microsecond or more.
+        rows: list[RequestRow] = []
+        sent: dict[str, Sent] = {}
+        venues = self._venues
         try:
-            rows = [self._orders.read(one.leg, one.copied) for one in taken]
+            for one in taken:
+                rows.append(request_of(one.copied, self._lot_sizes[one.leg]))
             wires = self._wires_of(taken, rows, now)
             if not self._commit(taken, rows, wires, now):
                 self._left += taken
                 taken = ()
                 return
-            sent = {
-                wire.wire_id: self._send(venue, wire)
-                for venue, wire in zip(venues, wires, strict=True)
-                if wire is not None
-            }
+            for one, wire in zip(taken, wires, strict=True):
+                if wire is not None:
+                    sent[wire.wire_id] = self._send(venues[one.leg], wire)
             sent_ns = self._clock()
             for one, wire in zip(taken, wires, strict=True):
                 one.sent_ns = sent_ns if wire is not None else 0
         finally:
             self.on_step(taken)
         outputs: list[Outputs] = []
-        for one, venue, row, wire in zip(taken, venues, rows, wires, strict=True):
-            self._orders.note(one.leg, row, one.row)
-            outputs.append(self.desks[venue].on_request(one.leg, row, now, wire, one.refused))
-        for one, venue, output in zip(taken, venues, outputs, strict=True):
-            one.is_sent = self._follow(venue, output, now, sent)
+        for one, row, wire in zip(taken, rows, wires, strict=True):
+            self._orders.note(one.leg, row, one.copied)
+            outputs.append(self._desk_of[one.leg].on_request(one.leg, row, now, wire, one.refused))
+        for one, output in zip(taken, outputs, strict=True):
+            one.is_sent = self._follow(venues[one.leg], output, now, sent)
         if sent:
             raise InvariantError(f"sent without a request of its desk: {', '.join(sent)}")
 
@@ -275,10 +285,9 @@ class Gateway:
                 one.refused = why
             for no in gate.reducing(legs, rows):
                 taken[no].reduces, rows[no] = True, rows[no]._replace(reduces=True)
-        wires = [
-            None if one.refused else self.desks[self._venues[one.leg]].wire_of(one.leg, row, now)
-            for one, row in zip(taken, rows, strict=True)
-        ]
+        wires: list[WireRequest | None] = []
+        for one, row in zip(taken, rows, strict=True):
+            wires.append(None if one.refused else self._desk_of[one.leg].wire_of(one.leg, row, now))
         if gate is not None and None in wires:
             lost = [no for no, wire in enumerate(wires) if wire is None and not taken[no].refused]
             for no in gate.withdraw(lost, now) if lost else ():

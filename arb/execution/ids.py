@@ -21,7 +21,7 @@ _CLIENT_ID = re.compile(r"arb-([a-z0-9]{6})-([0-9a-f]{1,7})-([0-9a-f]{1,2})-([0-
 RUNS_MAX = 1 << 28
 
 #: Of the acts that are about one order.
-_LETTERS = {Act.PLACE: "p", Act.CANCEL: "c", Act.AMEND: "a", Act.LOOK_UP: "q", Act.EXECUTIONS: "x"}
+LETTERS = {Act.PLACE: "p", Act.CANCEL: "c", Act.AMEND: "a", Act.LOOK_UP: "q", Act.EXECUTIONS: "x"}
 
 
 class OrderId(NamedTuple):
@@ -42,7 +42,11 @@ class SessionIds(NamedTuple):
 
     def client_id(self, leg: int, request_no: int) -> str:
         """The client id of the order that a request creates; at most 32 characters."""
-        return f"arb-{self.tag}-{self.run:x}-{leg:x}-{request_no:x}"
+        return f"{self.client_head(leg)}{request_no:x}"
+
+    def client_head(self, leg: int) -> str:
+        """The client ids of a leg, but for the number of the request."""
+        return f"arb-{self.tag}-{self.run:x}-{leg:x}-"
 
     def owns(self, client_id: str) -> bool:
         """Whether a client id is one of this session."""
@@ -75,4 +79,4 @@ def parse_client_id(text: str) -> OrderId | None:
 
 def wire_id(leg: int, request_no: int, act: Act, attempt: int = 0) -> str:
     """The id of a wire request about one order. attempt: of queries, from 1."""
-    return f"{leg}-{request_no}-{_LETTERS[act]}{attempt or ''}"
+    return f"{leg}-{request_no}-{LETTERS[act]}{attempt or ''}"

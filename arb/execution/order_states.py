@@ -25,6 +25,7 @@ from connectors.orders.model import (
     Verdict,
 )
 
+_PLACE = Act.PLACE
 FINALS_MAX = 2_000
 CLOSED_MAX = 100_000
 ORPHANS_MAX = 10_000
@@ -57,6 +58,8 @@ class OrderStates:
         self._legs = dict(legs)
         self._symbols = {leg.symbol for leg in legs.values()}
         self._session_ids = ids
+        #: By leg, a client id but for the number of its request.
+        self._client_heads = {leg: ids.client_head(leg) for leg in legs}
         #: Orders that may still trade, or whose executions or requests are not complete, by their first client id.
         self.open: dict[str, OrderState] = {}
         #: By the bot's id, the latest with it; by the client's and the venue's.
@@ -130,20 +133,17 @@ class OrderStates:
 
     def request_of(self, leg: int, row: RequestRow, state: OrderState | None) -> OrderRequest:
         """A request of the bot as the venue is to get it; nothing is noted. state: the order that it changes."""
-        if state is None or row.act is Act.PLACE:
-            return OrderRequest(
-                Act.PLACE,
-                leg,
-                self._legs[leg].symbol,
-                row.request_no,
-                self._session_ids.client_id(leg, row.request_no),
-                side=row.side,
-                force=row.force,
-                is_market=row.is_market,
-                reduce_only=row.reduces,
-                tick=row.tick,
-                lots=row.lots,
-            )
+        if state is None or row.act is _PLACE:
+            _, number, _, side, force, is_market, tick, lots, _, reduces = row
+            client_id = f"{self._client_heads[leg]}{number:x}"
+            # The class's own constructor is a function of Python, and this runs before the order's bytes leave.
+            return tuple.__new__(
+                OrderRequest,
+                (
+                    _PLACE, leg, self._legs[leg].symbol, number, client_id, "", "", side, force, is_market, reduces,
+                    tick, lots, 0, False, 0, 0, "",
+                ),
+            )  # fmt: skip
         if row.act is Act.CANCEL:
             return self.cancellation(state, row.request_no)
         present = state.present

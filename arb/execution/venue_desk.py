@@ -18,7 +18,7 @@ from arb.execution.catch_up import Questions
 from arb.execution.desk_queries import BEFORE_MS, DeskQueries
 from arb.execution.desk_wires import CHANGES, Asked, Outputs, Refusal, Stage
 from arb.execution.doubt import Doubt, DoubtCause
-from arb.execution.ids import wire_id
+from arb.execution.ids import LETTERS, wire_id
 from arb.execution.order_state import OrderState
 from connectors.errors import DecodeError
 from connectors.orders.model import (
@@ -42,6 +42,8 @@ from connectors.orders.model import (
 from connectors.trade.interfaces import LineEvent, Sent
 from connectors.units import SECOND
 
+# Members of an enumeration are looked up at each use; these are on the way of an order's bytes.
+_PLACE, _CANCEL, _UP = Act.PLACE, Act.CANCEL, Stage.UP
 _CANCEL_APART_NS = SECOND
 #: After these a line is to be replaced.
 _LAST_WORDS = frozenset({NoticeKind.SHUTDOWN, NoticeKind.ENDED, NoticeKind.KEY_EXPIRED})
@@ -113,10 +115,14 @@ class VenueDesk(DeskQueries):
         Nothing is noted: the bytes can leave before that is done.
         """
         state = self.orders.of(leg, row.order_id)
-        if _conflict(row, state) or self._refusal(row, now):
+        if (state is not None or row.act is not _PLACE) and _conflict(row, state):
             return None
-        wire = wire_id(leg, row.request_no, row.act)
-        request = self._named(self.orders.request_of(leg, row, state), state, wire)
+        if self._refusal(row, now):
+            return None
+        wire = f"{leg}-{row.request_no}-{LETTERS[row.act]}"  # `wire_id`, without a call
+        request = self.orders.request_of(leg, row, state)
+        if row.act is _CANCEL:
+            request = self._named(request, state, wire)
         try:
             return self._protocol.encode(request, wire, self.stamp_ms(row.act, now))
         except ValueError:
@@ -264,7 +270,7 @@ class VenueDesk(DeskQueries):
 
     def _refusal(self, row: RequestRow, now: int) -> str:
         """Why a request is not sent; "": it is."""
-        if row.act is Act.CANCEL:
+        if row.act is _CANCEL:
             return ""
         if row.lots <= 0:
             return "no whole number of lots"
@@ -272,7 +278,7 @@ class VenueDesk(DeskQueries):
             return "the session ends"
         if now < self._stopped_until:
             return "the venue limits requests"
-        return "" if self.is_up else "not up"
+        return "" if self._stage is _UP else "not up"
 
     def _gated(self, reason: str) -> None:
         """Counts a refusal of the gate; the log has the first one of a kind."""
@@ -424,7 +430,7 @@ class VenueDesk(DeskQueries):
 
 def _conflict(row: RequestRow, state: OrderState | None) -> str:
     """Why a request has no effect on any order; "": it has. state: the order with its id."""
-    if row.act is Act.PLACE:
+    if row.act is _PLACE:
         return "the id belongs to an open order" if state is not None and not state.is_over else ""
     if state is None:
         return "no such order"

@@ -138,18 +138,18 @@ class Journal:
         flusher = self._flusher
         if flusher is None or flusher.fault is not None:
             raise self._failed(None if flusher is None else flusher.fault)
-        last = dict(self._last)
+        last = self._last.copy()
+        values: list[int | str] = []
         for intent in intents:
-            if intent.request <= last.get(intent.leg, 0):
-                raise InvariantError(
-                    f"{self.path}: request {intent.request} of leg {intent.leg} is in it already"
-                )
-            last[intent.leg] = intent.request
+            _, leg, request, *_ = intent
+            if request <= last.get(leg, 0):
+                raise InvariantError(f"{self.path}: request {request} of leg {leg} is in it already")
+            last[leg] = request
+            values += intent
         count = len(intents)
         statement = self._steps.get(count)
         if statement is None:
             statement = self._steps[count] = INTENTS.insert(count)
-        values = [value for intent in intents for value in intent]
         try:
             # One statement is one transaction.
             with self._writing:

@@ -445,6 +445,5 @@ class LiveOrders:
         """The session's clock; not before anything that the strategy or a desk has reached."""
         if self._session is None:
             return 0
-        return max(
-            self._session.now, self.gateway.earliest_ts(), *(lines.now for lines in self._lines.values())
-        )
+        others = [lines.now for lines in self._lines.values()]
+        return max(self._session.now, self.gateway.earliest_ts(), *others)

@@ -100,8 +100,11 @@ class OrderJournal(NoOrderJournal):
 
     def commit(self, ready: Sequence[ReadyRequest]) -> bool:
         """Commits the requests of a step. False: nothing of the step may be sent."""
+        intents = []
+        for taken, row, wire in ready:
+            intents.append(self._intent(taken, row, wire))
         try:
-            self._journal.commit_step([self._intent(*one) for one in ready])
+            self._journal.commit_step(intents)
         except JournalError as error:
             self._failed(error)
             return False
@@ -113,11 +116,16 @@ class OrderJournal(NoOrderJournal):
         self._journal.note(Refused(self._run, taken.taken_ns, taken.leg, number, taken.refused))
 
     def _intent(self, taken: TakenRequest, row: RequestRow, wire: WireRequest) -> Intent:
-        state = None if row.act is Act.PLACE else self._order_of(taken.leg, row.order_id)
-        return Intent(
-            self._run, taken.leg, row.request_no, taken.taken_ns, taken.step, _ACTS[row.act],
-            state.request_no if state is not None else row.request_no, signed_id(row.order_id), row.side,
-            _FORCES[row.force], row.is_market, False, row.tick, row.lots,
+        order_id, number, act, side, force, is_market, tick, lots, *_ = row
+        state = None if act is Act.PLACE else self._order_of(taken.leg, order_id)
+        placed = number if state is None else state.request_no
+        # The class's own constructor is a function of Python, and this runs before the orders' bytes leave.
+        return tuple.__new__(
+            Intent,
+            (
+                self._run, taken.leg, number, taken.taken_ns, taken.step, _ACTS[act], placed, signed_id(order_id), side,
+                _FORCES[force], is_market, False, tick, lots,
+            ),
         )  # fmt: skip
 
     def sent(self, venue: str, request: WireRequest, sent: SentWire, now: int) -> None:

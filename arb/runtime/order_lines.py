@@ -33,6 +33,7 @@ from connectors.units import MINUTE
 #: Attempts to connect: the venues allow 300 in 5 minutes.
 _CONNECTS, _CONNECTS_NS = 100, 5 * MINUTE
 _LOOK_S = 0.02
+_SOCKET = Channel.SOCKET
 
 
 class Sockets(NamedTuple):
@@ -162,7 +163,7 @@ class OrderLines:
 
     def send(self, request: WireRequest) -> Sent:
         """Sends a request of the desk; `log_sent` follows."""
-        if request.channel is Channel.SOCKET:
+        if request.channel is _SOCKET:
             return self._trade.send(request)
         return self._rest.send(request)
 

@@ -169,7 +169,8 @@ class Session:
     @property
     def now(self) -> int:
         """The time on the run's clock; it never decreases."""
-        return max(self._clock() + self._offset.offset_ns, self._reached_ts)
+        now, reached = self._clock() + self._offset.offset_ns, self._reached_ts
+        return now if now > reached else reached
 
     @property
     def offset_ns(self) -> int:

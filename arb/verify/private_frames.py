@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.errors import InputError
-from arb.execution.answers import FundingAnswer, funding_row
+from arb.execution.answers import FundingAnswer, funding_row, request_of
 from arb.execution.bot_orders import BotOrders
 from arb.execution.desk_wires import Outputs
 from arb.execution.venue_desk import VenueDesk
@@ -180,8 +180,9 @@ class _Replay:
         if int(row["taken_ns"]) != ts:
             self._differ("request", f"{text} time", ts, str(int(row["taken_ns"])), str(ts))
         try:
-            asked = self._orders.read(leg, row["row"].tobytes())
-            self._orders.note(leg, asked, row["row"])
+            copied = row["row"].tobytes()
+            asked = request_of(copied, self._legs[leg].lot_size)
+            self._orders.note(leg, asked, copied)
             asked = asked._replace(reduces=reduces)
         except (KeyError, ValueError, OverflowError) as error:
             raise InputError(f"orders.npz: {text} is none of a strategy: {error!r}") from None

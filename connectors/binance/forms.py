@@ -19,6 +19,7 @@ from connectors.orders.signing import Signer
 
 #: Parameters that are integers; all others are texts.
 _INTEGERS = frozenset(("fromId", "limit", "orderId", "recvWindow", "startTime", "timestamp"))
+_SOCKET = Channel.SOCKET
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -75,12 +76,17 @@ class SignedForm:
 
     def socket(self, request: OrderRequest, wire_id: str, values: tuple[str | int, ...]) -> WireRequest:
         """The request for the websocket."""
-        if self._credentials.is_logged_on:
+        credentials = self._credentials
+        if credentials.is_logged_on:
             text = self._plain_text % (wire_id, *values)
         else:
-            signature = self._credentials.signer.sign(self._payload % values)
+            signature = credentials.signer.sign(self._payload % values)
             text = self._signed_text % (wire_id, *values, signature)
-        return WireRequest(Channel.SOCKET, wire_id, self._act, request.leg, request.request_no, text)
+        # The class's own constructor is a function of Python, and this runs before an order's bytes leave.
+        return tuple.__new__(
+            WireRequest,
+            (_SOCKET, wire_id, self._act, request.leg, request.request_no, text, "", "", "", (), b""),
+        )
 
     def rest(self, request: OrderRequest, wire_id: str, values: tuple[str | int, ...]) -> WireRequest:
         """The request for REST."""

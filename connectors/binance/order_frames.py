@@ -40,6 +40,7 @@ from connectors.orders.signing import Signer
 
 #: Requests that change orders. All others are queries.
 _CHANGES = frozenset((Act.PLACE, Act.CANCEL, Act.AMEND, Act.CANCEL_ALL))
+_PLACE = Act.PLACE
 _RESTING = (Force.GTC, Force.GTX)
 _NO_ORDER = OrderRequest(Act.LOG_ON, 0, "", 0, "")
 #: A form, with the values that it is to be filled with.
@@ -120,7 +121,12 @@ class _BinanceOrders(ABC):
 
     def encode(self, request: OrderRequest, wire_id: str, now_ms: int) -> WireRequest:
         """See `OrderProtocol`. Raises ValueError for a request that the venue does not have."""
-        if request.act not in _CHANGES:
+        act = request.act
+        if act is _PLACE:
+            # A call less on the way of an order's bytes than by `_filled`.
+            form, values = self._placement(request, now_ms)
+            return form.socket(request, wire_id, values)
+        if act not in _CHANGES:
             return self._legs[request.leg].queries.encode(request, wire_id, now_ms, over_rest=False)
         form, values = self._filled(request, now_ms)
         return form.socket(request, wire_id, values) if form.method else form.rest(request, wire_id, values)
@@ -152,21 +158,26 @@ class _BinanceOrders(ABC):
         return answer
 
     def _filled(self, request: OrderRequest, now_ms: int) -> _Filled:
+        if request.act is _PLACE:
+            return self._placement(request, now_ms)
         leg = self._legs[request.leg]
-        if request.act is Act.PLACE:
-            form = leg.places.get(
-                _place_key(request.side, request.force, request.is_market, request.reduce_only)
-            )
-            if form is None:
-                raise ValueError(f"{self.venue} has no such order: {request}")
-            if request.is_market:
-                return form, (request.client_id, leg.quantity(request.lots), now_ms)
-            return form, (request.client_id, leg.price(request.tick), leg.quantity(request.lots), now_ms)
         if request.act is Act.AMEND:
             return self._amendment(leg, request, now_ms)
         if request.act is Act.CANCEL:
             return self._cancellation(leg, request, now_ms)
         return leg.others["cancel all"], (now_ms,)
+
+    def _placement(self, request: OrderRequest, now_ms: int) -> _Filled:
+        """Form and values of the request."""
+        # Fields of a named tuple take longer one by one.
+        _, leg_no, _, _, client_id, _, _, side, force, is_market, reduces, tick, lots, *_ = request
+        leg = self._legs[leg_no]
+        form = leg.places.get(force << 4 | is_market << 3 | reduces << 2 | (side + 1))  # see `_place_key`
+        if form is None:
+            raise ValueError(f"{self.venue} has no such order: {request}")
+        if is_market:
+            return form, (client_id, leg.quantity(lots), now_ms)
+        return form, (client_id, leg.price(tick), leg.quantity(lots), now_ms)
 
     @abstractmethod
     def _amendment(self, leg: _Leg, request: OrderRequest, now_ms: int) -> _Filled:

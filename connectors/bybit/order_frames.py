@@ -37,6 +37,7 @@ _PATHS = {
 #: The protection after disconnects: the paths that set and query it, and its name of a category.
 _DCP, _DCP_INFO = "/v5/order/disconnected-cancel-all", "/v5/account/query-dcp-info"
 _PRODUCTS = {"spot": "SPOT", "linear": "DERIVATIVES"}
+_PLACE, _SOCKET = Act.PLACE, Channel.SOCKET
 _SWITCH = OrderRequest(Act.SWITCH, 0, "", 0, "")
 
 
@@ -120,11 +121,16 @@ class BybitOrders:
 
     def encode(self, request: OrderRequest, wire_id: str, now_ms: int) -> WireRequest:
         """See `OrderProtocol`. Raises ValueError for a request that the venue does not have."""
-        frame = self._frames.get(request.act)
+        act = request.act
+        frame = self._frames.get(act)
         if frame is None:
             return self.encode_rest(request, wire_id, now_ms)
         text = frame % (wire_id, now_ms, self._arguments(request))
-        return WireRequest(Channel.SOCKET, wire_id, request.act, request.leg, request.request_no, text)
+        # The class's own constructor is a function of Python, and this runs before an order's bytes leave.
+        return tuple.__new__(
+            WireRequest,
+            (_SOCKET, wire_id, act, request.leg, request.request_no, text, "", "", "", (), b""),
+        )
 
     def encode_rest(self, request: OrderRequest, wire_id: str, now_ms: int) -> WireRequest:
         """See `OrderProtocol`. Raises ValueError for a request that the venue does not have."""
@@ -151,15 +157,16 @@ class BybitOrders:
 
     def _arguments(self, request: OrderRequest) -> str:
         """The parameters of a request that changes orders, as JSON."""
-        leg = self._legs[request.leg]
-        if request.act is Act.PLACE:
-            key = (request.side, request.force, request.is_market, request.reduce_only)
-            form = leg.places.get(key)
+        # Fields of a named tuple take longer one by one.
+        act, leg_no, _, _, client_id, _, _, side, force, is_market, reduces, tick, lots, *_ = request
+        leg = self._legs[leg_no]
+        if act is _PLACE:
+            form = leg.places.get((side, force, is_market, reduces))
             if form is None:
                 raise ValueError(f"{self.venue} has no such order: {request}")
-            if request.is_market:
-                return form % (leg.quantity(request.lots), request.client_id)
-            return form % (leg.quantity(request.lots), leg.price(request.tick), request.client_id)
+            if is_market:
+                return form % (leg.quantity(lots), client_id)
+            return form % (leg.quantity(lots), leg.price(tick), client_id)
         if request.act is Act.CANCEL:
             return leg.cancel % request.client_id
         if request.act is Act.CANCEL_ALL:

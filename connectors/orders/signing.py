@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -43,14 +42,18 @@ class HmacSigner:
 
     def __init__(self, key_id: str, secret: str) -> None:
         self.key_id = key_id
-        self._prepared = hmac.new(secret.encode(), None, hashlib.sha256)
+        # The states of the two hashes of an HMAC after their first blocks, which have the key alone (RFC 2104).
+        block = _block_of(secret.encode())
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
         # As a function, so that no text of this object's attributes has it.
         self._secret = lambda: secret
 
     def sign(self, payload: str) -> str:
-        mac = self._prepared.copy()
-        mac.update(payload.encode())
-        return mac.hexdigest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(payload.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
     def private(self) -> str:
         """The secret, for a process that signs with the same key."""
@@ -95,6 +98,12 @@ class Ed25519Signer:
 
     def __repr__(self) -> str:
         return f"Ed25519Signer({shown_key(self.key_id)})"
+
+
+def _block_of(key: bytes) -> bytes:
+    """A key as one block of SHA-256."""
+    size = hashlib.sha256().block_size
+    return (hashlib.sha256(key).digest() if len(key) > size else key).ljust(size, b"\0")
 
 
 def shown_key(key_id: str) -> str:

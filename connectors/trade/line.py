@@ -17,7 +17,7 @@ from connectors.net.interfaces import Connection, Timers, Transport
 from connectors.orders.model import Act, Decoded, Notice, NoticeKind, VenueAnswer, Verdict, WireRequest
 from connectors.orders.protocol import SocketLimits
 from connectors.parsing.batch import Batch
-from connectors.trade.interfaces import LineEvent, LineOwner
+from connectors.trade.interfaces import LineEvent, LineOwner, Sent
 
 
 class LineState(IntEnum):
@@ -56,6 +56,8 @@ class Keeper(Protocol):
         """At most once, and the last call. is_refused: the venue refuses the log-on or a subscription."""
 
 
+#: A member of an enumeration is looked up at each use; this one is on the way of an order's bytes.
+_UP = LineState.UP
 _ACCEPTED = (NoticeKind.LOGGED_ON, NoticeKind.SUBSCRIBED)
 
 
@@ -77,6 +79,8 @@ class TradeLine:
     ) -> None:
         """Connects to `url`. now_ms: the time of its log-on. Raises HostRefusedError of the transport."""
         self.where = where
+        #: What became of a request that it took.
+        self.sent = Sent(True, where)
         self.state = LineState.CONNECTING
         #: Monotonic time at which it was up; 0 before.
         self.up_ns = 0
@@ -105,7 +109,12 @@ class TradeLine:
 
     def send(self, text: str) -> bool:
         """Sends a request; False: not a byte was or will be written."""
-        return self.state is LineState.UP and self._write(text)
+        if self.state is not _UP:
+            return False
+        try:
+            return self._connection.send(text)
+        except Exception as error:
+            return self._failed_to_write(error)
 
     def retire(self) -> None:
         """From now on takes no requests; frames are still passed on."""
@@ -236,10 +245,13 @@ class TradeLine:
         try:
             return self._connection.send(text)
         except Exception as error:
-            # The text may be on its way: its outcome is in doubt, and the line of no use.
-            reason = f"cannot write: {error!r}"
-            self._timers.call_later(0, lambda: self._give_up(reason))
-            return True
+            return self._failed_to_write(error)
+
+    def _failed_to_write(self, error: Exception) -> bool:
+        """The text may be on its way: its outcome is in doubt, and the line of no use."""
+        reason = f"cannot write: {error!r}"
+        self._timers.call_later(0, lambda: self._give_up(reason))
+        return True
 
     def _report(self, event: LineEvent, text: str) -> None:
         self._owner.line_event(self.where, event, text, self._timers.time_ns())

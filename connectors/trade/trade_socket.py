@@ -12,6 +12,8 @@ from connectors.trade.interfaces import LineOwner, Sent
 from connectors.trade.keeper import LineKeeper
 from connectors.trade.times import TradeTimes
 
+_UNSENT = Sent(False, "")
+
 
 class TradeSocket(LineKeeper):
     """Keeps a line for orders up. A request is written to one line once, or not at all."""
@@ -49,8 +51,8 @@ class TradeSocket(LineKeeper):
         """Writes a request to the line that is up. Without one, nothing is written and nothing kept for later."""
         line = self._line
         if line is None or not line.send(request.text):
-            return Sent(False, "")
-        return Sent(True, line.where)
+            return _UNSENT
+        return line.sent
 
     def _prepare(self) -> None:
         self._open(self._path_of())

@@ -59,7 +59,7 @@ def test_a_request_is_ticks_and_whole_lots() -> None:
 
 
 def test_an_order_that_is_filled_whole_has_the_quantity_that_the_bot_asked_for() -> None:
-    order = BotOrder(row(), LOT, 300)
+    order = BotOrder(row().tobytes(), LOT, 300)
     (made,) = order.row_of(answer(AnswerKind.ENDED, FILLED, 0, fill=300, no=1), charged=1)
     assert (made["exec_qty"], made["fill_qty"], made["leaves_qty"], made["qty"]) == (QTY, QTY, 0.0, QTY)
     assert (made["req"], made["status"], made["request_no"], made["charged"]) == (NONE, FILLED, 1, 1)
@@ -71,7 +71,7 @@ def test_an_answer_has_all_other_fields_of_the_request() -> None:
     for number, name in enumerate(ORDER.names or ()):
         if name not in ("req", "order_type", "side", "time_in_force"):
             asked[name] = number + 2
-    (made,) = BotOrder(asked, LOT, 300).row_of(answer(AnswerKind.ACCEPTED, NEW, 300, no=1))
+    (made,) = BotOrder(asked.tobytes(), LOT, 300).row_of(answer(AnswerKind.ACCEPTED, NEW, 300, no=1))
     changed = {
         "qty", "leaves_qty", "req", "status", "price_tick", "exec_qty", "exec_price_tick", "maker",
         "exch_timestamp", "request_no", "fill_qty", "charged", "fee", "fee_price",
@@ -81,7 +81,7 @@ def test_an_answer_has_all_other_fields_of_the_request() -> None:
 
 
 def test_parts_are_lots() -> None:
-    order = BotOrder(row(), LOT, 300)
+    order = BotOrder(row().tobytes(), LOT, 300)
     (first,) = order.row_of(answer(AnswerKind.EXECUTED, PARTIALLY_FILLED, 200, fill=100))
     assert (first["req"], first["fill_qty"], first["leaves_qty"]) == (EXECUTED, 100 * LOT, 200 * LOT)
     (last,) = order.row_of(answer(AnswerKind.ENDED, FILLED, 0, fill=200))
@@ -89,9 +89,9 @@ def test_parts_are_lots() -> None:
 
 
 def test_a_rejected_amendment_has_the_values_from_before() -> None:
-    order = BotOrder(row(), LOT, 300)
+    order = BotOrder(row().tobytes(), LOT, 300)
     order.row_of(answer(AnswerKind.ACCEPTED, NEW, 300, no=1))
-    order.request(row(REPLACED, 0.123, 2, 6))
+    order.request(row(REPLACED, 0.123, 2, 6).tobytes())
     (made,) = order.row_of(answer(AnswerKind.MODIFIED, NEW, 300, no=2))
     assert (made["qty"], made["leaves_qty"], made["request_no"], made["request_ts"]) == (QTY, QTY, 2, 6)
     (rejected,) = order.row_of(answer(AnswerKind.REJECTED, NEW, 300, no=2))
@@ -99,8 +99,8 @@ def test_a_rejected_amendment_has_the_values_from_before() -> None:
 
 
 def test_an_accepted_amendment_has_the_quantity_that_the_bot_asked_for() -> None:
-    order = BotOrder(row(), LOT, 300)
-    order.request(row(REPLACED, QTY / 3, 2, 6))
+    order = BotOrder(row().tobytes(), LOT, 300)
+    order.request(row(REPLACED, QTY / 3, 2, 6).tobytes())
     (made,) = order.row_of(answer(AnswerKind.MODIFIED, NEW, 100, total=100, no=2))
     assert (made["qty"], made["leaves_qty"]) == (QTY / 3, QTY / 3)
     (ended,) = order.row_of(answer(AnswerKind.ENDED, EXPIRED, 100, total=100))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 
 import pytest
@@ -45,6 +47,14 @@ VECTORS = [
 @pytest.mark.parametrize(("secret", "payload", "signature"), VECTORS)
 def test_a_published_payload_has_its_signature(secret: str, payload: str, signature: str) -> None:
     assert HmacSigner("key", secret).sign(payload) == signature
+
+
+@pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 200])
+def test_a_secret_of_any_length_signs_as_rfc_2104_says(length: int) -> None:
+    secret, payload = "é"[: length % 2] + "k" * length, "symbol=BTCUSDT&price=0.1"
+    expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    signer = HmacSigner("key", secret)
+    assert [signer.sign(payload), signer.sign(payload)] == [expected] * 2
 
 
 def pem_of(key: object) -> str:
