@@ -84,7 +84,7 @@ def order_both_legs(bot: Any, counts: Any) -> None:
 class TimedOrders(LiveOrders):
     """Notes when requests are taken and when each is sent."""
 
-    taken_ns = _clock_ns = 0
+    taken_ns = 0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         #: By venue, (begin, end) of each call.
@@ -109,12 +109,9 @@ class TimedOrders(LiveOrders):
             self.sends.setdefault(venue, []).append((begin, time.time_ns()))
         return sent
 
-    def _now(self) -> int:
-        self._clock_ns = time.time_ns()
-        return super()._now()
-
     def _on_step(self, taken: Sequence[TakenRequest]) -> None:
-        self.taken_ns = self._clock_ns  # the gateway reads the clock first, and sends before this
+        if taken:
+            self.taken_ns = taken[0].taken_ns  # of this machine: the session's clock has no offset
         super()._on_step(taken)
 
 
