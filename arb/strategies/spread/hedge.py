@@ -16,9 +16,10 @@ Without one for too long the strategy halts. Positions that differ from what was
 from __future__ import annotations
 
 import numpy as np
-from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, REJECTED, SELL
+from hftbacktest.order import BUY, IOC, LIMIT, REJECTED, SELL
 from numba import njit
 
+from arb.strategies.spread.answers import ANSWERED, IN_PARTS, answer_of
 from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.sizing import (
     floor_to_lot,
@@ -57,6 +58,8 @@ ATTEMPT = np.dtype(
         ("sent_ts", "i8"),
         ("exposed_ts", "i8"),
         ("extensions", "i8"),
+        # Whether the bot refused an order in the last step.
+        ("is_refused", "i8"),
         # The last known mid of the pair's second leg, relative to that of the first; 0 before the first attempt.
         ("mid_ratio", "f8"),
         # Whether the last attempt ended with both legs filled.
@@ -99,6 +102,7 @@ def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):
         result = bot.submit_sell_order(asset, order_id, px, qty, IOC, LIMIT, False)
     if result != 0:
         recorder.decide(now, Decision.REFUSED, attempt.number, asset, order_id, result)
+        attempt.is_refused = 1
         _put_off(legs[leg_no], now)
         return False
     attempt.sent_ts = now
@@ -120,7 +124,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
     attempt.purpose = purpose
     attempt.last_ts = now
     attempt.qty = qty
-    attempt.reversals = attempt.chases = attempt.extensions = 0
+    attempt.reversals = attempt.chases = attempt.extensions = attempt.is_refused = 0
     attempt.chase_ts = 0
     attempt.exposed_ts = 0 if qty > 0.0 else now
     attempt.undone_qty = 0.0
@@ -153,6 +157,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
 def advance(bot, recorder, attempt, legs, params):
     """Advances the attempt as far as the answered orders and the touches allow."""
     now = bot.current_timestamp
+    attempt.is_refused = 0
     _note_relation(attempt, legs)
     is_answer = legs[0].order_id != 0 or legs[1].order_id != 0
     if not _settle(bot, recorder, attempt, legs, now):
@@ -202,11 +207,11 @@ def advance(bot, recorder, attempt, legs, params):
 
 
 @njit
-def wait_ns(attempt, legs, now, idle_ns, params):
-    """How long the strategy may wait: until the attempt's next due time, at most `idle_ns`."""
-    if attempt.phase == IDLE:
-        return idle_ns
-    due = now + idle_ns
+def due_ts(attempt, legs, now, params):
+    """The attempt's next deadline after `now`; the next ns after a refusal, since nothing else need follow it."""
+    if attempt.is_refused != 0:
+        return now + 1
+    due = np.int64(_NEVER)
     for ts in (
         attempt.deadline,
         attempt.chase_ts,
@@ -217,7 +222,7 @@ def wait_ns(attempt, legs, now, idle_ns, params):
     ):
         if ts > now:
             due = min(due, ts)
-    return due - now
+    return due
 
 
 @njit
@@ -260,11 +265,14 @@ def _settle(bot, recorder, attempt, legs, now):
         leg = legs[leg_no]
         if leg.order_id == 0:
             continue
-        order = bot.orders(leg.asset).get(leg.order_id)
-        if order is None or order.req != NONE or order.status in (NONE, NEW, PARTIALLY_FILLED):
-            if attempt.exposed_ts == 0 and order is not None and order.leaves_qty < order.qty:
+        answer = answer_of(bot, leg)
+        if answer != ANSWERED:
+            if attempt.exposed_ts == 0 and answer == IN_PARTS:
                 attempt.exposed_ts = now
             is_settled = False
+            continue
+        order = bot.orders(leg.asset).get(leg.order_id)
+        if order is None:
             continue
         filled = order.qty - order.leaves_qty
         # What was refused on its way, or by the venue, has no time at the venue.

@@ -7,6 +7,9 @@ set. In inventory mode every attempt is complete in itself, thresholds are skewe
 moved back at a stop loss; in convergence mode the spread is held until it has reverted. A pair has one attempt at a
 time; `arb.strategies.spread.hedge` completes it. An unsynced book reads NaN, and comparisons with NaN never trade. Runs
 on the strategy's thread, in every world.
+
+It acts on a change of a touch or its quantity, on an answer, and at its own deadlines, which end its waits at exactly
+their time. Any other row wakes it without an effect, so that rows which change no touch may be left out (`arb.sweep`).
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from arb.strategies.spread.answers import has_answer
 from arb.strategies.spread.decisions import Missed, Outcome, Purpose
-from arb.strategies.spread.hedge import ATTEMPT, HALTED, IDLE, advance, begin, wait_ns
+from arb.strategies.spread.hedge import ATTEMPT, HALTED, IDLE, advance, begin, due_ts
 from arb.strategies.spread.holding import (
     HOLDING,
     NONE_HELD,
@@ -95,7 +99,8 @@ def run(bot, params, recorder):
     )
     _set_up(bot, params, state)
     idle_ns = np.int64(params.record_interval_ns)
-    next_record = np.int64(0)
+    # When the next record is due, and the next record or deadline of an attempt. The clock is unknown before a wait.
+    next_record = due = np.int64(0)
     timeout = idle_ns
     # Not a constant, for which Numba would compile `_step` a second time.
     is_halted: Any = np.bool_(False)
@@ -116,6 +121,7 @@ def run(bot, params, recorder):
             is_new = not take_over(bot, state, now, params)
             if is_new:
                 continue
+        is_due = now >= due
         is_stirred = False
         for pair_no in range(pairs):
             phase = attempts[pair_no].phase
@@ -124,9 +130,12 @@ def run(bot, params, recorder):
             if phase == IDLE and (result == _ORDER_RESPONSE or now >= next_record):
                 hedge_no = leg_to_buy(bot, recorder, attempts[pair_no], pair, now, params)
             is_busy = phase != IDLE or hedge_no != NO_LEG
-            is_alert = is_busy or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no], params)
+            # At a deadline, quantities are read before anything uses them.
+            is_alert = is_busy or is_due or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no], params)
             change = read_touches(bot, legs, 2 * pair_no, is_alert)
-            if change == UNCHANGED and not is_busy:
+            if change == UNCHANGED and not (
+                is_busy and (is_due or hedge_no != NO_LEG or has_answer(bot, attempts[pair_no], pair))
+            ):
                 continue
             if hedge_no != NO_LEG:
                 _begin(
@@ -156,7 +165,8 @@ def run(bot, params, recorder):
             # Attempts of other pairs are completed before the strategy returns.
             if is_halted and not _is_any_busy(state):
                 break
-            timeout = _timeout_ns(state, now, idle_ns, params)
+            due = _due_ts(state, now, next_record, params)
+        timeout = due - now
     for direction in range(2 * pairs):
         lose(recorder, state.seen[direction], bot.current_timestamp)
     recorder.record(bot)
@@ -242,14 +252,14 @@ def _is_any_busy(state):
 
 
 @njit
-def _timeout_ns(state, now, idle_ns, params):
-    """Longest time that the strategy may wait."""
-    timeout = idle_ns
+def _due_ts(state, now, next_record, params):
+    """When the next record or the next deadline of an attempt is due."""
+    due = next_record
     for pair_no in range(len(state.attempts)):
         attempt = state.attempts[pair_no]
         if attempt.phase != IDLE and attempt.phase != HALTED:
-            timeout = min(timeout, wait_ns(attempt, _pair(state.legs, pair_no), now, idle_ns, params))
-    return timeout
+            due = min(due, due_ts(attempt, _pair(state.legs, pair_no), now, params))
+    return due
 
 
 @njit
