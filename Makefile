@@ -1,11 +1,11 @@
 # The commands of the project. `make` alone lists them.
 # Variables: PYTHON=python3.12 picks the interpreter of the environment, PYTEST_ARGS="-x -k name" goes to pytest,
-# WORKERS=0 runs the tests in one process, for a debugger. Three keep two cores busy: sessions in real time mostly wait.
+# WORKERS=0 runs the tests in one process, for a debugger. Four keep two cores busy: sessions in real time mostly wait.
 
 PYTHON ?= python3
 VENV := .venv
 PYTEST_ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 
 BIN := $(VENV)/bin
 # Newer than pyproject.toml: the environment holds what `arb` needs; what its development needs, too.

@@ -22,7 +22,7 @@ Chance = np.random.Generator
 Place = tuple[str | int, ...]
 
 #: Text that nothing depends on.
-NOT_COVERED = re.compile(r"log\.txt(\.\d)?")
+NOT_COVERED = re.compile(r"log\.txt(\.\d)?|status\.json")
 
 
 class Mutation(NamedTuple):

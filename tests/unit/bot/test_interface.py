@@ -122,7 +122,7 @@ def test_the_answers_are_those_of_hftbacktests_hash_map_bot() -> None:
     count = look(theirs, known)
     theirs.close()
     strategy = compile_strategy(look)
-    with backtest_bot([LegData(leg(0), [rows])], None, keep_trades=False, is_far_seen=True) as bot:
+    with backtest_bot([LegData(leg(0), [rows])], None, keep_trades=False, ranges=[None]) as bot:
         assert strategy(bot, seen) == count
     world = DryRunBot([leg(0)])
     assert replay(world, [[rows]], strategy, (world, dry)).value == count

@@ -107,7 +107,7 @@ def theirs(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
 
 def in_backtest(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
     out = journal()
-    with backtest_bot(legs, None, keep_trades=False, arrays_over=ranges) as bot:
+    with backtest_bot(legs, None, keep_trades=False, ranges=ranges) as bot:
         compile_strategy(look)(bot, out)
     return written(out)
 
