@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,20 @@ def test_no_set_differs_on_thinned_rows(engine: str) -> None:
         refused += bool(drawn.limits)
     assert fills > 100
     assert refused > 1
+
+
+def test_orders_without_latency_do_not_repeat_at_one_time() -> None:
+    """A reversal that the venue's book has left behind is sent again later, not in the same nanosecond for ever."""
+    market = dry_legs(3, steps=1_500)
+    dice = np.random.default_rng(5)
+    facts = vars(spread_params(max_position_size=0.5, position_limit=3.0, base=0.0, quote=1e6, is_spot=False))
+    for _ in range(8):
+        drawn = draw(dice, facts, [data.leg for data in market])
+        legs = [replace(leg, entry_latency_ns=0, response_latency_ns=0) for leg in drawn.legs]
+        own = {"slippage_tolerance": 0.0, "order_timeout_ns": 5 * MS, "stale_after_ns": 2_000 * MS}
+        drawn = drawn._replace(params={**drawn.params, **own}, legs=legs)
+        runs = [engine(drawn, [data.arrays for data in market]) for engine in ENGINES.values()]
+        assert all(run.count < 5_000 for run in runs)
 
 
 def thin_rows(data: LegData, stale_ns: int) -> Any:

@@ -83,6 +83,10 @@ EXTENSIONS_MAX = 10
 RESEND_NS = 20_000_000
 RESENDS_DOUBLED_MAX = 5
 
+#: How long after the sending of an order that expires its leg sends no other one. Without latencies it would be sent
+#: again at the same time for ever, at a touch that the venue has left.
+EXPIRED_NS = 1_000_000
+
 #: A leg that was refused so often in a row is not chased any longer.
 REFUSALS_MAX = 2
 
@@ -280,6 +284,8 @@ def _settle(bot, recorder, attempt, legs, now):
             _put_off(leg, now)
         else:
             leg.refusals = 0
+            if not filled > 0.0:
+                leg.resend_ts = max(leg.resend_ts, attempt.sent_ts + EXPIRED_NS)
         if filled > 0.0 and attempt.exposed_ts == 0:
             attempt.exposed_ts = now
         if order.side == BUY:
