@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,18 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     set_keys(monkeypatch)
 
 
+#: The variables of the keys.
+VARIABLES = {
+    f"{house.upper()}_{name}": key[part]
+    for house, key in KEYS.items()
+    for name, part in (("API_KEY", "id"), ("SECRET_KEY", "secret"))
+}
+
+
 def set_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sets the variables, which a command removes once it has read them."""
-    for house, key in KEYS.items():
-        monkeypatch.setenv(f"{house.upper()}_API_KEY", key["id"])
-        monkeypatch.setenv(f"{house.upper()}_SECRET_KEY", key["secret"])
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
 
 
 def words(folder: Path, sandbox: AccountSandbox, *settings: str) -> list[str]:
@@ -68,8 +76,10 @@ def words(folder: Path, sandbox: AccountSandbox, *settings: str) -> list[str]:
 
 def examined(folder: Path, sandbox: AccountSandbox, *settings: str, code: ExitCode) -> dict[str, Any]:
     """The checks by name."""
+    given = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     with sandbox:
         for _ in range(10):
+            os.environ.update(given)  # a command removes them
             done = arb("doctor", "--live", "--json", *words(folder, sandbox, *settings), code=None)
             if "-1008 Server is currently overloaded" not in done.output:
                 break  # else the sandbox, on a busy machine, has no book yet
