@@ -25,6 +25,7 @@ from support.journals import (
     reader_at,
     write_orders,
 )
+from support.live_sandbox import await_that
 
 from arb.errors import ExitCode, InputError, InvariantError
 from arb.journal import flusher
@@ -300,13 +301,12 @@ def test_the_log_begins_anew_while_the_session_runs(tmp_path: Path, monkeypatch:
     journal = journal_at(tmp_path)
     run = begun(journal)
     log = tmp_path / "sandbox" / f"{FILE}-wal"
-    salts = set()
-    for request in range(1, 3_000):
-        journal.commit_step([intent(run, 0, request)])
-        if request % 100 == 0:
-            flusher.time.sleep(0.025)
-            salts.add(log.read_bytes()[16:24])
-    assert len(salts) > 5  # its salts change when it begins anew
+    for first in range(1, 3_000, 100):
+        salts = log.read_bytes()[16:24]
+        for request in range(first, min(first + 100, 3_000)):
+            journal.commit_step([intent(run, 0, request)])
+        # Its salts change when it begins anew, which the flusher does in a pause between steps.
+        await_that(lambda before=salts: log.read_bytes()[16:24] != before, "a log that begins anew", 0.005)
     assert log.stat().st_size < 8 << 20
     journal.close()
     with reader_at(tmp_path) as reader:
