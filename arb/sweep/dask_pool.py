@@ -6,7 +6,9 @@ order of the jobs, so a sweep's table does not depend on who ran what.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -50,10 +52,21 @@ def _client_of(address: str) -> Any:
     except ImportError:
         raise InputError('--dask needs Dask: install it with pip install "hftarb[sweep]"') from None
     try:
+        _connect(address)
         return Client(address, timeout=_TIMEOUT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = text.splitlines()[0]
         raise InputError(f"--dask {address}: no scheduler answers: {reason}") from None
+
+
+def _connect(address: str) -> None:
+    """Raises OSError at once where nothing listens: Dask tries again until its time is over."""
+    _, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if host and port.isdecimal():
+        with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_S)):
+            pass
 
 
 def _result(future: Any, address: str) -> Any:

@@ -11,10 +11,13 @@ from support.command_line import arb
 from support.paths import ROOT
 from support.recording_files import command_environment
 
+from arb.sweep.table import read_results
+
 pytest.importorskip("distributed", reason="the extra of sweeps is not installed")
 pytestmark = pytest.mark.slow
 
 LEGS = "binance_usdm:BTCUSDT,bybit_spot:BTCUSDT"
+FREE = [f"{venue}.fees.{kind}=0" for venue in ("binance_usdm", "bybit_spot") for kind in ("taker", "maker")]
 VARY = ["--vary", "strategy.min_spread_bps=0:1:0.25", "--vary", "execution.order_timeout_ms=50:400:50"]
 TOTAL = 40
 
@@ -23,10 +26,12 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
     arb("init", tmp_path / "my")
     venues = ["--venues", "binance_usdm,bybit_spot"]
     arb(
-        "sandbox", "record", "--out", tmp_path / "data", "--duration", "30s", "--start", "2024-01-01", *venues
+        "sandbox", "record", "--out", tmp_path / "data", "--duration", "20s", "--start", "2024-01-01", *venues
     )
     words = ["sweep", "-c", tmp_path / "my" / "arbitrage.toml", "--data", tmp_path / "data", "--legs", LEGS]
-    words += ["--set", "strategy.basis_halflife_s=5.0", "--start", "2024-01-01", *VARY]
+    for setting in ("strategy.basis_halflife_s=5.0", *FREE):
+        words += ["--set", setting]
+    words += ["--start", "2024-01-01", *VARY]
     arb(*words, "--out", tmp_path / "threads", "--threads", 2)
     out = tmp_path / "dask"
     environment = command_environment(tmp_path / "cache")
@@ -44,6 +49,7 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         killed, _ = cluster.communicate("", timeout=60)
     assert 0 < int(killed.split()[2]) < TOTAL
+    assert sum(one.fills for one in read_results(out)) > 100
     for name in ("results.jsonl", "sweep.csv", "sweep.html"):
         assert (out / name).read_bytes() == (tmp_path / "threads" / name).read_bytes()
     refused = arb(*words, "--out", tmp_path / "none", "--dask", "tcp://127.0.0.1:9", code=2)

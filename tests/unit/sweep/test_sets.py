@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.errors import InputError
-from arb.sweep.sets import drawn, grid, grid_size, key_of, random_sets, settings_of
+from arb.sweep.sets import drawn, grid, grid_size, key_of, random_sets, settings_of, sobol_sets
 from arb.sweep.table import Key
 
 
@@ -58,6 +58,18 @@ def test_a_longer_random_sweep_begins_with_the_sets_of_a_shorter_one() -> None:
     assert {one["a"] for one in many} == {0, 1, 2, 3, 4, 5}
     assert all(isinstance(one["b"], float) and 0.0 <= one["b"] < 1.0 for one in many)
     assert list(random_sets(keys, 5, 4)) != few
+
+
+def test_sobol_sets_cover_every_eighth_of_each_range_once_in_eight_sets() -> None:
+    pytest.importorskip("scipy", reason="the extra of sweeps is not installed")
+    keys = [key_of("a=0.0:8", is_drawn=True), key_of("b=1:8", is_drawn=True), Key("c", list("stuvwxyz"))]
+    sets = list(sobol_sets(keys, 16, 3))
+    for eight in (sets[:8], sets[8:]):
+        assert sorted(int(one["a"]) for one in eight) == list(range(8))  # type: ignore[arg-type]
+        assert sorted(one["b"] for one in eight) == list(range(1, 9))  # type: ignore[type-var]
+        assert sorted(one["c"] for one in eight) == list("stuvwxyz")  # type: ignore[type-var]
+    assert list(sobol_sets(keys, 5, 3)) == sets[:5]
+    assert list(sobol_sets(keys, 5, 4)) != sets[:5]
 
 
 @given(st.floats(0.0, 1.0, exclude_max=True), st.integers(-5, 5), st.integers(0, 9))
