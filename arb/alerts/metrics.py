@@ -37,7 +37,9 @@ METRICS: Mapping[str, AlertMetric] = MappingProxyType(
         "attempt_loss_pct": AlertMetric("percent", "Loss of the last attempt, of the capital.", is_stepped=True),
         "reversed_in_a_row": AlertMetric("", "Attempts that were reversed, one after the other.", is_stepped=True),
         "orders_failed_pct": AlertMetric(
-            "percent", "Orders that were refused, of the last 50, once there are 20.", is_stepped=True
+            "percent",
+            "Orders that a limit, the gate or the venue has refused, of the last 50, once there are 20.",
+            is_stepped=True,
         ),
         "orders_of_usual": AlertMetric(
             "", "Orders of the last minute relative to the mean minute of the hour before, once there are 10."

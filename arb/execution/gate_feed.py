@@ -14,7 +14,7 @@ from hftbacktest.order import CANCELED, EXPIRED, FILLED
 from arb.engine.book import BOOK, NO_ASK, NO_BID
 from arb.engine.live import LiveWorld
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
-from arb.execution.desk_wires import Outputs
+from arb.execution.desk_wires import Outputs, Refusal
 from arb.execution.venue_desk import VenueDesk
 from arb.risk.exposure import OpenOrder
 from arb.risk.gate import Gate, GateRequest
@@ -25,6 +25,8 @@ from connectors.units import SECOND
 
 #: Orders, and refusals, whose times are kept.
 ORDERS_KEPT = 50
+#: Refusals that wait for the host.
+_REJECTIONS_KEPT = 1_000
 #: Within this time after the venue has closed a position it is known how much is left, and the supervisor has acted.
 _FORCED_NS = 2 * SECOND
 _BEST_BID, _BEST_ASK = ((BOOK.names or ()).index(name) for name in ("best_bid", "best_ask"))
@@ -53,6 +55,8 @@ class GateFeed:
         #: When the latest orders were sent, and when venues refused orders.
         self.placed: deque[int] = deque(maxlen=ORDERS_KEPT)
         self.refused: deque[int] = deque(maxlen=ORDERS_KEPT)
+        #: The orders that venues have refused, until the host takes them; the oldest are left out.
+        self.rejections: deque[tuple[int, Refusal]] = deque(maxlen=_REJECTIONS_KEPT)
         #: Refusals by venue.
         self.refusals: Counter[str] = Counter()
         #: Whether the host closes positions, or balances them: its orders know what venues have closed.
@@ -158,6 +162,7 @@ class GateFeed:
                 gate.close_symbol(refusal.leg, now)
             if refusal.act is Act.PLACE:
                 self.refused.append(now)
+                self.rejections.append((now, refusal))
             order = gate.exposure.states[refusal.leg].orders.get(refusal.order_id)
             if refusal.act is Act.CANCEL:
                 gate.closed.refused(refusal.leg, Part.CANCEL, refusal.kind, now)

@@ -30,7 +30,8 @@ from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
 from arb.runtime.order_journal import KeptRun, NoOrderJournal, OrderJournal
 from arb.runtime.order_lines import OrderLines, Sockets, switch_off, switch_reasons
-from arb.runtime.order_records import OrderLog, OrderSpans, line_counts
+from arb.runtime.order_news import OrderNews
+from arb.runtime.order_records import OrderLog, OrderNotes, line_counts
 from arb.runtime.order_setup import OrderSetup
 from arb.runtime.orders_end import OrdersEnd, hung_text, order_count, unbooked_of
 from arb.runtime.orders_start import until_up
@@ -50,8 +51,7 @@ from connectors.orders.model import Act, WireRequest
 from connectors.trade.interfaces import Sent
 
 #: A connection that receives nothing for this long is pinged, and closed without an answer for as long again: events of
-#: an account may be rare, and silence is not a sign of life. A ping every two seconds is half a message a second, of
-#: which Binance allows five; Bybit counts none.
+#: an account may be rare. That is half a message a second, of which Binance allows five; Bybit counts none.
 PING_S = 2.0
 #: How often it is looked whether all is done.
 _LOOK_S = 0.02
@@ -88,7 +88,7 @@ class LiveOrders:
         self._supervision = supervision
         self._guard = guard or NoGuard()
         self._watch = watch
-        self._log, self._spans = OrderLog(), OrderSpans(setup.legs)
+        self._log, self._notes = OrderLog(), OrderNotes(setup.legs)
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
         self._rests: list[HttpTradeRest] = []
@@ -96,7 +96,7 @@ class LiveOrders:
         self._host: Host | None = None
         #: Requests that are not in the log yet: whether they were sent is known after their step.
         self._taken: list[TakenRequest] = []
-        self._is_closed = False
+        self._is_closed = self._is_flagged = False
         #: Follows the listings until the session is over.
         self._listing: asyncio.Task[None] | None = None
         #: Number of entries of `session.db`.
@@ -104,7 +104,6 @@ class LiveOrders:
         #: Why the private log is not whole; why files cannot be written.
         self._unwritten: InputError | None = None
         self._broken: ArbError | None = None
-        self._is_flagged = False
         self.fault: ArbError | None = None
         desks = setup.desks()
         feed = GateFeed(gate, world, desks, self._reasons) if gate is not None else None
@@ -207,8 +206,7 @@ class LiveOrders:
     def _alert_end(self, ending: Ending | None) -> None:
         fault = self.fault or self.gateway.fault
         if self._supervision is not None and self._supervision.alerts is not None:
-            own = ending if fault is None else Ending("failed", str(fault))
-            self._supervision.alerts.end(own, self._now())
+            self._supervision.alerts.end(Ending("failed", str(fault)) if fault else ending, self._now())
 
     async def _end(self, session: Session, host: Host) -> None:
         if count := len(self.gateway.open_orders):
@@ -282,9 +280,13 @@ class LiveOrders:
     def state(self) -> OrdersState:
         """See `SessionOrders`."""
         doubts = sum(len(desk.doubts) for desk in self.gateway.desks.values())
-        state = OrdersState(why_halted(self.halted()), doubts)
-        state = state._replace(decisions=self._spans.decisions.lines, sends=self._spans.sends.lines)
+        state = self._notes.state(OrdersState(why_halted(self.halted()), doubts))
         return state if self._supervision is None else self._supervision.state(state)
+
+    def news(self) -> OrderNews:
+        """See `SessionOrders`."""
+        self._note_taken()
+        return self._notes.news(self.gateway.gate)
 
     @property
     def broken(self) -> ArbError | None:
@@ -361,12 +363,11 @@ class LiveOrders:
         taken, self._taken = self._taken, []
         for one in taken:
             self._log.request(one.leg, one.step, one.taken_ns, one.is_sent, one.row)
-            self._spans.add(one.leg, one.taken_ns, one.sent_ns, one.row)
+            self._notes.add(one)
 
     def _on_delivered(self, delivered: Sequence[DeliveredAnswer]) -> None:
         for one in delivered:
-            execution, state = None, None
-            answer = one.answer
+            execution, state, answer = None, None, one.answer
             if isinstance(answer, BotAnswer):
                 orders = self.gateway.desks[self._setup.legs[one.leg].venue].orders
                 state = orders.of(one.leg, answer.order_id)

@@ -9,12 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from hftbacktest.order import NEW
 
 from arb.execution.facts import DeskFacts
+from arb.execution.gate_feed import GateFeed
+from arb.execution.gateway import TakenRequest
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
 from arb.runtime.live_files import EXECUTION, REQUEST, RESPONSE, STATE, OrderRecords
+from arb.runtime.order_news import NewsLog, OrderNews, Rejected
 from arb.runtime.running_figures import SpanCounts
+from arb.runtime.session_orders import OrdersState
 from connectors.orders.model import Execution
 
 
@@ -78,19 +83,37 @@ class OrderLog:
                 self._executions.append((len(self._responses) - 1, made_of))
 
 
-class OrderSpans:
-    """How long requests of the strategy took, by leg, from the time on its clock: until they were made, and sent."""
+class OrderNotes:
+    """What other processes see of the strategy's requests: how long they took, by leg, from the time on its clock until
+    they were made, and sent; and their news."""
 
     def __init__(self, legs: Sequence[Leg]) -> None:
-        self.decisions, self.sends = SpanCounts(legs), SpanCounts(legs)
+        self._decisions, self._sends = SpanCounts(legs), SpanCounts(legs)
+        self._news = NewsLog()
 
-    def add(self, leg: int, taken_ns: int, sent_ns: int, row: Any) -> None:
-        """A request. row: of ORDER. sent_ns: 0: it was not sent."""
-        request_ts = int(row["request_ts"])
-        if taken_ns:  # else it was left to the end
-            self.decisions.add(leg, taken_ns - request_ts)
-        if sent_ns:
-            self.sends.add(leg, sent_ns - request_ts)
+    def add(self, one: TakenRequest) -> None:
+        """A request, once its step is sent."""
+        row = one.row
+        request_ts, order_id = int(row["request_ts"]), int(row["order_id"])
+        if one.taken_ns:  # else it was left to the end
+            self._decisions.add(one.leg, one.taken_ns - request_ts)
+        if one.sent_ns:
+            self._sends.add(one.leg, one.sent_ns - request_ts)
+        if row["req"] == NEW:
+            self._news.placed(one.leg, order_id, float(row["qty"]))
+            if one.refused:
+                self._news.rejected(Rejected(one.taken_ns, one.leg, order_id, f"by the gate: {one.refused}"))
+
+    def news(self, feed: GateFeed | None) -> OrderNews:
+        """Of the orders since the last call. feed: has what venues refuse."""
+        while feed is not None and feed.rejections:
+            ts, refusal = feed.rejections.popleft()
+            self._news.rejected(Rejected(ts, refusal.leg, refusal.order_id, refusal.kind))
+        return self._news.take()
+
+    def state(self, orders: OrdersState) -> OrdersState:
+        """What it adds for other processes."""
+        return orders._replace(decisions=self._decisions.lines, sends=self._sends.lines)
 
 
 def number_fills(responses: Any, executions: Any, fills: Any) -> None:

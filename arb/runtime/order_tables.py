@@ -28,6 +28,7 @@ from arb.engine.order_table import ORDER
 from arb.journal.schema import DRY_RUN, Answered, Ended, ExecutionRow, Intent, LegRow, Note, RunRow
 from arb.leg import Leg
 from arb.results.trades import BASE, QUOTE, fee_of
+from arb.runtime.order_news import NewsLog, OrderNews, Rejected
 from connectors.orders.model import Force
 from connectors.units import MILLISECOND
 
@@ -81,19 +82,20 @@ class OrderTables:
         self.legs = [own.row for own in self._legs]
         #: Rows of the logs that are done.
         self._answers = self._charges = self._fills = 0
+        #: Requests that were taken from the exchanges and are no rows yet, with their legs.
+        self._requests: list[tuple[int, int, _Row]] = []
+        self._news = NewsLog()
         #: Requests of one time are one step.
         self._step = self._step_ts = 0
 
     def take(self) -> list[Intent | Note]:
         """The rows since the last call."""
         answers = self._bot.world.answers[self._answers :].tolist()
-        if not answers and not self._bot.exchanges.has_orders:
+        self._follow()
+        requests, self._requests = self._requests, []
+        if not answers and not requests:
             return []
-        requests = []
-        for no, (requested, delivered) in enumerate(self._bot.exchanges.take_orders()):
-            requests += [(row[0], no, row) for row in map(_request_of, requested.tolist())]
-            self._legs[no].delivered.extend(map(_delivered_of, delivered.tolist()))
-        requests.sort(key=itemgetter(0))  # of one time by leg, and in their order
+        requests.sort(key=itemgetter(0, 1))  # of one time by leg, and in their order
         waiting = deque(requests)
         charges = self._new_charges()
         self._answers += len(answers)
@@ -107,6 +109,21 @@ class OrderTables:
                 rows += self._received(no, own, own.delivered.popleft(), received_ts, charges)
         rows += [self._intent(*request) for request in waiting]
         return rows
+
+    def news(self) -> OrderNews:
+        """Of the orders since the last call; what was refused as far as `take` has seen it."""
+        self._follow()
+        return self._news.take()
+
+    def _follow(self) -> None:
+        if not self._bot.exchanges.has_orders:
+            return
+        for no, (requested, delivered) in enumerate(self._bot.exchanges.take_orders()):
+            for row in map(_request_of, requested.tolist()):
+                self._requests.append((row[0], no, row))
+                if row[3] == NEW:
+                    self._news.placed(no, row[1], row[8])
+            self._legs[no].delivered.extend(map(_delivered_of, delivered.tolist()))
 
     def _new_charges(self) -> dict[int, Any]:
         """The fees since the last call, by the number of their fill."""
@@ -138,8 +155,9 @@ class OrderTables:
             return []
         act, placed = own.answer(order_id, request_no)
         is_refused = req == REJECTED
-        if is_refused and act == _PLACE:  # on its way
+        if is_refused and act == _PLACE:
             status = EXPIRED
+            self._news.rejected(Rejected(ts, no, order_id, "on its way"))
         is_over = (act == _PLACE and is_refused) or (not is_refused and status in _FINAL)
         if is_refused:
             kind = "rejected"

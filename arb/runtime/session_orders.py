@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from arb.errors import ArbError
 from arb.runtime.host import Host
 from arb.runtime.live_files import OrderRecords
+from arb.runtime.order_news import NO_NEWS, OrderNews
 from arb.runtime.order_tables import OrderTables
 from arb.runtime.session import Session
 from arb.runtime.session_alerts import Ending
@@ -64,6 +65,9 @@ class SessionOrders(Protocol):
 
     def take(self) -> tuple[bytes, bytes]:
         """Requests and responses since the last call, as rows of `live_files.REQUEST` and `RESPONSE`."""
+
+    def news(self) -> OrderNews:
+        """Of the strategy's orders since the last call."""
 
     def records(self) -> OrderRecords | None:
         """What is written beside a dry-run's files; None: nothing."""
@@ -121,6 +125,9 @@ class NoOrders:
 
     def take(self) -> tuple[bytes, bytes]:
         return b"", b""
+
+    def news(self) -> OrderNews:
+        return NO_NEWS if self.tables is None else self.tables.news()
 
     def records(self) -> OrderRecords | None:
         return None

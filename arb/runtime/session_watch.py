@@ -146,7 +146,8 @@ class SessionWatch:
         """As `log_trading`, of ROWS_MAX decisions; whether there are more."""
         decisions = self._recorder.decisions[self._decisions :]
         fills, charges = self._bot.fills[self._fills :], self._bot.charges[self._charges :]
-        if not (len(decisions) or len(fills) or len(charges)):
+        news = self._orders.news()
+        if not (len(decisions) or len(fills) or len(charges) or news.quantities or news.rejected):
             return False
         if is_more := len(decisions) > ROWS_MAX:
             # All of a time together; the fills of orders until then, and their fees: an outcome follows its fills.
@@ -157,7 +158,7 @@ class SessionWatch:
         self._decisions += len(decisions)
         self._fills += len(fills)
         self._charges += len(charges)
-        lines = self._lines.follow(decisions, fills, charges)
+        lines = self._lines.follow(decisions, fills, charges, news)
         for line in lines:
             time_ns = line.ts - self._session.offset_ns
             self._output.events.add(time_ns, line.event, line.text, line.data)

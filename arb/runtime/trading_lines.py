@@ -1,7 +1,7 @@
 """What a strategy does, as lines for other processes and for the log: attempts, orders, outcomes, fills, opportunities.
 
-From the decision log and the fills, in batches taken between two calls of the strategy. Codes are those of the spread
-strategy; a strategy that logs none has lines of fills. Pure; one thread.
+From the decision log, the fills and what the host knows of the orders, in batches taken between two calls of the
+strategy. Codes are those of the spread strategy; a strategy that logs none has lines of fills. Pure; one thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from arb.bot.account import CHARGE
 from arb.bot.codes import LIMIT_EXCEEDED
 from arb.leg import Leg, legs_of_pairs
 from arb.results.metrics.opportunities import reason_name
-from arb.results.trades import OTHER
+from arb.runtime.order_news import NO_NEWS, OrderKey, OrderNews, Rejected
+from arb.runtime.trading_texts import amount_text, charged_text, exact, money, signed_money
 from arb.strategies.spread.decisions import Decision, Missed, Purpose
 from connectors.units import SECOND
 
@@ -120,15 +121,6 @@ class _Attempt:
         return self.cash if is_flat and self.bought else None
 
 
-def _charged(charge: Any, leg: Leg) -> str:
-    """What a fee took that was not the quote; "" if it was."""
-    if charge["base"]:
-        return f" ({exact(float(charge['base']))} base)"
-    if not charge["other"]:
-        return ""
-    return f" ({exact(float(charge['other']))} {leg.fee_asset if leg.has_named_fee_asset else OTHER})"
-
-
 class TradingLines:
     """Turns batches of decisions and fills into lines."""
 
@@ -136,7 +128,11 @@ class TradingLines:
         self._legs = legs
         self._partners = {a: b for pair in legs_of_pairs(legs) for a, b in (pair, pair[::-1])}
         #: The attempt of each order, by leg and order id; the fills of each attempt. Oldest first.
-        self._orders: dict[tuple[int, int], int] = {}
+        self._orders: dict[OrderKey, int] = {}
+        #: The quantity of each order. Oldest first.
+        self._quantities: dict[OrderKey, float] = {}
+        #: The first order of each leg of the attempts of this batch.
+        self._opened: dict[tuple[int, int], OrderKey] = {}
         #: The leg that each attempt buys. Oldest first.
         self._bought: dict[int, int] = {}
         #: Number of fills so far.
@@ -180,11 +176,17 @@ class TradingLines:
         more = self._missed, self._reversed, self._halted
         return Totals(self._begun, self._hedged, self._seen, self._taken, best, *more)
 
-    def follow(self, decisions: Any, fills: Any, charges: Any = _NO_CHARGES) -> list[TradingLine]:
-        """The lines of new decisions (dtype DECISION), fills (dtype FILL) and charges (dtype CHARGE), in the order of
-        their times."""
+    def follow(
+        self, decisions: Any, fills: Any, charges: Any = _NO_CHARGES, news: OrderNews = NO_NEWS
+    ) -> list[TradingLine]:
+        """The lines of new decisions (dtype DECISION), fills (dtype FILL), charges (dtype CHARGE) and news of orders,
+        in the order of their times."""
         logged = [_Decision(*row) for row in decisions.tolist()]
         self._orders.update(((one.leg, one.order_id), one.attempt) for one in logged if one.code in _SENT)
+        self._quantities.update(news.quantities)
+        self._opened = {
+            (one.attempt, one.leg): (one.leg, one.order_id) for one in logged if one.code == Decision.OPEN
+        }
         # Before the decisions: an outcome follows all fills of its attempt.
         charged = {int(one["fill_no"]): one for one in charges[charges["is_funding"] == 0]}
         lines = [
@@ -197,7 +199,8 @@ class TradingLines:
             if describe is not None and (said := describe(one)) is not None:
                 shown = said.text if said.shown is None else said.shown
                 lines.append(TradingLine(one.timestamp, said.event, said.text, said.data, shown))
-        for remembered in (self._orders, self._attempts, self._bought):
+        lines += [self._rejection(one) for one in news.rejected]
+        for remembered in (self._orders, self._attempts, self._bought, self._quantities):
             _forget_oldest(remembered)
         return sorted(lines, key=lambda line: line.ts)
 
@@ -224,7 +227,7 @@ class TradingLines:
         side, kind = "buy" if fill.side > 0 else "sell", "maker fee" if fill.maker else "fee"
         text = f"{leg.name} {side} {exact(fill.qty)} at {exact(fill.price)}, {kind} {money(fee)}"
         if charge is not None:
-            text += _charged(charge, leg)
+            text += charged_text(charge, leg)
         if number > 0:
             text += f", attempt {number}"
         data: Data = {
@@ -245,7 +248,10 @@ class TradingLines:
         self._bought[one.attempt] = one.leg
         partner, purpose = self._partners.get(one.leg), _PURPOSES.get(one.order_id)
         buy, sell = self._name(one.leg), None if partner is None else self._name(partner)
-        text = f"{one.attempt}: buy {buy}" if sell is None else f"{one.attempt}: buy {buy}, sell {sell}"
+        buy_qty, sell_qty = (self._opening_qty(one.attempt, leg) for leg in (one.leg, partner))
+        text = f"{one.attempt}: buy {amount_text(buy_qty)}{buy}"
+        if sell is not None:
+            text += f", sell {amount_text(sell_qty)}{sell}"
         is_edge = one.order_id != Purpose.HEDGE
         if is_edge:
             text += f", edge {one.value:+.2f} bps"
@@ -254,23 +260,39 @@ class TradingLines:
             "buy": buy,
             "sell": sell,
             "edge_bps": one.value if is_edge else None,
+            "buy_qty": buy_qty,
+            "sell_qty": sell_qty,
             "purpose": purpose,
         }
         return _Said("attempt", f"{text}, {purpose}" if purpose else text, data)
+
+    def _opening_qty(self, attempt: int, leg: int | None) -> float | None:
+        """Of an attempt's first order at a leg; None without one, or if nobody knows its quantity."""
+        order = None if leg is None else self._opened.get((attempt, leg))
+        return None if order is None else self._quantities.get(order)
 
     def _order(self, event: str, sign: int, one: _Decision) -> _Said:
         """An order was sent; sign: -1 if it trades back what an earlier one of its leg has traded."""
         leg, bought = self._name(one.leg), self._bought.get(one.attempt)
         side = None if bought is None else _SIDES[sign if one.leg == bought else -sign]
+        qty = self._quantities.get((one.leg, one.order_id))
         data: Data = {
             "attempt": one.attempt,
             "leg": leg,
             "side": side,
             "price": one.value,
+            "qty": qty,
             "order_id": one.order_id,
         }
-        text = f"attempt {one.attempt}, {leg}, {side or 'an order'} at {exact(one.value)}"
+        text = f"attempt {one.attempt}, {leg}, {side or 'an order'} {amount_text(qty)}at {exact(one.value)}"
         return _Said(event, text, data, "")
+
+    def _rejection(self, one: Rejected) -> TradingLine:
+        """Not in the log, which has the first of each kind."""
+        leg, attempt = self._name(one.leg), self._orders.get((one.leg, one.order_id)) or None
+        data: Data = {"attempt": attempt, "leg": leg, "reason": one.reason, "order_id": one.order_id}
+        text = f"an order of {leg} was refused: {one.reason}"
+        return TradingLine(one.ts, "rejected", f"attempt {attempt}, {text}" if attempt else text, data)
 
     def _expiry(self, one: _Decision) -> _Said:
         leg = self._name(one.leg)
@@ -321,12 +343,16 @@ class TradingLines:
         return _Said(_HALTED, self._halted, data if is_drawdown else {"attempt": one.attempt, **data})
 
     def _flattening(self, one: _Decision) -> _Said:
-        text = f"{self._name(one.leg)}, an order at {exact(one.value)} trades the position back"
-        return _Said("flatten", text, {"leg": self._name(one.leg), "price": one.value})
+        return self._of_host("flatten", "trades the position back", one)
 
     def _first_hedge(self, one: _Decision) -> _Said:
-        text = f"{self._name(one.leg)}, an order at {exact(one.value)} balances the pair"
-        return _Said("hedge", text, {"leg": self._name(one.leg), "price": one.value})
+        return self._of_host("hedge", "balances the pair", one)
+
+    def _of_host(self, event: str, what: str, one: _Decision) -> _Said:
+        leg, qty = self._name(one.leg), self._quantities.get((one.leg, one.order_id))
+        data: Data = {"leg": leg, "price": one.value, "qty": qty, "order_id": one.order_id}
+        of = "" if qty is None else f" of {exact(qty)}"
+        return _Said(event, f"{leg}, an order{of} at {exact(one.value)} {what}", data)
 
     def _imbalance(self, one: _Decision) -> _Said:
         text = (
@@ -385,21 +411,6 @@ class TradingLines:
 def known_max(a: float, b: float) -> float:
     """The larger value; the known one if the other is NaN."""
     return b if math.isnan(a) or b > a else a
-
-
-def exact(value: float) -> str:
-    """A price or quantity with all its digits."""
-    return f"{value:.10g}"
-
-
-def money(value: float) -> str:
-    """Quote units: two decimals; below one, four."""
-    return f"{value:,.2f}" if abs(value) >= 1.0 or value == 0.0 else f"{value:,.4f}"
-
-
-def signed_money(value: float) -> str:
-    """Quote units with a sign."""
-    return f"+{money(value)}" if value > 0.0 else money(value)
 
 
 def shown_lines(lines: Sequence[TradingLine]) -> Iterator[TradingLine]:

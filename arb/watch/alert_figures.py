@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from arb.results.event_log import LoggedEvent
 from arb.results.status import EdgeStatus, Status
@@ -24,7 +24,13 @@ _EDGES_NS, _DEVIATION_MIN_BPS = 10 * MINUTE, 0.1
 _FAILED_OF, _FAILED_MIN = 50, 20
 _ORDERS_MIN, _ORDERS_NS, _USUAL_MIN = 10, 10 * MINUTE, 1.0
 _ORDERS = frozenset({"order", "chase", "reverse", "flatten", "hedge"})
+#: An order that was not sent, because of a limit, and one that the venue or the gate refused.
+_FAILED = frozenset({"refused", "rejected"})
 _OUTCOMES = frozenset({"hedged", "missed", "reversed"})
+
+
+#: Leg and id of an order as events have them.
+_Order: TypeAlias = tuple[Any, Any]
 
 
 class Figure(NamedTuple):
@@ -85,7 +91,8 @@ class AlertFigures:
         self._lags: dict[str, deque[tuple[int, float]]] = {}
         self._hours: dict[tuple[str, str], _Hour] = {}
         self._orders: deque[int] = deque()
-        self._tried: deque[bool] = deque(maxlen=_FAILED_OF)
+        #: The last orders, by leg and id, and whether each was refused.
+        self._tried: deque[tuple[_Order, bool]] = deque(maxlen=_FAILED_OF)
         self._reversed = 0
 
     def follow_edges(self, edges: Sequence[tuple[str, str]], rows: Any) -> None:
@@ -129,10 +136,10 @@ class AlertFigures:
         kind = event.event
         if kind in _ORDERS:
             self._orders.append(event.time_ns)
-        if kind in _ORDERS or kind == "refused":
-            self._tried.append(kind == "refused")
+        if kind in _ORDERS or kind in _FAILED:
+            self._try(event)
             if len(self._tried) >= _FAILED_MIN:
-                failed = sum(self._tried)
+                failed = sum(is_failed for _, is_failed in self._tried)
                 text = f"{failed} of the last {len(self._tried)} orders were refused"
                 yield "orders_failed_pct", Figure(100.0 * failed / len(self._tried), text)
         if kind in _OUTCOMES:
@@ -142,6 +149,13 @@ class AlertFigures:
                 Figure(self._reversed, f"{self._reversed} attempts in a row were reversed"),
             )
             yield "attempt_loss_pct", self._loss(event)
+
+    def _try(self, event: LoggedEvent) -> None:
+        order: _Order = event.data.get("leg"), event.data.get("order_id")
+        if event.event == "rejected" and (order, False) in self._tried:
+            self._tried[self._tried.index((order, False))] = order, True
+        else:
+            self._tried.append((order, event.event in _FAILED))
 
     def _loss(self, event: LoggedEvent) -> Figure:
         capital, profit = self._status and self._status.capital_quote, event.data.get("profit", 0.0)

@@ -37,9 +37,9 @@ TRADING_MAX, OTHERS_MAX = 4_000, 2_000
 #: Kinds of events that are trading.
 TRADING = frozenset(
     {
-        *("attempt", "order", "fill", "funding", "chase", "reverse", "opportunity", "refused", "expired"),
-        *("hedged", "missed", "reversed", "imbalance", "residual", "uncounted", "flatten", "hedge"),
-        *("halted", "lost"),
+        *("attempt", "order", "fill", "funding", "chase", "reverse", "opportunity", "refused", "rejected"),
+        *("expired", "hedged", "missed", "reversed", "imbalance", "residual", "uncounted", "flatten"),
+        *("hedge", "halted", "lost"),
     }
 )
 #: Sessions that have ended whose events and series are kept, those that were asked for last.

@@ -101,7 +101,7 @@ function showSheet(sheet) {
 
 function eventRow([no, ms, kind, text]) {
   const state = {fill: "long", hedged: "good", missed: "warn", reversed: "warn", halted: "bad", error: "bad",
-    refused: "warn", halt: "bad", risk: "bad"}[kind] || "";
+    refused: "warn", rejected: "warn", halt: "bad", risk: "bad"}[kind] || "";
   return make("tr", {"data-event": no}, make("td", {title: new Date(ms).toISOString()}, timeText(ms, true).slice(11)),
     make("td", {}, make("b", {class: state}, kind), " ", text));
 }

@@ -32,6 +32,7 @@ from arb.journal.schema import (
 )
 from arb.leg import IN_RECEIVED, Leg
 from arb.results.trades import trades_of
+from arb.runtime.order_news import OrderKey
 from arb.runtime.order_tables import OrderTables
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.view import working_orders
@@ -44,13 +45,18 @@ LEGS = [leg(0), leg(1, is_spot=True, fee_asset=IN_RECEIVED, venue="bybit_spot")]
 STEPS = 4_000
 
 
-def traded(every: int = 0) -> tuple[DryRunBot, OrderTables, list[Any]]:
-    """A bot that has traded on live rows, and the rows of its orders, taken after every so many calls of the host."""
+def traded(
+    every: int = 0, quantities: dict[OrderKey, float] | None = None
+) -> tuple[DryRunBot, OrderTables, list[Any]]:
+    """A bot that has traded on live rows, and the rows of its orders, taken after every so many calls of the host.
+    quantities: is given those of its orders, after every call."""
     bot = DryRunBot(LEGS, is_live=True, keep_trades=True, logs_orders=True)
     tables, rows, calls = OrderTables(bot, RUN), [], count(1)
     set_horizon = bot.world.set_horizon
 
     def between_two_calls(ts: int) -> None:
+        if quantities is not None:
+            quantities.update(tables.news().quantities)
         if every and next(calls) % every == 0:
             rows.extend(tables.take())
         set_horizon(ts)
@@ -73,9 +79,15 @@ def of_kind(rows: list[Any], kind: type) -> list[Any]:
 
 
 def test_it_does_not_matter_when_they_are_taken(whole: tuple[DryRunBot, OrderTables, list[Any]]) -> None:
-    for every in (1, 37):
-        assert traded(every)[2] == whole[2]
+    quantities: dict[OrderKey, float] = {}
+    for every, news in ((1, None), (37, quantities)):
+        assert traded(every, news)[2] == whole[2]
     assert len(whole[2]) > 500
+    placed = [row for row in of_kind(whole[2], Intent) if row.act == "place"]
+    assert len(placed) > 100
+    assert {key: round(qty / 0.001) for key, qty in quantities.items()} == {
+        (row.leg, row.order_id): row.lots for row in placed
+    }
 
 
 def test_every_request_and_answer_has_a_row(whole: tuple[DryRunBot, OrderTables, list[Any]]) -> None:

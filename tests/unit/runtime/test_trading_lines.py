@@ -14,6 +14,7 @@ from arb.bot.account import CHARGE
 from arb.bot.fills import FILL
 from arb.bot.recorder import DECISION
 from arb.leg import Leg
+from arb.runtime.order_news import OrderNews, Rejected
 from arb.runtime.trading_lines import LINES_MAX, MISSED_EVERY_NS, TradingLines, shown_lines
 from arb.strategies.spread.decisions import Decision, Missed, Purpose
 
@@ -185,9 +186,11 @@ def test_lines_say_by_name_what_their_texts_say() -> None:
     found = dict(said(TradingLines(LEGS), *ATTEMPT, reverse, expired, hedged, filled=(BOUGHT, SOLD)))
     assert list(found) == ["attempt", "order", "fill", "reverse", "expired", "hedged"]
     a, b = (one.name for one in LEGS)
-    assert found["attempt"] == {"attempt": 12, "buy": a, "sell": b, "edge_bps": 12.345, "purpose": None}
-    assert found["order"] == {"attempt": 12, "leg": b, "side": "sell", "price": 100.9, "order_id": 8}
-    assert found["reverse"] == {"attempt": 12, "leg": b, "side": "buy", "price": 102.0, "order_id": 9}
+    unknown = {"buy_qty": None, "sell_qty": None, "purpose": None}
+    assert found["attempt"] == {"attempt": 12, "buy": a, "sell": b, "edge_bps": 12.345, **unknown}
+    order = {"attempt": 12, "leg": b, "side": "sell", "price": 100.9, "qty": None, "order_id": 8}
+    assert found["order"] == order
+    assert found["reverse"] == order | {"side": "buy", "price": 102.0, "order_id": 9}
     assert found["expired"] == {"attempt": 12, "leg": b, "qty": 0.125, "order_id": 9}
     assert found["fill"] == {
         "attempt": 12,
@@ -205,6 +208,35 @@ def test_lines_say_by_name_what_their_texts_say() -> None:
         "qty": 0.5,
         "profit": pytest.approx(0.3995),
     }
+
+
+def test_attempts_and_orders_have_the_quantities_that_the_host_knows() -> None:
+    lines = TradingLines(LEGS)
+    later = (150 * MS, Decision.CHASE, 12, 1, 10, 100.5), (160 * MS, Decision.FLATTEN, 0, 1, 11, 99.5)
+    first = lines.follow(
+        decisions(*ATTEMPT), fills(), news=OrderNews({(0, 7): 0.5, (1, 8): 0.25, (1, 10): 0.125})
+    )
+    second = lines.follow(decisions(*later), fills(), news=OrderNews({(1, 11): 2.0}))
+    assert [f"{one.event} {one.text}" for one in first + second] == [
+        "attempt 12: buy 0.5 a:BTCUSDT, sell 0.25 b:BTCUSDT, edge +12.35 bps",
+        "order attempt 12, a:BTCUSDT, buy 0.5 at 100.1",
+        "order attempt 12, b:BTCUSDT, sell 0.25 at 100.9",
+        "chase attempt 12, b:BTCUSDT, sell 0.125 at 100.5",
+        "flatten b:BTCUSDT, an order of 2 at 99.5 trades the position back",
+    ]
+    assert (first[0].data["buy_qty"], first[0].data["sell_qty"]) == (0.5, 0.25)
+    assert [one.data["qty"] for one in first[1:] + second] == [0.5, 0.25, 0.125, 2.0]
+
+
+def test_refused_orders_are_lines_with_their_attempt_though_the_log_has_none() -> None:
+    lines = TradingLines(LEGS)
+    news = OrderNews(rejected=[Rejected(140 * MS, 1, 8, "-2010"), Rejected(141 * MS, 0, 99, "170131")])
+    found = lines.follow(decisions(*ATTEMPT), fills(), news=news)[-2:]
+    assert [(one.event, one.text, one.data["attempt"]) for one in found] == [
+        ("rejected", "attempt 12, an order of b:BTCUSDT was refused: -2010", 12),
+        ("rejected", "an order of a:BTCUSDT was refused: 170131", None),
+    ]
+    assert list(shown_lines(found)) == []
 
 
 def test_every_opportunity_is_a_line_with_its_reason_though_the_log_has_few() -> None:

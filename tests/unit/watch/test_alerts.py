@@ -100,6 +100,18 @@ def test_events_before_the_first_status_are_taken_once(world: AlertWorld) -> Non
     assert world.texts == ["begin reversed"]
 
 
+def test_orders_that_the_venue_refused_are_found_also_while_no_watcher_runs(world: AlertWorld) -> None:
+    world.pass_s()
+    for number in range(25):
+        world.happens("order", leg="a", order_id=number)
+        if number in (3, 9):
+            world.happens("rejected", leg="a", order_id=number)
+    world.restart()
+    world.pass_s()
+    assert world.texts == ["begin orders_failed"]
+    assert world.messages()[0]["text"] == "2 of the last 20 orders were refused; limit 5 percent"
+
+
 def test_the_end_of_a_session_that_its_guard_reports_is_left_to_it_afterwards_too(world: AlertWorld) -> None:
     world.pass_s(3, reported=["halted", "failed", "lost"])
     world.session.end({}, "failed")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.alert_world import AlertWorld
-from support.watched_folders import WatchedFolder
+from support.watched_folders import LEGS, WatchedFolder
 
 from arb.alerts.rules import SHIPPED
 from connectors.units import SECOND
@@ -109,9 +109,12 @@ def orders(count: int, kind: str = "order") -> Callable[[AlertWorld], None]:
     return happen
 
 
-def refused_orders(world: AlertWorld) -> None:
-    orders(19)(world)
-    orders(1, "refused")(world)
+def failed_orders(world: AlertWorld) -> None:
+    """Of orders that were sent, the venue refuses one; a limit keeps back another one."""
+    for number in range(20):
+        world.happens("order", leg=LEGS[number % 2], order_id=number)
+    world.happens("rejected", leg=LEGS[1], order_id=7)
+    world.pass_s()
     assert world.texts == []
     orders(1, "refused")(world)
 
@@ -172,7 +175,7 @@ SCENARIOS: dict[str, Scenario] = {
     "day_loss": figure(0, day_loss_quote=251.0),
     "drawdown": figure(0, drawdown_quote=400.0),
     "unhedged": figure(0, unhedged_s=5.5),
-    "orders_failed": (refused_orders, orders(20)),
+    "orders_failed": (failed_orders, orders(30)),
     "balance": figure(10, attempts_affordable=0.9),
     "position": leg_state(5, off=-0.001),
     "exposure": leg_state(5, exposure_quote=2_900.0),
