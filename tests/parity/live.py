@@ -190,8 +190,7 @@ class Outcome(NamedTuple):
 
 def check(pair: str, kind: str, seed: int, seconds: float) -> Outcome:
     """One session and its replays."""
-    fees = [f"{venue}.{key}" for venue in PAIRS[pair] for key in FREE] if kind == "spread" else []
-    config = config_of(PAIRS[pair], *SETTINGS, *STRATEGIES[kind](seed), *fees)
+    config = session_config(pair, kind, seed)
     first_ts = first_exch_ts(pair, seed)
     _dry_run_ahead(config)
     with tempfile.TemporaryDirectory() as name:
@@ -211,14 +210,24 @@ def check(pair: str, kind: str, seed: int, seconds: float) -> Outcome:
         differing += _at_the_port(live, config, sent, rows)
         differing += beside_simulation(live, orders, [data.arrays for data in rows])
         differing += _by_commands(live, config, recorder, trades, has_tie=ties > 0)
-        differing += _over_answers(live, config, recorder, orders)
-        differing += _over_frames(live, orders)
+        differing += proofs(live, recorder, orders)
         found = Outcome(
             int((sent["row"]["req"] == NEW).sum()), len(sent), int(sent["step"].max(initial=0)),
             len(live.bot.fills), ties, compilations.count, differing,
         )  # fmt: skip
         live.bot.close()
     return found
+
+
+def session_config(pair: str, kind: str, seed: int) -> Config:
+    """The configuration of a session."""
+    fees = [f"{venue}.{key}" for venue in PAIRS[pair] for key in FREE] if kind == "spread" else []
+    return config_of(PAIRS[pair], *SETTINGS, *STRATEGIES[kind](seed), *fees)
+
+
+def proofs(live: LiveSession, recorder: Recorder, orders: OrderRecords) -> list[str]:
+    """What differs when a session is derived again from its own files, as by `arb verify`."""
+    return [*_over_answers(live, live.config, recorder, orders), *_over_frames(live, orders)]
 
 
 @functools.cache
