@@ -142,8 +142,9 @@ STOPPING = tuple(
     )
 )
 
-#: Slots that a world provides at a cost, or in another way, only for strategies that call them: compiled code with such
-#: a call carries a mark (`numba_types.mark_use`), which `uses` reads.
+#: Slots that a world provides at a cost, or in another way, only for strategies that call them, and those that show
+#: rows which change no touch: compiled code with such a call carries a mark (`numba_types.mark_use`), which `uses`
+#: reads.
 ON_DEMAND = frozenset(
     {
         "last_trades",
@@ -154,6 +155,7 @@ ON_DEMAND = frozenset(
         "bid_qty_at_tick",
         "ask_qty_at_tick",
         "snapshot",
+        "feed_latency",
     }
 )
 

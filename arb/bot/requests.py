@@ -32,6 +32,7 @@ from arb.risk.limits import (
     HEADER_LIMITS,
     HEADER_RATE_MAX,
     HEADER_REFUSALS,
+    HEADER_RESTING,
     HEADER_RING,
     HEADER_SIZE,
     RULES_COUNT,
@@ -42,7 +43,7 @@ from arb.risk.limits import (
 #: hftbacktest's code for an unsupported order type or time in force; the only value above the named ones that it
 #: accepts.
 _UNSUPPORTED = 255
-_IOC = 3
+_FOK, _IOC = 2, 3
 
 _FUNCTIONS = len(SLOTS)
 
@@ -142,6 +143,8 @@ def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type,
     if cell(bot, LIMITS) != 0 and cell(bot, STOPPED) == 0:
         if not is_allowed(bot, asset_no, order_id, side, price, qty, order_type, 0.0, 0.0):
             return LIMIT_EXCEEDED
+        if time_in_force < _FOK:
+            header_of(bot)[HEADER_RESTING] += 1
     if order_type == LIMIT and not is_sound(bot, asset_no, price, qty):
         return INVALID_ORDER_REQUEST
     if side == BUY:

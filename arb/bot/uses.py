@@ -1,6 +1,7 @@
 """Which methods of the bot a compiled strategy calls, read from its machine code.
 
-Some methods cost memory or time, so a world provides them only to a strategy that calls them. Each use is marked in the
+Some methods cost memory or time, so a world provides them only to a strategy that calls them; some show rows that a
+sweep would leave out (`arb.sweep.needs`). Each use is marked in the
 compiled code itself (`numba_types.mark_use`): this covers helpers in any module, and code loaded from a cache.
 """
 
@@ -13,7 +14,7 @@ from arb.bot.numba_types import MARK
 
 
 class Uses(NamedTuple):
-    """The methods and attributes, of those that worlds provide on demand, that a strategy uses."""
+    """The methods and attributes that a strategy uses, of those on which its world or its rows depend."""
 
     #: `last_trades`.
     trades: bool = False
@@ -21,6 +22,8 @@ class Uses(NamedTuple):
     arrays: bool = False
     #: `bid_qty_at_tick`, `ask_qty_at_tick`, `snapshot`: the book must keep levels far from the touch.
     levels: bool = False
+    #: `feed_latency`, which every row of the leg changes.
+    latency: bool = False
 
 
 def uses_of(dispatcher: Any) -> Uses:
@@ -39,6 +42,7 @@ def uses_of(dispatcher: Any) -> Uses:
         trades="last_trades" in slots,
         arrays=not slots.isdisjoint(("bid_depth", "ask_depth", "roi_lb_tick", "roi_ub_tick")),
         levels=not slots.isdisjoint(("bid_qty_at_tick", "ask_qty_at_tick", "snapshot")),
+        latency="feed_latency" in slots,
     )
 
 

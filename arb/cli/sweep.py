@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,12 @@ from arb.cli.options import (
     symbols_option,
 )
 from arb.cli.period import END_HELP, START_HELP, Moment, Time, period_of
-from arb.errors import InputError
+from arb.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from arb.commands.sweep_plan import Choice, Sets
     from arb.commands.sweep_plan import Span as Part
+    from arb.commands.sweep_rows import RowChoice
     from arb.commands.sweep_sets import SetMaker
     from arb.config import Config
 
@@ -94,6 +96,15 @@ _SWEEP_OPTIONS = (
     click.option("--start", type=Time(), help=START_HELP),
     click.option("--end", type=Time(), help=f"{END_HELP}; without it the last day that all legs have."),
     click.option("--threads", type=click.IntRange(1, 256), help="Sets at the same time [one a core]."),
+    click.option(
+        "--check",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Run N sets on all rows, too, and compare [20, of few sets a tenth].",
+    ),
+    click.option(
+        "--strict", is_flag=True, help="Exit with code 4, before any set, if a checked one differs."
+    ),
     click.option("--dask", metavar="ADDRESS", help="Run the sets on the workers of a Dask scheduler."),
     legs_option,
     symbols_option,
@@ -225,6 +236,8 @@ def _run(
     start: Moment | None,
     end: Moment | None,
     threads: int | None,
+    check: int | None,
+    strict: bool,
     dask: str | None,
     legs: list[str] | None,
     symbols: list[str] | None,
@@ -253,6 +266,13 @@ def _run(
             bars.close()  # one bar at a time
             return bars.enter_context(CountProgress("sets"))(total)
 
+        def chosen(rows: RowChoice) -> None:
+            bars.close()
+            if rows.line:
+                echo(rows.line, err=True)
+            if strict and rows.differs:
+                sys.exit(ExitCode.DIFFERENCES)
+
         written = run_sweep(
             load,
             choose,
@@ -260,6 +280,8 @@ def _run(
             out,
             threads=threads or len(os.sched_getaffinity(0)),
             dask=dask,
+            checks=check,
+            chosen=chosen,
             reading=reading,
             progress=progress,
         )

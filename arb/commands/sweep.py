@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from arb.backtest.runner import Compiled
 from arb.bot.uses import calls_itself
 from arb.commands.run_setup import run_folder_path
 from arb.commands.sweep_plan import Plan, Sets, Span
 from arb.commands.sweep_remote import Place, Remote, run_remote
+from arb.commands.sweep_rows import RowChoice, checked_places, choose_rows
 from arb.commands.sweep_sets import Job, Loader, SetMaker, run_job
 from arb.data.rows.cache import RowCache
 from arb.files import write_atomically
@@ -51,15 +53,18 @@ def run_sweep(
     *,
     threads: int,
     dask: str | None = None,
+    checks: int | None = None,
+    chosen: Callable[[RowChoice], None] | None = None,
     reading: StartProgress | None = None,
     progress: Callable[[int], Callable[[int], None]] | None = None,
 ) -> WrittenSweep:
     """Runs every set over every span and writes the sweep's folder; continues one that the same command began.
 
     load: the configuration with further values of `--set`; picklable with `dask`, the address of a scheduler whose
-    workers run the sets instead of threads. choose, spans: what is run, of the configuration. reading:
-    see `run_days`; progress: gets the number of results, and returns a function that is called with the number of
-    further ones that are done. KeyboardInterrupt: what is done is kept. Raises InputError and ConfigError.
+    workers run the sets instead of threads. choose, spans: what is run, of the configuration. checks: how many sets are
+    run on all rows, too; None: the usual number. chosen: gets the rows that are chosen, before the first set runs over
+    them. reading: see `run_days`; progress: gets the number of results, and returns a function that is called with the
+    number of further ones that are done. KeyboardInterrupt: what is done is kept. Raises InputError and ConfigError.
     """
     maker = SetMaker.of(load)
     sets = choose(maker)
@@ -69,12 +74,18 @@ def run_sweep(
         with SweepFolder(run_folder_path(out, maker.created, "sweep"), plan.head()) as folder:
             begun = folder.count
             if begun < plan.count:
+                strategy = maker.compiled()
+                if calls_itself(strategy.function):
+                    threads = 1
+                rows = _rows_of(maker, strategy, plan, checks, threads)
+                if chosen is not None:
+                    chosen(rows)
                 advance = progress(plan.count) if progress is not None else _ignore
                 advance(begun)
                 if dask is None:
-                    results = _in_threads(maker, plan.jobs(begun), threads)
+                    results = _in_threads(maker, strategy, plan.jobs(begun), threads, rows)
                 else:
-                    results = _on_workers(dask, load, plan, begun)
+                    results = _on_workers(dask, load, plan, begun, rows)
                 for result in results:
                     folder.append([result])
                     advance(1)
@@ -96,24 +107,35 @@ def judged(folder: Path, by: str, *further: str) -> tuple[Columns, Judgement]:
     return columns, judge(columns, by)
 
 
-def _in_threads(maker: SetMaker, jobs: Iterator[Job], threads: int) -> Iterator[SetResult]:
+def _rows_of(maker: SetMaker, strategy: Compiled, plan: Plan, checks: int | None, threads: int) -> RowChoice:
+    running = Running()
+    try:
+        jobs = plan.jobs_at(checked_places(plan.count, checks))
+        return choose_rows(maker, strategy, jobs, plan.count, running, threads)
+    finally:
+        running.stop()
+
+
+def _in_threads(
+    maker: SetMaker, strategy: Compiled, jobs: Iterator[Job], threads: int, rows: RowChoice
+) -> Iterator[SetResult]:
     """Results in the order of the jobs. An interrupted set leaves nothing."""
-    running, strategy = Running(), maker.compiled()
-    if calls_itself(strategy.function):
-        threads = 1
-    work = functools.partial(run_job, maker, strategy, running)
+    running = Running()
+    work = functools.partial(run_job, maker, strategy, running, is_thin=rows.is_thin)
     try:
         yield from in_order(jobs, work, threads)
     finally:
         running.stop()
 
 
-def _on_workers(address: str, load: Loader, plan: Plan, begun: int) -> Iterator[SetResult]:
+def _on_workers(address: str, load: Loader, plan: Plan, begun: int, rows: RowChoice) -> Iterator[SetResult]:
     # Dask takes time to load, and need not be installed.
     from arb.sweep import dask_pool
 
     reader = plan.reader
-    common = Remote(load, tuple(plan.spans), tuple(reader.periods), tuple(reader.row_keys), our_code())
+    common = Remote(
+        load, tuple(plan.spans), tuple(reader.periods), tuple(reader.row_keys), our_code(), rows.is_thin
+    )
     places = (Place(*place) for place in plan.places(begun))
     return dask_pool.in_order(address, places, run_remote, common)
 

@@ -184,7 +184,7 @@ class GroupReader:
             ]
             if not self.periods:
                 self.periods = [_period(span, inputs) for span, inputs in zip(self._spans, read, strict=True)]
-            self._last = key, self._maker.groups_of(read, self.periods)
+            self._last = key, self._maker.groups_of(config, read, self.periods, self._cache)
         return self._last[1]
 
 
@@ -244,6 +244,13 @@ class Plan:
         """The jobs from this one on, with their rows."""
         for set_no, period_no, values in self.places(begun):
             yield Job(set_no, period_no, values, self.reader.groups(values)[period_no])
+
+    def jobs_at(self, places: Sequence[int]) -> Iterator[Job]:
+        """The jobs at these places among all, ascending."""
+        wanted = frozenset(places)
+        for place, (set_no, period_no, values) in enumerate(self.places(0)):
+            if place in wanted:
+                yield Job(set_no, period_no, values, self.reader.groups(values)[period_no])
 
     def places(self, begun: int) -> Iterator[tuple[int, int, Values]]:
         """Set, period and values of the jobs from this one on."""

@@ -6,6 +6,7 @@ cache, unless it has the rows. Its code must be that of the command.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -23,13 +24,14 @@ from arb.sweep.table import Period, SetResult
 
 
 class Remote(NamedTuple):
-    """What all sets of a sweep have in common. code: hash of arb's sources."""
+    """What all sets of a sweep have in common. code: hash of arb's sources; is_thin: as of `run_job`."""
 
     load: Loader
     spans: tuple[Span, ...]
     periods: tuple[Period, ...]
     row_keys: tuple[str, ...]
     code: str
+    is_thin: bool
 
 
 class Place(NamedTuple):
@@ -52,16 +54,15 @@ class _Worker:
             self._maker, common.spans, RowCache(), None, common.row_keys, list(common.periods)
         )
         self._reading = threading.Lock()
+        self._is_thin = common.is_thin
         self._alone = threading.Lock() if calls_itself(self._strategy.function) else None
 
     def run(self, place: Place) -> SetResult:
         with self._reading:
             group = self._reader.groups(place.values)[place.period_no]
         job = Job(*place, group)
-        if self._alone is None:
-            return run_job(self._maker, self._strategy, Running(), job)
-        with self._alone:
-            return run_job(self._maker, self._strategy, Running(), job)
+        with self._alone or contextlib.nullcontext():
+            return run_job(self._maker, self._strategy, Running(), job, is_thin=self._is_thin)
 
 
 _lock = threading.Lock()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from arb.backtest.runner import Compiled, compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.idle_keys import Use, World, configuration_notes, why_idle
@@ -24,18 +26,22 @@ from arb.commands.run_files import (
     feeds_of,
     inputs_manifest,
     noted,
+    silence_ns,
 )
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, setup_of, with_end
 from arb.config import Config, on_data_grid
 from arb.data.catalog.days import Day
+from arb.data.rows.cache import RowCache
 from arb.errors import ArbError, ConfigError, InputError, StrategyError
 from arb.results.manifest import result_of
 from arb.results.result import RunResult
 from arb.strategies.loader import LoadedStrategy
 from arb.sweep.engine import KeptRows, OneSet, Ran, Running, run_set
+from arb.sweep.needs import why_all_rows
 from arb.sweep.returns import Grid, profits_of
 from arb.sweep.sets import Values, settings_of
 from arb.sweep.table import FAILED, Key, Period, SetResult, numbers_of
+from arb.sweep.thin_files import ThinRows
 
 #: Sections and keys that a sweep holds constant, and why.
 _CONSTANT = {
@@ -58,6 +64,7 @@ class Group(NamedTuple):
 
     inputs: Inputs
     rows: KeptRows
+    thin: ThinRows
     common: dict[str, Any]
     mids: Callable[[], list[float]]
     grid: Grid
@@ -142,19 +149,25 @@ class SetMaker:
         feeds = [(type(feed.venue), *feed[1:]) for feed in feeds_of(config, legs_of(config), days)]
         return feeds, configured_offset_ns(config)
 
-    def groups_of(self, read: Sequence[Inputs], periods: Sequence[Period]) -> list[Group]:
-        """What sets over these inputs share: one group for each period."""
+    def groups_of(
+        self, config: Config, read: Sequence[Inputs], periods: Sequence[Period], cache: RowCache
+    ) -> list[Group]:
+        """What sets over these inputs share: one group for each period. config: of any of the sets."""
         common = common_manifest("backtest", self.base, *self.setup_of(self.base), self.created)
-        return [
-            Group(
-                inputs,
-                KeptRows([data.arrays for data in inputs.data]),
-                common,
-                _once(functools.partial(first_mids, inputs)),
-                Grid(period.returns_from_ns, period.returns_interval_ns, period.returns_count),
+        groups = []
+        for inputs, period in zip(read, periods, strict=True):
+            rows = KeptRows([data.arrays for data in inputs.data])
+            groups.append(
+                Group(
+                    inputs,
+                    rows,
+                    ThinRows(inputs.data, rows, _key_of(inputs), silence_ns(config), cache),
+                    common,
+                    _once(functools.partial(first_mids, inputs)),
+                    Grid(period.returns_from_ns, period.returns_interval_ns, period.returns_count),
+                )
             )
-            for inputs, period in zip(read, periods, strict=True)
-        ]
+        return groups
 
     def compiled(self) -> Compiled:
         """The strategy, compiled for all sets: their numbers are in records of one type. Raises InputError."""
@@ -198,12 +211,30 @@ class Job(NamedTuple):
     group: Group
 
 
-def run_job(maker: SetMaker, strategy: Compiled, running: Running, job: Job) -> SetResult:
-    """The result of a set. A set that cannot run, or whose strategy raises, is marked as failed."""
+def run_prepared(
+    maker: SetMaker, strategy: Compiled, running: Running, job: Job, *, is_thin: bool
+) -> tuple[Prepared, Ran]:
+    """Runs a set. is_thin: on thinned rows, unless it shows that it needs all. Raises ConfigError and InputError."""
+    prepared = maker.prepare(job.values, job.group)
+    thin = job.group.thin
+    if is_thin and not why_all_rows(
+        strategy.uses, prepared.ready.setup.arguments.params, thin.stale_after_ns
+    ):
+        ran = run_set(prepared.one, strategy, thin.kept(keeps_trades=strategy.uses.trades), running)
+        if not prepared.one.limits.resting:
+            return prepared, ran
+        prepared = maker.prepare(job.values, job.group)
+    return prepared, run_set(prepared.one, strategy, job.group.rows, running)
+
+
+def run_job(
+    maker: SetMaker, strategy: Compiled, running: Running, job: Job, *, is_thin: bool = False
+) -> SetResult:
+    """The result of a set. A set that cannot run, or whose strategy raises, is marked as failed. is_thin: as of
+    `run_prepared`."""
     result = functools.partial(SetResult, job.set_no, job.period_no, job.values)
     try:
-        prepared = maker.prepare(job.values, job.group)
-        ran = run_set(prepared.one, strategy, job.group.rows, running)
+        prepared, ran = run_prepared(maker, strategy, running, job, is_thin=is_thin)
     except (ConfigError, InputError) as error:
         return result(FAILED, str(error))
     if ran.error:
@@ -232,6 +263,12 @@ def result_of_run(prepared: Prepared, ran: Ran) -> RunResult:
 def figures_of(summary: Mapping[str, Any]) -> dict[str, bool | int | float | None]:
     """The numbers of a set's summary, without those that explain a run without a fill."""
     return numbers_of({name: part for name, part in summary.items() if name not in _EXPLANATIONS})
+
+
+def _key_of(inputs: Inputs) -> bytes:
+    """The row files and the part of them that the inputs are."""
+    conversion, window = inputs.conversion, inputs.window
+    return msgspec.json.encode((conversion.files, conversion.end_ts, window and window.span))
 
 
 def _ends_of(key: Key) -> list[Any]:

@@ -60,7 +60,9 @@ HEADER_NEXT = 6
 HEADER_FUNDS = 7
 HEADER_CHANGES = 8
 HEADER_CHANGES_COUNT = 9
-HEADER_SIZE = 10
+#: Orders that may rest in the book: neither fill-or-kill nor immediate-or-cancel.
+HEADER_RESTING = 10
+HEADER_SIZE = 11
 
 #: Relative tolerance of the limits: 0.1 + 0.2 is not above 0.3.
 _ROOM = 1.0 + 1e-9
@@ -150,6 +152,11 @@ class Limits:
     def refusals(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Refused orders so far, (asset, rule), rules in the order of `RULES`. A copy."""
         return self._refusals.copy()
+
+    @property
+    def resting(self) -> int:
+        """Orders sent so far that may rest in the book."""
+        return int(self._header[HEADER_RESTING])
 
     def refusals_by_rule(self, asset_no: int) -> dict[str, int]:
         """Refused orders of one asset by rule."""

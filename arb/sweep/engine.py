@@ -60,8 +60,10 @@ class Ran(NamedTuple):
 class KeptRows:
     """The rows of every leg, for all sets of a group. Any thread."""
 
-    def __init__(self, arrays: Sequence[Sequence[Rows]]) -> None:
+    def __init__(self, arrays: Sequence[Sequence[Rows]], whole: KeptRows | None = None) -> None:
+        """whole: the rows of which these are a part, and which decide the books' ranges."""
         self._arrays = arrays
+        self._whole = whole
         self._lock = threading.Lock()
         self._ranges: dict[object, Sequence[PriceRange | None]] = {}
 
@@ -77,7 +79,7 @@ class KeptRows:
             self.of_legs(one.legs),
             one.limits,
             keep_trades=strategy.uses.trades,
-            ranges=self._known(one, strategy, book_ranges),
+            ranges=self.known_ranges(one, strategy, book_ranges),
         )
 
     def _simulated(self, one: OneSet, strategy: Compiled) -> Bot:
@@ -85,7 +87,7 @@ class KeptRows:
             one.legs,
             one.limits,
             keep_trades=strategy.uses.trades,
-            arrays_over=self._known(one, strategy, array_ranges) if strategy.uses.arrays else None,
+            arrays_over=self.known_ranges(one, strategy, array_ranges) if strategy.uses.arrays else None,
         )
         # All rows are there before the strategy begins: it never waits for its host.
         for number, arrays in enumerate(self._arrays):
@@ -95,8 +97,10 @@ class KeptRows:
         bot.set_horizon(NEVER)
         return bot
 
-    def _known(self, one: OneSet, strategy: Compiled, measure: Callable[..., Any]) -> Any:
+    def known_ranges(self, one: OneSet, strategy: Compiled, measure: Callable[..., Any]) -> Any:
         """The ranges of the legs' prices, which follow from rows, grid and uses: measured by the first set."""
+        if self._whole is not None:
+            return self._whole.known_ranges(one, strategy, measure)
         grids = tuple((leg.tick_size, leg.lot_size, leg.roi_lb, leg.roi_ub) for leg in one.legs)
         key = measure, grids, strategy.uses
         with self._lock:

@@ -26,9 +26,6 @@ from connectors.jit.compilation import compiled
 from connectors.model import FUNDING_EVENT, Rows
 from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_ASK, DELTA_BID
 
-#: Version of what is kept: part of the key of stored rows.
-VERSION = 1
-
 #: Rows taken at a time, and the most that each may write: two levels of both sides for each reader, and itself.
 _BLOCK_ROWS, _WRITTEN_MAX = 1 << 14, 9
 #: Rows that the end may write.

@@ -114,7 +114,8 @@ class Alone:
         legs = legs_of(config)
         days = days_of_run(config, legs, self._span.first, self._span.last)
         inputs = read_inputs(config, legs, days, self._cache, window=self._span.window)
-        group = self._maker.groups_of([inputs], [Period("", returns_interval_ns=1, returns_count=1)])[0]
+        period = Period("", returns_interval_ns=1, returns_count=1)
+        group = self._maker.groups_of(config, [inputs], [period], self._cache)[0]
         ran = run_set(self._maker.prepare(result.values, group).one, self._strategy, group.rows, Running())
         if ran.fills_sha256 != result.fills_sha256:
             return ""

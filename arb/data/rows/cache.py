@@ -131,8 +131,8 @@ class RowCache:
 
 
 #: Files of the cache, including partial files of killed processes. Other files are ignored.
-_ENTRY = re.compile(r"(rows|book|scan|cold|file)-([0-9a-f]+)\.(npy|json)")
-_LEFT_BEHIND = re.compile(r"\.(rows|book|scan|cold|file)-[0-9a-f]+\.(npy|json)\..+")
+_ENTRY = re.compile(r"(rows|book|thin|scan|cold|file)-([0-9a-f]+)\.(npy|json)")
+_LEFT_BEHIND = re.compile(r"\.(rows|book|thin|scan|cold|file)-[0-9a-f]+\.(npy|json)\..+")
 
 
 class Usage(NamedTuple):
@@ -144,7 +144,7 @@ class Usage(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """Files that belong together: a recording's rows and the book at their end, or one small value."""
+    """Files that belong together: a recording's rows and the book at their end, or one other file."""
 
     used_ns: int
     bytes: int
@@ -155,6 +155,12 @@ class _Entry(NamedTuple):
         return next(
             (path for path in self.paths if path.name.startswith("rows-") and path.suffix == ".npy"), None
         )
+
+    @property
+    def mapped_path(self) -> Path | None:
+        """The file that a run holds a lock on while it uses it."""
+        thin = (path for path in self.paths if path.name.startswith("thin-"))
+        return self.rows_path or next(thin, None)
 
 
 def usage(directory: Path) -> Usage:
@@ -233,11 +239,11 @@ def _entries(directory: Path) -> list[_Entry]:
 
 def _delete(entry: _Entry) -> bool:
     """Deletes an entry; False if its rows are in use, or its files belong to another user."""
-    rows_path = entry.rows_path
+    mapped_path = entry.mapped_path
     handle = None
     try:
-        if rows_path is not None:
-            handle = os.open(rows_path, os.O_RDONLY)
+        if mapped_path is not None:
+            handle = os.open(mapped_path, os.O_RDONLY)
             if not _try_lock(handle):
                 return False
         for path in entry.paths:

@@ -114,6 +114,7 @@ def test_a_cached_strategy_and_a_cached_helper_keep_the_fact(load: Loader) -> No
         ("bot.depth(0).bid_qty_at_tick(5)", Uses(levels=True)),
         ("bot.depth(0).ask_qty_at_tick(5)", Uses(levels=True)),
         ("bot.depth(0).snapshot()", Uses(levels=True)),
+        ("bot.feed_latency(0)", Uses(latency=True)),
         ("bot.clear_last_trades(0)", Uses()),
         ("bot.depth(0).best_bid_qty", Uses()),
         ("bot.position(0)  # last_trades, bid_depth", Uses()),
@@ -129,6 +130,6 @@ def test_a_field_of_that_name_in_something_else_is_no_use(load: Loader) -> None:
     assert uses_anew(load(text).function)[0] == Uses()
 
 
-def test_the_built_in_strategy_asks_for_nothing_special() -> None:
+def test_the_built_in_strategy_asks_for_the_age_of_a_book_alone() -> None:
     strategy = load_strategy("arb.strategies.spread.strategy:run")
-    assert compile_ahead(strategy, Arguments(strategy, {}, {}), Recorder(2)).uses == Uses()
+    assert compile_ahead(strategy, Arguments(strategy, {}, {}), Recorder(2)).uses == Uses(latency=True)

@@ -167,3 +167,14 @@ def test_processes_that_convert_and_prune_at_once_do_not_disturb_each_other(tmp_
     lines = [line for out, _ in results for line in out.splitlines()]
     assert (len(lines), len(set(lines))) == (12, 1)
     assert not [path for path in (tmp_path / "cache").iterdir() if path.name.startswith(".")]
+
+
+def test_thinned_rows_are_pruned_unless_a_run_holds_them(tmp_path: Path) -> None:
+    held, free = (tmp_path / f"thin-{name}.npy" for name in ("aa", "bb"))
+    for path in (held, free):
+        path.write_bytes(bytes(100))
+    with RowCache(tmp_path) as cache:
+        with cache.filling():
+            cache.hold(held)
+        assert prune(tmp_path, 0) == Usage(0, 1, 100)
+        assert [path.exists() for path in (held, free)] == [True, False]

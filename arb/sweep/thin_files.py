@@ -1,0 +1,85 @@
+"""The thinned rows of a group of sets, in files of the row cache: made once, mapped, and shared by all runs.
+
+A file's key covers all that its rows follow from: the keys of the row files, the part of the days, grid, staleness and
+the code that thins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import arb
+from arb.backtest.assets import LegData
+from arb.data.rows.cache import RowCache
+from arb.data.rows.code_version import version_of
+from arb.data.rows.npy import is_whole, load_rows, open_npy
+from arb.errors import InputError
+from arb.sweep.engine import KeptRows
+from arb.sweep.thin import Thinner
+from connectors.model import Rows
+
+_ARB = Path(arb.__file__).parent
+_SOURCES = {name: _ARB / name for name in ("sweep/thin.py", "engine/book.py", "engine/blocks.py")}
+
+
+@cache
+def thin_version() -> str:
+    """A hash of the code that thins, so that changed code never uses rows of the old code."""
+    return version_of(_SOURCES)
+
+
+class ThinRows:
+    """The rows of a group of sets, thinned when they are first needed. Any thread."""
+
+    def __init__(
+        self,
+        legs: Sequence[LegData],
+        rows: KeptRows,
+        key: bytes,
+        stale_after_ns: int,
+        row_cache: RowCache,
+    ) -> None:
+        """rows: all of them, as of `legs`. key: of these. stale_after_ns: of all sets of the group."""
+        self.stale_after_ns = stale_after_ns
+        self._legs = legs
+        self._rows = rows
+        self._key = key
+        self._cache = row_cache
+        self._lock = threading.Lock()
+        self._made: dict[bool, KeptRows] = {}
+
+    def kept(self, *, keeps_trades: bool) -> KeptRows:
+        """The thinned rows. Raises InputError for a cache that cannot be written."""
+        with self._lock:
+            if keeps_trades not in self._made:
+                arrays = [[self._of_leg(number, keeps_trades)] for number in range(len(self._legs))]
+                self._made[keeps_trades] = KeptRows(arrays, self._rows)
+            return self._made[keeps_trades]
+
+    def _of_leg(self, number: int, keeps_trades: bool) -> Rows:
+        leg, arrays = self._legs[number]
+        parts = (thin_version(), number, leg.tick_size, leg.lot_size, self.stale_after_ns, keeps_trades)
+        digest = hashlib.sha256(self._key + repr(parts).encode()).hexdigest()[:40]
+        path = self._cache.directory / f"thin-{digest}.npy"
+        try:
+            with self._cache.filling():
+                if not is_whole(path):
+                    thinner = Thinner(
+                        leg.tick_size, leg.lot_size, self.stale_after_ns, keeps_trades=keeps_trades
+                    )
+                    with open_npy(path) as file:
+                        for rows in arrays:
+                            for piece in thinner.feed(rows):
+                                file.write(piece)
+                        file.write(thinner.finish())
+                self._cache.hold(path)
+        except OSError as error:
+            raise InputError(
+                f"{self._cache.directory}: the row cache failed: {error.strerror or error}; where its disk is full, "
+                "make room: arb data cache --clear"
+            ) from None
+        return load_rows(path)
