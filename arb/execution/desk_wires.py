@@ -303,10 +303,13 @@ class DeskWires(ABC):
 
     def _due_ns(self) -> int:
         while self._deadlines:
-            asked = self._asked.get(self._deadlines[0][1])
+            wire = self._deadlines[0][1]
+            asked = self._asked.get(wire)
             if asked is not None and self._is_waiting(asked):
                 break
             heapq.heappop(self._deadlines)
+            if asked is not None and asked.is_done:
+                del self._asked[wire]  # an answer to it is one to nothing, as before
         due_ns = self._deadlines[0][0] if self._deadlines else NEVER
         if self._stage is Stage.UP and self._comparison is None and not self._is_ending:
             due_ns = min(due_ns, self._compare_ns)

@@ -91,6 +91,17 @@ def test_a_rest_request_that_was_not_sent_is_refused_and_one_that_was_is_in_doub
         assert bool(desk.answers) is not was_sent
 
 
+def test_a_request_is_forgotten_once_nothing_of_it_is_open_and_its_second_answer_is_one_to_nothing() -> None:
+    desk = Desk()
+    desk.place()
+    assert list(desk.desk._asked) == ["0-1-p"]
+    accepted = VenueAnswer("0-1-p", Verdict.ACCEPTED, updates=(desk.update(OrderStatus.NEW),))
+    desk.frame(accepted, where="t1")
+    assert (list(desk.desk._asked), desk.kinds()) == ([], [(AnswerKind.ACCEPTED, 1, "")])
+    desk.frame(accepted, where="t1")
+    assert [event for event, _ in desk.events] == ["up", "unasked"]
+
+
 def test_missing_executions_are_queried_after_a_while() -> None:
     desk = Desk()
     desk.place(Force.IOC)
