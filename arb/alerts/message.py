@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +15,8 @@ from connectors.units import SECOND
 #: Longest text of a state.
 TEXT_MAX = 500
 
+#: Between the folder of a session and its rule, in the keys of a watcher's file.
+SEPARATOR = "|"
 #: States that end a session: none is held because it has begun a moment ago before.
 AT_ONCE = frozenset({"halted", "failed", "lost"})
 #: What a person does next, by state. A state of a rule of `[supervisor]` is `supervisor NAME`.
@@ -68,6 +71,16 @@ class Origin(msgspec.Struct, frozen=True):
     environment: str
     venues: tuple[str, ...]
     scope: str = ""
+
+    @property
+    def place(self) -> str:
+        """Whose alarms they are: the session's folder where the scope is one, else its name."""
+        return self.scope or self.session
+
+
+def scope_of(folder: Path) -> str:
+    """The scope of the session in a folder, as a watcher has it."""
+    return f"{folder.absolute()}{SEPARATOR}"
 
 
 class Terms(msgspec.Struct, frozen=True):

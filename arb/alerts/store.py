@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from arb.alerts.message import AT_ONCE, USUAL, Origin, Terms, Transition, messag
 ALERTS_DB = "alerts.db"
 #: Most messages that wait for a channel; beyond it the oldest are dropped.
 WAITING_MAX = 1_000
+#: Of alarms so many are kept, those that changed last.
+_ALARMS_MAX = 5_000
 #: How long another process may use the file.
 _BUSY_S = 2.0
 _DEFINITIONS = """
@@ -35,6 +37,8 @@ CREATE TABLE IF NOT EXISTS begun (rule TEXT PRIMARY KEY, at_ns INTEGER NOT NULL)
 CREATE TABLE IF NOT EXISTS held (rule TEXT PRIMARY KEY, id TEXT NOT NULL, count INTEGER NOT NULL,
 begin_body TEXT NOT NULL, end_body TEXT NOT NULL, terms TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS watched (one INTEGER PRIMARY KEY CHECK (one = 1), at_ns INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS alarms (place TEXT NOT NULL, rule TEXT NOT NULL, at_ns INTEGER NOT NULL, text TEXT NOT NULL,
+is_over INTEGER NOT NULL, begun INTEGER NOT NULL, PRIMARY KEY (place, rule));
 CREATE TABLE IF NOT EXISTS sender (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
 """
 _T = TypeVar("_T")
@@ -57,6 +61,20 @@ class State(NamedTuple):
     terms: Terms
 
 
+class Alarm(NamedTuple):
+    """The last beginning or end of a state of a session. begun: how often it has begun."""
+
+    rule: str
+    at_ns: int
+    text: str
+    is_over: bool
+    begun: int
+
+
+#: Alarms by whose they are (`Origin.place`) and rule.
+Alarms: TypeAlias = dict[str, dict[str, Alarm]]
+
+
 class Known(NamedTuple):
     """states: those that hold, by scope and rule, with when they began; taken: the last number by session; watched_ns:
     until when a watcher has looked, 0: none has."""
@@ -64,6 +82,7 @@ class Known(NamedTuple):
     states: dict[str, int]
     taken: dict[str, int]
     watched_ns: int
+    alarms: Alarms
 
 
 class AlertStore:
@@ -139,6 +158,7 @@ class AlertStore:
                 dict(db.execute("SELECT rule, since_ns FROM states").fetchall()),
                 dict(db.execute("SELECT session, number FROM taken").fetchall()),
                 0 if found is None else found[0],
+                _alarms(db),
             )
 
         return self._do(read)
@@ -214,6 +234,7 @@ class AlertStore:
         db.execute(
             "INSERT INTO states VALUES (?, ?, ?, ?, ?)", (key, state.id, state.since_ns, state.text, terms)
         )
+        _note_alarm(db, origin, Alarm(state.rule, now_ns, state.text, is_over=False, begun=1))
         self._release(db, now_ns)
         message = message_of(
             origin, state.id, state.rule, state.text, state.since_ns, now_ns, is_over=False, terms=state.terms
@@ -235,6 +256,7 @@ class AlertStore:
         begun, since_ns, before, written = found
         terms = msgspec.json.decode(written, type=Terms)
         db.execute("DELETE FROM states WHERE rule = ?", (key,))
+        _note_alarm(db, origin, Alarm(rule, now_ns, text or before, is_over=True, begun=0))
         message = message_of(
             origin, f"{begun}-over", rule, text or before, since_ns, now_ns, is_over=True, terms=terms
         )
@@ -321,6 +343,38 @@ class AlertStore:
             file.close()
         except sqlite3.Error:
             self._db = _opened(":memory:")
+
+
+def read_alarms(path: Path) -> Alarms:
+    """The alarms in a file of a guard or a watcher, of which nothing is changed; none if it cannot be read."""
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
+        try:
+            return _alarms(db)
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return {}
+
+
+def _alarms(db: sqlite3.Connection) -> Alarms:
+    found: Alarms = {}
+    for place, *alarm in db.execute("SELECT place, rule, at_ns, text, is_over, begun FROM alarms"):
+        rule, at_ns, text, is_over, begun = alarm
+        found.setdefault(place, {})[rule] = Alarm(rule, at_ns, text, bool(is_over), begun)
+    return found
+
+
+def _note_alarm(db: sqlite3.Connection, origin: Origin, alarm: Alarm) -> None:
+    db.execute(
+        "INSERT INTO alarms VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (place, rule) DO UPDATE SET "
+        "at_ns = excluded.at_ns, text = excluded.text, is_over = excluded.is_over, begun = begun + excluded.begun",
+        (origin.place, *alarm),
+    )
+    db.execute(
+        "DELETE FROM alarms WHERE rowid IN (SELECT rowid FROM alarms ORDER BY at_ns DESC LIMIT -1 OFFSET ?)",
+        (_ALARMS_MAX,),
+    )
 
 
 def _forget_accepted(db: sqlite3.Connection) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from arb.cli.examples import examples
 from arb.cli.options import echo, set_option
 from arb.errors import InputError
+
+if TYPE_CHECKING:
+    from arb.config import AlertsConfig
 
 #: Where runs are written, and the usual port.
 RUNS, PORT = Path("runs"), 8080
@@ -58,10 +62,15 @@ def watch(
             echo(f"watching {', '.join(map(str, places))}: {address}")
 
     places = folders or (RUNS,)
+    config = alerts_config(config_path, overrides)
+    run_watch(places, host, port, allowed, started=started, beside=beside, config=config)
+
+
+def alerts_config(path: Path | None, overrides: Sequence[str]) -> AlertsConfig:
+    """What the main file, without one the usual file, if there is one, says of alerts. Raises ConfigError."""
     from arb.config import load_alerts
 
-    config = load_alerts(config_path or (CONFIG if CONFIG.is_file() else None), overrides)
-    run_watch(places, host, port, allowed, started=started, beside=beside, config=config)
+    return load_alerts(path or (CONFIG if CONFIG.is_file() else None), overrides)
 
 
 #: Of commands that run a session.

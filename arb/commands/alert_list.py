@@ -76,7 +76,7 @@ def _line(rule: AlertRule, found: Sequence[RuleNow], known: Known) -> RuleLine:
 def _known(path: Path) -> Known:
     """What the watcher has reported; nothing if none has run."""
     if not path.is_file():
-        return Known({}, {}, 0)
+        return Known({}, {}, 0, {})
     store = AlertStore(path, None, lambda line: None)
     try:
         return store.known()

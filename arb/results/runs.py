@@ -23,7 +23,8 @@ RUNNING, SILENT, KILLED, UNREADABLE = "running", "silent", "killed", "unreadable
 
 class Run(NamedTuple):
     """A run folder. began: UTC, "" if not known. state: one of the above, or the manifest's outcome. Money in quote;
-    None: not known. note: what its reader should know, "" for nothing."""
+    None: not known. note: what its reader should know, "" for nothing. environment, accounts: of a session on accounts,
+    as in `Status`."""
 
     folder: Path
     command: str
@@ -33,6 +34,13 @@ class Run(NamedTuple):
     fills: int | None
     pnl_quote: float | None
     note: str = ""
+    environment: str = ""
+    accounts: tuple[str, ...] = ()
+
+    @property
+    def world(self) -> str:
+        """Command and environment."""
+        return " ".join(text for text in (self.command, self.environment) if text)
 
 
 def find_runs(folder: Path) -> list[Run]:
@@ -96,7 +104,18 @@ def _ended(folder: Path) -> Run:
         summary.get("fills"),
         summary.get("pnl_quote"),
         str(manifest["error"] or ""),
+        str(manifest.get("environment", "")),
+        _accounts(folder),
     )
+
+
+def _accounts(folder: Path) -> tuple[str, ...]:
+    """Of a session that has ended: from its last status, which is no evidence, but only names them."""
+    try:
+        status = read_status(folder)
+    except InputError:
+        return ()
+    return () if status is None else tuple(status.accounts)
 
 
 def _session(folder: Path, lock: Path) -> Run:
@@ -123,7 +142,8 @@ def _run(folder: Path, status: Status | None, began: str, state: str, note: str)
     if status is None:
         return Run(folder, "", began, state, (), None, None, note)
     legs = tuple(leg.name for leg in status.legs)
-    return Run(folder, status.command, began, state, legs, status.fills, status.pnl_quote, note)
+    where = status.environment, tuple(status.accounts)
+    return Run(folder, status.command, began, state, legs, status.fills, status.pnl_quote, note, *where)
 
 
 def _time(ns: int) -> str:

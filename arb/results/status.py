@@ -159,6 +159,10 @@ class Status(msgspec.Struct, frozen=True):
     memory_gb: float | None
     open_files: int | None
     disk_free_gb: float | None
+    #: Of a session on accounts: where it trades ("sandbox", "testnet", "demo" or "live"), and with which accounts, as
+    #: its journal names them.
+    environment: str = ""
+    accounts: list[str] = []
 
 
 def read_status(folder: Path) -> Status | None:

@@ -88,7 +88,7 @@ class LiveOrders:
         self._supervision = supervision
         self._guard = guard or NoGuard()
         self._watch = watch
-        self._log, self._notes = OrderLog(), OrderNotes(setup.legs)
+        self._log, self._notes = OrderLog(), OrderNotes(setup.legs, setup.options.environment)
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
         self._rests: list[HttpTradeRest] = []
@@ -280,7 +280,7 @@ class LiveOrders:
     def state(self) -> OrdersState:
         """See `SessionOrders`."""
         doubts = sum(len(desk.doubts) for desk in self.gateway.desks.values())
-        state = self._notes.state(OrdersState(why_halted(self.halted()), doubts))
+        state = self._notes.state(OrdersState(why_halted(self.halted()), doubts), self._journal.accounts)
         return state if self._supervision is None else self._supervision.state(state)
 
     def news(self) -> OrderNews:

@@ -50,6 +50,11 @@ class NoOrderJournal:
     #: Why its reserve was freed: from then on it has room for what ends the session only.
     shortage: ArbError | None = None
 
+    @property
+    def accounts(self) -> Sequence[str]:
+        """Their names, once they are known."""
+        return ()
+
     def open(self) -> None:
         """See `OrderJournal`."""
 
@@ -91,6 +96,10 @@ class OrderJournal(NoOrderJournal):
         self._order_of = order_of
         #: Names by venue.
         self._accounts: dict[str, str] = {}
+
+    @property
+    def accounts(self) -> Sequence[str]:
+        return sorted(set(self._accounts.values()))
 
     def open(self) -> None:
         """The accounts are known, and nothing is sent yet. Raises InputError."""

@@ -80,7 +80,8 @@ class OrderNotes:
     """What other processes see of the strategy's requests: how long they took, by leg, from the time on its clock until
     they were made, and sent; and their news."""
 
-    def __init__(self, legs: Sequence[Leg]) -> None:
+    def __init__(self, legs: Sequence[Leg], environment: str) -> None:
+        self._environment = environment
         self._decisions, self._sends = SpanCounts(legs), SpanCounts(legs)
         self._news = NewsLog()
 
@@ -104,9 +105,14 @@ class OrderNotes:
             self._news.rejected(Rejected(ts, refusal.leg, refusal.order_id, refusal.kind))
         return self._news.take()
 
-    def state(self, orders: OrdersState) -> OrdersState:
-        """What it adds for other processes."""
-        return orders._replace(decisions=self._decisions.lines, sends=self._sends.lines)
+    def state(self, orders: OrdersState, accounts: Sequence[str]) -> OrdersState:
+        """What it adds for other processes. accounts: names of those that the orders are of."""
+        return orders._replace(
+            decisions=self._decisions.lines,
+            sends=self._sends.lines,
+            environment=self._environment,
+            accounts=accounts,
+        )
 
 
 def number_fills(responses: Any, executions: Any, fills: Any) -> None:

@@ -96,6 +96,8 @@ class RecordStatus:
             memory_gb=memory().value,
             open_files=open_files(),
             disk_free_gb=disk(self._recordings).value,
+            environment="",
+            accounts=[],
         )
         try:
             write_atomically(self.folder / STATUS, msgspec.json.encode(status))

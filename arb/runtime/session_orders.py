@@ -23,7 +23,7 @@ class OrdersState(NamedTuple):
     """What is known beside the strategy. halted: what a person or a rule has halted, "" if nothing. doubts: requests
     whose outcome is not known. rules: the supervisor's that hold, each with what it is about. margin_pct: the
     maintenance margin of the worst account, NaN if not known. reported: states whose messages the guard sends.
-    decisions, sends: see `Status`, as `SpanCounts.lines`."""
+    decisions, sends: see `Status`, as `SpanCounts.lines`. environment, accounts: where it trades."""
 
     halted: str = ""
     doubts: int = 0
@@ -32,6 +32,8 @@ class OrdersState(NamedTuple):
     reported: Sequence[str] = ()
     decisions: Sequence[tuple[str, float, list[int]]] = ()
     sends: Sequence[tuple[str, float, list[int]]] = ()
+    environment: str = ""
+    accounts: Sequence[str] = ()
 
 
 class SessionOrders(Protocol):

@@ -137,6 +137,8 @@ class StatusFile:
             memory_gb=memory().value,
             open_files=open_files(),
             disk_free_gb=disk(self._path.parent).value,
+            environment=orders.environment,
+            accounts=list(orders.accounts),
         )
 
 

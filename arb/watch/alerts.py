@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arb.alerts.conditions import Lasting
-from arb.alerts.message import Origin, Terms, Transition
+from arb.alerts.message import SEPARATOR, Origin, Terms, Transition, scope_of
 from arb.alerts.metrics import METRICS, OF_THE_END
 from arb.alerts.rules import AlertRule
-from arb.alerts.store import AlertStore, Known
+from arb.alerts.store import Alarm, AlertStore, Known
 from arb.results.event_log import LoggedEvent
 from arb.results.runs import KILLED, RUNNING
 from arb.results.status import Status
@@ -30,8 +30,6 @@ _WATCHED_NS = SECOND
 #: A session that ended so long before the last such time may have ended unseen.
 _UNSEEN_NS = 60 * SECOND
 _FAILED = frozenset({"failed", "hung"})
-#: Between the folder of a session and its rule, in the file's key.
-_SEPARATOR = "|"
 _ENDED = "the session has ended"
 
 #: Most work that waits; beyond it the oldest is given in any case.
@@ -56,8 +54,8 @@ class _Own:
     def __init__(self, session: WatchedSession, rules: Sequence[AlertRule]) -> None:
         self.folder = session.folder
         self.began_ns = session.status.began_ns if session.status else 0
-        place = str(session.folder.absolute())
-        self.scope = place + _SEPARATOR
+        self.scope = scope_of(session.folder)
+        place = self.scope.removesuffix(SEPARATOR)
         self.id = "w" + hashlib.sha256(f"{place} {self.began_ns}".encode()).hexdigest()[:12]
         self.figures = AlertFigures(session.status)
         self.lasting = {rule.name: Lasting(round(rule.for_s * SECOND)) for rule in rules}
@@ -95,6 +93,8 @@ class WatchAlerts:
         #: Keys of the states that hold, as the file has them once all work is done; what was taken.
         self._held = set(known.states)
         self._taken = dict(known.taken)
+        #: By scope and rule, as the file has them once all work is done.
+        self._alarms = {scope: dict(alarms) for scope, alarms in known.alarms.items()}
         self._unseen_ns = known.watched_ns - _UNSEEN_NS if known.watched_ns else now_ns
         self._watched_ns = 0
         self._own: dict[Path, _Own] = {}
@@ -137,6 +137,10 @@ class WatchAlerts:
         if not _is_reported(rule, session):
             change = step.event.number, _text(rule, step.figure), step.event.time_ns
             self._take(session, own, rule, *change, is_over=not holds)
+
+    def alarms(self, folder: Path) -> Mapping[str, Alarm]:
+        """The alarms of the session in a folder, by rule."""
+        return self._alarms.get(scope_of(folder), {})
 
     # -- after each poll
 
@@ -243,20 +247,22 @@ class WatchAlerts:
             self._is_first = False
             names = {rule.name for rule in self.rules}
             for key in sorted(self._held):
-                place, _, rule = key.rpartition(_SEPARATOR)
+                place, _, rule = key.rpartition(SEPARATOR)
                 if rule not in names:
                     self._finish(place, rule, "it is not reported any more", now_ns)
                 elif not Path(place).exists():
                     self._forget_folder(place, now_ns)
 
     def _forget_folder(self, place: str, now_ns: int) -> None:
-        scope = place + _SEPARATOR
+        scope = place + SEPARATOR
         for key in [key for key in self._held if key.startswith(scope)]:
             self._finish(place, key.removeprefix(scope), "its folder is gone", now_ns)
+        self._alarms.pop(scope, None)
 
     def _finish(self, place: str, rule: str, text: str, now_ns: int) -> None:
-        self._held.discard(place + _SEPARATOR + rule)
-        origin = Origin("w", Path(place).name, "", (), place + _SEPARATOR)
+        self._held.discard(place + SEPARATOR + rule)
+        origin = Origin("w", Path(place).name, "", (), place + SEPARATOR)
+        self._note(origin, rule, text, now_ns, is_over=True)
         self._give(lambda store: store.end(origin, rule, now_ns, text))
 
     # -- what is given to the file
@@ -281,6 +287,7 @@ class WatchAlerts:
         is_over: bool,
     ) -> None:
         origin, terms, name = self._origin(session, own), self._terms[rule.name], rule.name
+        self._note(origin, name, text, now_ns, is_over=is_over)
         if is_over:
             self._held.discard(own.scope + name)
             self._give(lambda store: store.end(origin, name, now_ns, text))
@@ -306,8 +313,15 @@ class WatchAlerts:
         self._taken[source] = number
         (self._held.discard if is_over else self._held.add)(own.scope + rule.name)
         origin, terms = self._origin(session, own, source), self._terms[rule.name]
+        self._note(origin, rule.name, text, now_ns, is_over=is_over)
         transition = Transition(number, rule.name, text, now_ns, is_over)
         self._give(lambda store: store.take(origin, transition, now_ns, terms))
+
+    def _note(self, origin: Origin, rule: str, text: str, at_ns: int, *, is_over: bool) -> None:
+        own = self._alarms.setdefault(origin.scope, {})
+        before = own.get(rule, Alarm(rule, 0, "", is_over=True, begun=0))
+        if before.is_over != is_over:
+            own[rule] = Alarm(rule, at_ns, text, is_over, before.begun + (not is_over))
 
     def _origin(self, session: WatchedSession, own: _Own, source: str = "") -> Origin:
         venues = tuple(dict.fromkeys(leg.partition(":")[0] for leg in session.run.legs))

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from arb.alerts.message import iso_time
+from arb.alerts.store import Alarm
 from arb.report.signs import sign_class, state_class
 from arb.report.wording import UNKNOWN, shown
 from arb.results.figures.declared import ATTEMPTS, LEGS, OPPORTUNITIES, RESULT, RISK, value_at
@@ -180,6 +182,9 @@ def _sheet(session: WatchedSession) -> dict[str, Any]:
             [] if status is None else [*_live_tables(status, known), *_status_tables(status, is_over=False)]
         )
 
+    if session.alarms:
+        tables.append(_alarms(session.alarms))
+
     def number(figure: Figure) -> list[Any]:
         if figure.key.startswith(STATUS):
             value = value_at(as_object, figure.key.removeprefix(STATUS))
@@ -309,6 +314,20 @@ def _held_back(status: Status) -> Table:
         ),
     ]
     return Table("Halts, doubts and rules", (), rows)
+
+
+def _alarms(alarms: Mapping[str, Alarm]) -> Table:
+    """The states that guard and watcher have reported, the latest first."""
+    rows: list[tuple[str, Sequence[Figure | str]]] = []
+    for alarm in sorted(alarms.values(), key=lambda one: -one.at_ns):
+        state = "is over" if alarm.is_over else "holds"
+        rows.append(
+            (
+                alarm.rule,
+                (state, iso_time(alarm.at_ns)[:19].replace("T", " "), f"{alarm.begun:,}", alarm.text),
+            )
+        )
+    return Table("Alarms", ("state", "since (UTC)", "times", "what"), rows)
 
 
 def _ended_tables(summary: Mapping[str, Any]) -> list[Table]:

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from arb.alerts.store import Alarm
 from arb.results.event_log import LoggedEvent
 from arb.results.runs import KILLED, RUNNING, SILENT, UNREADABLE
 from arb.results.status import SPANS_MS, EdgeStatus, LatencyStatus, LegStatus, SpanStatus, Status
@@ -74,6 +75,7 @@ class Tally:
         self.opportunities: Counter[str] = Counter()
         #: By kind and leg.
         self.orders: dict[str, Counter[str]] = {kind: Counter() for kind in _ORDERS}
+        self.rejected: Counter[str] = Counter()
         self.lags: dict[str, Lags] = {}
 
     def add(self, event: LoggedEvent) -> None:
@@ -81,6 +83,8 @@ class Tally:
         _count(self.kinds, event.event)
         if event.event == "opportunity":
             _count(self.opportunities, str(event.data.get("reason")))
+        elif event.event == "rejected":
+            _count(self.rejected, str(event.data.get("leg")))
         elif event.event in _ORDERS:
             _count(self.orders[event.event], str(event.data.get("leg")))
 
@@ -91,6 +95,7 @@ class View(NamedTuple):
     status: Status
     tally: Tally
     now_ns: int
+    alarms: Mapping[str, Alarm]
 
 
 class Declared(NamedTuple):
@@ -196,6 +201,10 @@ DECLARED: Sequence[Declared] = (
             ((leg, venue_of(leg), kind), n) for kind, legs in view.tally.orders.items() for leg, n in legs.items()
         ),
     ),
+    Declared(
+        "arb_rejected_orders_total", "counter", ("leg", "venue"), "Orders that the gate or the venue has refused.",
+        lambda view: (((leg, venue_of(leg)), n) for leg, n in view.tally.rejected.items()),
+    ),
     _counts("arb_refusals_total", "rule", "Orders that a limit has refused.", lambda view: view.status.refusals),
     _of_session("arb_reconnects_total", "counter", "Connections of feeds that ended.",
                 lambda s: s.events.get("disconnect", 0)),
@@ -209,6 +218,8 @@ DECLARED: Sequence[Declared] = (
     _of_session("arb_doubts", "gauge", "Orders whose outcome is not known.", lambda s: s.doubts),
     Declared("arb_rule_holds", "gauge", ("rule",), "1 for each rule of the supervisor that holds.",
              lambda view: bounded(dict.fromkeys((rule.name for rule in view.status.rules), 1))),
+    _counts("arb_alarms_total", "rule", "States that its guard or the watcher has reported, how often they have begun.",
+            lambda view: {alarm.rule: alarm.begun for alarm in view.alarms.values()}),
     _of_session("arb_processor_ratio", "gauge", "Of one core, by its process.",
                 lambda s: _scaled(s.processor_pct, 0.01)),
     _of_session("arb_memory_bytes", "gauge", "Of its process.", lambda s: _scaled(s.memory_gb, _GB)),
@@ -289,7 +300,9 @@ class Metrics(Collector):
         )
         now_ns = self._clock()
         views = [
-            (one.name, View(one.status, self._tally(one), now_ns)) for one in shown if one.status is not None
+            (one.name, View(one.status, self._tally(one), now_ns, one.alarms))
+            for one in shown
+            if one.status is not None
         ]
         for one in DECLARED:
             samples = (

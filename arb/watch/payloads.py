@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from arb.alerts.alarms import alarm_line, last_of
 from arb.report.signs import state_class
 from arb.results.event_log import LoggedEvent
 from arb.watch.figures import count_of, gain_of, sheet_of
@@ -42,11 +43,12 @@ def problems_of(sessions: Sessions) -> list[str]:
 
 def run_of_list(session: WatchedSession) -> dict[str, Any]:
     """A session's row of the list."""
-    run, last = session.run, last_event(session)
+    run, last, alarm = session.run, last_event(session), last_of(session.alarms)
     return {
         "name": printable(session.name),
         "folder": printable(str(session.folder)),
-        "command": printable(run.command),
+        "command": printable(run.world),
+        "accounts": [printable(account) for account in run.accounts],
         "began": printable(run.began),
         "state": printable(run.state),
         "class": _class_of(run.state),
@@ -55,6 +57,9 @@ def run_of_list(session: WatchedSession) -> dict[str, Any]:
         "profit": gain_of(run.pnl_quote),
         "note": printable(" ".join(text for text in (run.note, session.problem) if text)),
         "last": None if last is None else _event(last),
+        "alarm": None
+        if alarm is None
+        else [printable(alarm_line(alarm)), printable(alarm.text), alarm.is_over],
     }
 
 

@@ -12,13 +12,14 @@ import os
 import stat
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
+from arb.alerts.store import Alarm
 from arb.errors import InputError
 from arb.results.event_log import START, LoggedEvent, Position, event_file, read_events
 from arb.results.evidence import MANIFEST, SESSION_LOCK
@@ -73,6 +74,7 @@ class WatchedSession:
     ended. trading, others: its last events, by whether their kind is in TRADING; counts: of all events since its start,
     by kind; missed: opportunities that were not taken, by reason. head, thinned, last: its series, None before the
     first row. equity: profit by the statuses read so far. problem: why one of its files is not read, "" if all are.
+    alarms: of guard and watcher, by rule; whoever finds them sets them.
     """
 
     def __init__(self, folder: Path, name: str, run: Run) -> None:
@@ -80,6 +82,7 @@ class WatchedSession:
         self.status: Status | None = None
         self.summary: dict[str, Any] | None = None
         self.problem = ""
+        self.alarms: Mapping[str, Alarm] = {}
         self._status_mark: tuple[int, ...] = ()
         self._manifest_mark: tuple[int, ...] = ()
         self._looked_ns = 0

@@ -65,7 +65,7 @@ class _List:
         """The rows now; those of sessions that have not changed are the same objects."""
         made = {}
         for session in reversed(list(self._sessions)):
-            parts = (session.run, session.problem, last_number(session))
+            parts = (session.run, session.problem, last_number(session), session.alarms)
             old = self._made.get(session.name)
             made[session.name] = (
                 old if old is not None and old[0] == parts else (parts, encode(run_of_list(session)))

@@ -49,7 +49,7 @@ def traded(live: LiveSession, recorder: Recorder) -> dict[str, bytes]:
 def watched(config: Config, folder: Path, recorder: Recorder, first_ts: int) -> PublishedSession:
     """A session that publishes, with a watcher that follows it and all shipped rules."""
     live = PublishedSession(config, 0, folder, made_of(config, recorder), recorder, start_ts=first_ts)
-    rules, known = list(SHIPPED.values()), Known({}, {}, 0)
+    rules, known = list(SHIPPED.values()), Known({}, {}, 0, {})
     alerts = WatchAlerts(rules, {}, known, lambda work: None, time.time_ns())
     live.follower = Follower(folder.parent, alerts)
     return live

@@ -84,6 +84,8 @@ def status(**changed: Any) -> Status:
         memory_gb=0.41,
         open_files=42,
         disk_free_gb=120.5,
+        environment="",
+        accounts=[],
     )
     return msgspec.structs.replace(whole, **changed)
 

@@ -41,13 +41,15 @@ function runRow(run) {
   const fills = number(run.fills, "fills"), profit = number(run.profit, "pnl_quote");
   const place = [make("b", {}, run.name)];
   place.push(make("small", {}, [run.command, run.began.slice(0, 19).replace("T", " ")].filter(Boolean).join(", since ")));
+  if (run.accounts.length) place.push(make("small", {}, run.accounts.join(" ")));
   const state = [make("span", {class: run.class}, run.state || "-")];
   if (run.note) state.push(make("small", {}, run.note));
   return make("a", {class: "run" + (run.name === chosen ? " chosen" : ""), href: "#" + encodeURIComponent(run.name), "data-name": run.name},
     make("span", {}, ...place), make("span", {}, ...run.legs.flatMap((leg, n) => [n ? " " : "", make("span", {class: "leg"}, ...legName(leg))])),
     make("span", {}, ...state), make("span", {class: "number", "data-label": "fills"}, fills),
     make("span", {class: "number", "data-label": "profit"}, profit),
-    make("small", {}, run.last ? `${timeText(run.last[1]).slice(0, 8)} ${run.last[2]}: ${run.last[3]}` : ""));
+    make("span", {}, make("small", {}, run.last ? `${timeText(run.last[1]).slice(0, 8)} ${run.last[2]}: ${run.last[3]}` : ""),
+      ...(run.alarm ? [make("small", {class: run.alarm[2] ? "warn" : "bad", title: run.alarm[1]}, `alarm ${run.alarm[0]}`)] : [])));
 }
 
 function showProblems(problems) {
@@ -56,7 +58,7 @@ function showProblems(problems) {
 
 function showRuns(list) {
   runs = new Map(list.map((run) => [run.name, run]));
-  const heads = ["Session", "Legs", "State", "Fills", "Profit", "Last event"];
+  const heads = ["Session", "Legs", "State", "Fills", "Profit", "Last event, last alarm"];
   byId("runs").replaceChildren(
     make("div", {class: "run heads"}, ...heads.map((head, n) => make("span", {class: n === 3 || n === 4 ? "number" : ""}, head))),
     ...(runs.size ? list.map(runRow) : [make("p", {}, "There is no run in these folders yet.")]));

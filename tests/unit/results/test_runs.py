@@ -70,7 +70,11 @@ def test_a_session_is_running_silent_or_killed(tmp_path: Path) -> None:
         lock(held)
         run = run_of(tmp_path)
         assert run is not None
-        assert run[1:2] + run[3:] == ("live", "running", LEGS, 24_680, -1_234.56, "")
+        assert run[1:2] + run[3:8] == ("live", "running", LEGS, 24_680, -1_234.56, "")
+        changed(tmp_path, environment="demo", accounts=["binance-7", "bybit-8"])
+        run = run_of(tmp_path)
+        assert run is not None
+        assert (run.world, run.accounts) == ("live demo", ("binance-7", "bybit-8"))
         changed(tmp_path, time_ns=found.time_ns - 7 * 10**9)
         run = run_of(tmp_path)
         assert run is not None
@@ -97,6 +101,9 @@ def test_runs_are_listed_in_their_order_and_one_that_cannot_be_read_is_named(tmp
         (runs / name).mkdir()
         (runs / name / "manifest.json").write_text(text)
     (runs / "c" / "summary.json").write_text('{"fills": 12, "pnl_quote": 3.5}')
+    # As its session left it.
+    shutil.copy(runs / "b" / STATUS, runs / "c")
+    changed(runs / "c", accounts=["bybit-8"])
     status_in(runs / "f")
     changed(runs / "f", format=99)
     (runs / "no run").mkdir()
@@ -104,7 +111,8 @@ def test_runs_are_listed_in_their_order_and_one_that_cannot_be_read_is_named(tmp
     found = {run.folder.name: run for run in find_runs(runs)}
     assert list(found) == ["d", "e", "f", "c", "b"]
     legs = ("binance_spot:BTCUSDT",)
-    assert found["c"] == Run(runs / "c", "backtest", manifest["created"], "ended", legs, 12, 3.5)  # type: ignore[arg-type]
+    ended = Run(runs / "c", "backtest", manifest["created"], "ended", legs, 12, 3.5)  # type: ignore[arg-type]
+    assert found["c"] == ended._replace(accounts=("bybit-8",))
     assert [found[name].state for name in "def"] == ["unreadable"] * 3
     assert found["f"].note.endswith("status.json: is of format 99, this arb reads 2")
     assert find_runs(runs / "c") == [found["c"]]

@@ -49,16 +49,17 @@ def taken(taken_ns: int = 0, sent_ns: int = 0, refused: str = "", **fields: floa
 
 
 def test_spans_of_a_request_begin_on_the_clock_of_the_strategy() -> None:
-    notes = OrderNotes([leg_of(0), leg_of(1)])
+    notes = OrderNotes([leg_of(0), leg_of(1)], "demo")
     for times in ((1_200_000, 1_300_000), (1_400_000, 0), (0, 0)):
         notes.add(taken(*times))
-    state = notes.state(OrdersState())
+    state = notes.state(OrdersState(), ["binance-1"])
+    assert (state.environment, state.accounts) == ("demo", ["binance-1"])
     assert [line[1] for line in state.decisions] == [0.0, pytest.approx(0.6)]
     assert [line[1] for line in state.sends] == [0.0, pytest.approx(0.3)]
 
 
 def test_news_have_the_quantity_of_each_order_and_who_refused_it() -> None:
-    notes = OrderNotes([leg_of(0), leg_of(1)])
+    notes = OrderNotes([leg_of(0), leg_of(1)], "demo")
     notes.add(taken(5, 6, order_id=7, qty=0.25, req=NEW))
     notes.add(taken(8, 0, "too large: 3", order_id=9, qty=3.0, req=NEW))
     notes.add(taken(9, 10, order_id=7, qty=0.25, req=CANCELED))

@@ -13,6 +13,7 @@ from support.paths import ROOT
 from support.watched_folders import WatchedFolder
 
 from arb.alerts.conditions import condition_of
+from arb.alerts.message import scope_of
 from arb.alerts.metrics import METRICS
 from arb.alerts.rules import SHIPPED
 from connectors.units import SECOND
@@ -119,6 +120,26 @@ def test_the_end_of_a_session_that_its_guard_reports_is_left_to_it_afterwards_to
     later(world, 2)
     later(world, 2)
     assert world.texts == []
+
+
+def test_alarms_of_a_session_are_counted_once_over_restarts_of_the_watcher(world: AlertWorld) -> None:
+    def alarms() -> dict[str, tuple[int, bool]]:
+        return {
+            name: (one.begun, one.is_over) for name, one in world.alerts.alarms(world.session.path).items()
+        }
+
+    world.pass_s(drawdown_quote=450.0)
+    for kind in ("reversed", "hedged", "reversed"):
+        world.happens(kind, attempt=1, profit=-90.0 if kind == "reversed" else 1.0)
+    world.look()
+    expected = {"drawdown": (1, False), "attempt_loss": (2, False)}
+    assert alarms() == expected
+    world.restart()
+    world.pass_s(2)
+    assert alarms() == expected
+    world.pass_s(drawdown_quote=0.0)
+    assert alarms() == expected | {"drawdown": (1, True)}
+    assert world.store.known().alarms[scope_of(world.session.path)] == world.alerts.alarms(world.session.path)
 
 
 def test_more_than_channels_can_have_waiting_is_sent_bit_by_bit(world: AlertWorld) -> None:

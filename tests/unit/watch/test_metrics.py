@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.paths import ROOT
 from support.watched_folders import BEGAN_NS, LEGS, WatchedFolder, event
 
+from arb.alerts.store import Alarm
 from arb.watch.metrics import (
     DECISION,
     DECLARED,
@@ -101,8 +102,11 @@ def test_a_session_has_every_metric_in_its_unit(watched: Watched) -> None:
     watched.folder.write_events(
         event(1, "opportunity", reason="busy"), event(2, "opportunity", reason="taken"),
         event(3, "opportunity", reason="busy"), event(4, "order", leg=LEGS[1]), event(5, "chase", leg=LEGS[1]),
-        event(6, "halted", reason="a rule"),
+        event(6, "halted", reason="a rule"), event(7, "rejected", leg=LEGS[0], order_id=3),
     )  # fmt: skip
+    watched.sessions.poll()
+    (session,) = watched.sessions
+    session.alarms = {"lag": Alarm("lag", 5, "late", is_over=True, begun=3)}
     found = watched.scrape()
     first, second = ((leg, leg.partition(":")[0]) for leg in LEGS)
     expected: dict[tuple[str, ...], float] = {
@@ -123,6 +127,8 @@ def test_a_session_has_every_metric_in_its_unit(watched: Watched) -> None:
         ("arb_opportunities_total", "a", "busy"): 2,
         ("arb_opportunities_total", "a", "taken"): 1,
         ("arb_orders_total", "a", *second, "order"): 1,
+        ("arb_rejected_orders_total", "a", *first): 1,
+        ("arb_alarms_total", "a", "lag"): 3,
         ("arb_orders_total", "a", *second, "chase"): 1,
         ("arb_refusals_total", "a", "max_order_quote"): 3,
         ("arb_reconnects_total", "a"): 4,
