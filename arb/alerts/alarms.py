@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.alerts.message import iso_time, scope_of
-from arb.alerts.store import ALERTS_DB, Alarm, read_alarms
+from arb.alerts.store import Alarm, read_alarms
 
 
 class SessionAlarms:
@@ -15,12 +15,12 @@ class SessionAlarms:
 
     def __init__(self, state: Path, but: Path | None = None) -> None:
         """state: the directory of the environments, and of the watcher. but: a folder in it that is left out."""
-        self._shared = [read_alarms(path) for path in _files(state) if path.parent != but]
+        self._shared = read_alarms(state, but)
 
     def of(self, folder: Path) -> dict[str, Alarm]:
         """The alarms of the session in a folder, by rule."""
         # A sandbox inside the command has its state in the session's folder.
-        own = [read_alarms(path) for path in _files(folder / "state")]
+        own = read_alarms(folder / "state")
         found: dict[str, Alarm] = {}
         for alarms in (*self._shared, *own):
             for place in (folder.name, scope_of(folder)):
@@ -55,7 +55,3 @@ def alarm_record(alarm: Alarm) -> dict[str, Any]:
     """An alarm for `--json`, as in the messages."""
     event = "end" if alarm.is_over else "begin"
     return {"at": iso_time(alarm.at_ns), "rule": alarm.rule, "event": event, "text": alarm.text}
-
-
-def _files(state: Path) -> list[Path]:
-    return sorted(state.glob(f"*/{ALERTS_DB}"))

@@ -345,8 +345,13 @@ class AlertStore:
             self._db = _opened(":memory:")
 
 
-def read_alarms(path: Path) -> Alarms:
-    """The alarms in a file of a guard or a watcher, of which nothing is changed; none if it cannot be read."""
+def read_alarms(state: Path, but: Path | None = None) -> list[Alarms]:
+    """The alarms in the files of guards and watchers in a state directory, of which nothing is changed; none of a file
+    that cannot be read. but: a folder in it that is left out."""
+    return [_read(path) for path in sorted(state.glob(f"*/{ALERTS_DB}")) if path.parent != but]
+
+
+def _read(path: Path) -> Alarms:
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
         try:
