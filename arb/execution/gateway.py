@@ -79,12 +79,16 @@ class ReadyRequest(NamedTuple):
 
 
 class DeliveredAnswer(NamedTuple):
-    """An answer that was put for the bot. row: of ORDER, an array of one; received_ns: as delivered."""
+    """An answer that was put for the bot. row: of ORDER, an array of one; received_ns: as delivered.
+
+    order: with the answer's id when it was put; the strategy may have used that again since.
+    """
 
     answer: BotAnswer | FundingAnswer
     leg: int
     row: Any
     received_ns: int
+    order: OrderState | None
 
 
 def _nothing(*_: Any) -> None:
@@ -159,9 +163,9 @@ class Gateway:
         #: Set by the session. After a commit that failed: why only what reduces may be sent from now on, and can be
         #: committed; "": nothing can.
         self.shortage: Callable[[], str] = str
-        #: Set by the session. The requests of a step, once their bytes have left; answers that were put; there are
-        #: some, so the strategy may run; `due_ns` of a venue changed; something for the log: (venue, event, text);
-        #: lines to be replaced: (venue, where).
+        #: Set by the session. The requests of a step, once their bytes have left; answers that were put, after the
+        #: strategy has run with them; there are some, so it may run; `due_ns` of a venue changed; something for the
+        #: log: (venue, event, text); lines to be replaced: (venue, where).
         self.on_step: Callable[[Sequence[TakenRequest]], None] = _nothing
         self.on_delivered: Callable[[Sequence[DeliveredAnswer]], None] = _nothing
         self.wake: Callable[[int], None] = _nothing
@@ -340,7 +344,7 @@ class Gateway:
 
     def _put(self, answer: BotAnswer | FundingAnswer) -> None:
         """Puts an answer into the bot's queue."""
-        leg = answer.leg
+        leg, order = answer.leg, None
         if isinstance(answer, FundingAnswer):
             mark, rate = self._marks.of(leg)
             row = funding_row(
@@ -350,16 +354,20 @@ class Gateway:
                 )
             )
         else:
+            order = self._desk_of[leg].orders.of(leg, answer.order_id)
             row = self._orders.row_of(answer, self._instruments[leg], self._marks.fee_price(leg))
         received_ns = self._mailbox.put(leg, row, answer.received_ns)
-        self._received_ns = max(self._received_ns, received_ns)
-        self._delivered.append(DeliveredAnswer(answer, leg, row, received_ns))
+        if received_ns > self._received_ns:
+            self._received_ns = received_ns
+        self._delivered.append(tuple.__new__(DeliveredAnswer, (answer, leg, row, received_ns, order)))
 
     def _hand_over(self, now: int) -> None:
         delivered, self._delivered = self._delivered, []
         if delivered:
-            self.on_delivered(delivered)
-            self.wake(max(now, self._received_ns))
+            try:
+                self.wake(max(now, self._received_ns))
+            finally:
+                self.on_delivered(delivered)
 
     # -- the end
 

@@ -367,13 +367,12 @@ class LiveOrders:
 
     def _on_delivered(self, delivered: Sequence[DeliveredAnswer]) -> None:
         for one in delivered:
-            execution, state, answer = None, None, one.answer
-            if isinstance(answer, BotAnswer):
-                orders = self.gateway.desks[self._setup.legs[one.leg].venue].orders
-                state = orders.of(one.leg, answer.order_id)
-                if answer.fill_lots:
+            execution, state, answer = None, one.order, one.answer
+            if isinstance(answer, BotAnswer) and answer.fill_lots:
+                if state is None or answer.execution_id not in state.executions:
+                    orders = self.gateway.desks[self._setup.legs[one.leg].venue].orders
                     state = orders.executed(one.leg, answer.order_id, answer.execution_id)
-                    execution = state.executions[answer.execution_id] if state is not None else None
+                execution = state.executions[answer.execution_id] if state is not None else None
             self._log.response(one.leg, one.received_ns, one.row, execution)
             if isinstance(answer, BotAnswer):
                 self._journal.answered(answer, execution, state)

@@ -78,7 +78,7 @@ class PrivateLog:
         self._is_closed = False
         self._blanked = blanked
         #: Lines that are not written yet: `flush` is called after each event of the loop that made any.
-        self._pending: list[PrivateLine] = []
+        self._pending: list[tuple[int, Mark, str, str | bytes, int]] = []
         self._file = -1
         #: Bytes of whole lines in the file.
         self._size = 0
@@ -90,26 +90,24 @@ class PrivateLog:
             raise self._cannot_be_written(error) from None
 
     def add(self, ts: int, mark: Mark, where: str, text: str | bytes) -> None:
-        """Adds a line; it is written by the next `flush`."""
-        if isinstance(text, bytes):
-            text = text.decode(errors="surrogateescape")
+        """Adds a line; it is written by the next `flush`. The strategy waits for this, and not for that."""
         self.count += 1
-        self._pending.append(PrivateLine(ts, mark, where, text, self.count))
+        self._pending.append((ts, mark, where, text, self.count))
 
     def flush(self) -> None:
         """Writes what was added; the kernel has it on return. Raises InputError; the next call writes what was not."""
         while self._pending and not self._is_closed:
-            day = self._pending[0].ts // DAY
+            day = self._pending[0][0] // DAY
             if day > self._day:
                 self._begin(day)
             # Lines of the next day begin its file.
-            behind = next((no for no, line in enumerate(self._pending) if line.ts // DAY > self._day), None)
+            behind = next((no for no, line in enumerate(self._pending) if line[0] // DAY > self._day), None)
             self._write(self._pending[:behind])
             del self._pending[:behind]
 
-    def _write(self, lines: Sequence[PrivateLine]) -> None:
+    def _write(self, lines: Sequence[tuple[int, Mark, str, str | bytes, int]]) -> None:
         text = "".join(
-            f"{number} {ts:0{_DIGITS}} {mark} {where} {self._blanked(text).translate(_NO_BREAKS)}\n"
+            f"{number} {ts:0{_DIGITS}} {mark} {where} {self._blanked(_text_of(text)).translate(_NO_BREAKS)}\n"
             for ts, mark, where, text, number in lines
         )
         content = text.encode(errors="surrogateescape")
@@ -215,6 +213,10 @@ def until_kept(lines: Iterable[PrivateLine], number: int) -> Iterator[PrivateLin
         yield line
         if line.mark == Mark.EVENT and line.text == kept_line(number):
             return
+
+
+def _text_of(text: str | bytes) -> str:
+    return text.decode(errors="surrogateescape") if isinstance(text, bytes) else text
 
 
 def _day_text(day: int) -> str:

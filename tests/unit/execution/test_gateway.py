@@ -2,179 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-import numpy as np
 import pytest
 from hftbacktest.order import CANCELED, EXPIRED, FILLED, GTC, IOC, LIMIT, NEW
-from support.dry_market import MS, START_NS, leg
-from support.fake_protocol import FakeOrders, FakeUser, frame
-from support.hand_gateway import first_rows
+from support.fake_protocol import frame
+from support.gateway_session import GatewaySession
 
-from arb.bot.compilation import compile_strategy
-from arb.engine.live import LiveBot, LiveWorld
-from arb.execution.desk_wires import Outputs
-from arb.execution.gate_feed import GateFeed
-from arb.execution.gateway import DeliveredAnswer, Gateway, ReadyRequest, TakenRequest
-from arb.execution.ids import SessionIds
-from arb.execution.venue_desk import VenueDesk
-from arb.leg import Leg
-from arb.risk.exposure import GateLeg
-from arb.risk.gate import Gate, GateLimits
-from arb.runtime.live_rows import LiveDriver
-from arb.runtime.strategy_task import StrategyTask
+from arb.execution.answers import RequestRow
+from arb.execution.gateway import ReadyRequest
+from arb.risk.gate import GateLimits
 from connectors.orders.model import (
     Act,
     EndCause,
     Execution,
-    Instrument,
+    Force,
     OrderStatus,
     OrderUpdate,
-    VenueAnswer,
-    Verdict,
     WireRequest,
 )
-from connectors.orders.numbers import DecimalStep
-from connectors.trade.interfaces import LineEvent, Sent
-from connectors.trade.times import TradeTimes
-from connectors.units import MILLISECOND
+from connectors.trade.interfaces import Sent
 
 pytestmark = pytest.mark.slow
-
-
-class Session:
-    """A gateway, its bot and its venues; sockets take everything, and the test answers."""
-
-    def __init__(self, function: Callable[..., Any], legs: int = 2, limits: GateLimits | None = None) -> None:
-        """limits: of a gate; None: there is none."""
-        self.now = START_NS
-        self.legs = [leg(number) for number in range(legs)]
-        self.wires: list[WireRequest] = []
-        self.known: list[tuple[int, int]] = []
-        self.noted: list[tuple[str, bool]] = []
-        self.is_up = True
-        self.taken: list[TakenRequest] = []
-        self.delivered: list[DeliveredAnswer] = []
-        self._later: list[Callable[[], None]] = []
-        self.protocols: dict[str, FakeOrders] = {}
-        desks = {}
-        for venue in {one.venue for one in self.legs}:
-            self.protocols[venue] = FakeOrders(venue)
-            instruments = {
-                no: Instrument(
-                    one.symbol,
-                    DecimalStep(f"{one.tick_size}"),
-                    DecimalStep(f"{one.lot_size}"),
-                    "BTC",
-                    "USDT",
-                    one.is_spot,
-                )
-                for no, one in enumerate(self.legs)
-                if one.venue == venue
-            }
-            desks[venue] = VenueDesk(
-                venue,
-                self.protocols[venue],
-                FakeUser(venue),
-                instruments,
-                SessionIds("tests1", 1, START_NS // MILLISECOND),
-                TradeTimes(),
-            )
-        world = LiveWorld(self.legs, is_live=True)
-        feed = None if limits is None else GateFeed(Gate(_gate_legs(self.legs), limits), world, desks)
-        self.gateway = Gateway(world, self.legs, desks, self, lambda: self.now, self._later.append, feed)
-        self.gateway.on_step = self.taken.extend
-        self.gateway.on_delivered = self.delivered.extend
-        self.bot = LiveBot(world, keep=self.gateway)
-        self.out = np.zeros(32)
-        self.task = StrategyTask(self.bot, compile_strategy(function), (self.bot, self.out))
-        self.driver = LiveDriver(self.bot, self.task, self.gateway)
-        self.gateway.wake = self.driver.on_answers
-        for venue in desks:
-            self._come_up(venue)
-        assert self.driver.start()
-
-    def send(self, venue: str, request: WireRequest) -> Sent:
-        self.wires.append(request)
-        #: How many requests of the strategy the desks knew, and the session had logged, when these bytes left.
-        self.known.append((len(self.gateway.open_orders), len(self.taken)))
-        return Sent(self.is_up, "t1")
-
-    def log_sent(self, venue: str, request: WireRequest, sent: Sent) -> None:
-        self.noted.append((request.wire_id, sent.is_sent))
-
-    def _come_up(self, venue: str) -> None:
-        """The stream of the account is up, and the queries of the catch-up are answered: there is nothing."""
-        desk = self.gateway.desks[venue]
-        self.gateway.apply(venue, desk.on_line("t1", LineEvent.UP, "logon", self.now), self.now)
-        self.gateway.apply(venue, desk.on_line("u1", LineEvent.UP, "logon", self.now), self.now)
-        for wire in self.wires:
-            answer = frame(VenueAnswer(wire.wire_id, Verdict.FOUND))
-            self.gateway.apply(venue, desk.on_rest(wire.wire_id, 200, answer, 0, True, self.now), self.now)
-        for one in (self.wires, self.known, self.noted):
-            one.clear()
-        assert desk.is_up
-
-    def rows(self, leg_no: int = 0) -> None:
-        """The first rows of a leg."""
-        self.now += MS
-        self.driver.on_rows(leg_no, first_rows(leg_no, self.now), self.now)
-        self.now += 2 * MS
-        self.driver.on_time(self.now)
-        self.run_later()
-
-    def run_later(self) -> None:
-        later = self._later[:]
-        del self._later[: len(later)]
-        for call in later:
-            call()
-
-    def answer(self, leg_no: int, input_of: Callable[[VenueDesk], Outputs]) -> None:
-        """An input of the desk of a leg, 1 ms later."""
-        self.now += MS
-        venue = self.legs[leg_no].venue
-        self.gateway.apply(venue, input_of(self.gateway.desks[venue]), self.now)
-        self.run_later()
-
-    def executed(self, wire: WireRequest, status: OrderStatus, lots: int) -> bytes:
-        """The venue's answer to a placement that has executed so many lots at its price."""
-        request = self.protocols[self.legs[wire.leg].venue].requests[wire.wire_id]
-        update = OrderUpdate(
-            request.symbol,
-            request.client_id,
-            "v1",
-            status,
-            lots,
-            request.lots,
-            request.tick,
-            EndCause.NONE,
-            self.now // MILLISECOND,
-        )
-        x = Execution(
-            request.symbol,
-            request.client_id,
-            "v1",
-            "x1",
-            request.side,
-            request.tick,
-            lots,
-            False,
-            Decimal("0.01"),
-            "USDT",
-            self.now // MILLISECOND,
-        )
-        return frame(
-            VenueAnswer(wire.wire_id, Verdict.ACCEPTED, updates=(update,), executions=(x,) if lots else ())
-        )
-
-
-def _gate_legs(legs: Sequence[Leg]) -> list[GateLeg]:
-    return [
-        GateLeg(one.venue, one.venue, 0, one.is_spot, "BTC", "USDT", one.tick_size, one.lot_size)
-        for one in legs
-    ]
 
 
 def buy_both(bot, out):
@@ -194,7 +44,7 @@ def buy_both(bot, out):
 
 
 def test_the_requests_of_a_step_leave_together_and_their_answers_reach_the_strategy() -> None:
-    session = Session(buy_both)
+    session = GatewaySession(buy_both)
     session.rows(0)
     session.rows(1)
     assert [(wire.leg, wire.act, wire.wire_id) for wire in session.wires] == [
@@ -220,10 +70,35 @@ def test_the_requests_of_a_step_leave_together_and_their_answers_reach_the_strat
     assert [float(row["price"]) for row in session.bot.fills] == [100.0]
 
 
+def test_answers_are_noted_after_the_strategy_has_run_with_the_orders_that_they_are_about() -> None:
+    session = GatewaySession(buy_both)
+    session.rows(0)
+    session.rows(1)
+    venue, first = session.legs[0].venue, session.wires[0]
+    desk, noted = session.gateway.desks[venue], []
+    order = desk.orders.of(0, 7)
+
+    def wake(now: int) -> None:
+        noted.append(len(session.delivered))
+        again = RequestRow(7, 2, Act.PLACE, 1, Force.IOC, False, 1_000, 5, now)  # the id, once more
+        session.gateway.apply(venue, desk.on_request(0, again, now), now, True)
+
+    session.gateway.wake = wake
+    lots = round(0.5 / session.legs[0].lot_size)
+    session.answer(
+        0, lambda desk: desk.on_frame("t1", session.executed(first, OrderStatus.FILLED, lots), session.now)
+    )
+
+    assert noted == [0]
+    assert desk.orders.of(0, 7) is not order
+    assert [one.order for one in session.delivered] == [order]
+    session.task.stop()
+
+
 def test_the_other_legs_request_leaves_when_one_cannot_be_sent_which_is_then_in_doubt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    session = Session(buy_both)
+    session = GatewaySession(buy_both)
     send = session.send
 
     def broken(venue: str, request: WireRequest) -> Sent:
@@ -255,7 +130,7 @@ def place_and_cancel(bot, out):
 
 
 def test_an_execution_does_not_answer_the_cancellation_in_flight() -> None:
-    session = Session(place_and_cancel, legs=1)
+    session = GatewaySession(place_and_cancel, legs=1)
     session.rows()
     (wire,) = session.wires
     session.answer(
@@ -296,7 +171,7 @@ def count_answers(bot, out):
 
 
 def test_the_answers_of_one_read_wake_the_strategy_once() -> None:
-    session = Session(count_answers, legs=1)
+    session = GatewaySession(count_answers, legs=1)
     session.rows()
     (wire,) = session.wires
     session.answer(
@@ -321,7 +196,7 @@ def test_the_answers_of_one_read_wake_the_strategy_once() -> None:
 
 
 def test_what_no_line_takes_is_refused_at_once() -> None:
-    session = Session(buy_both)
+    session = GatewaySession(buy_both)
     session.is_up = False
     session.rows(0)
     session.rows(1)
@@ -333,7 +208,7 @@ def test_what_no_line_takes_is_refused_at_once() -> None:
 
 
 def test_a_step_is_committed_before_its_first_byte() -> None:
-    session = Session(buy_both)
+    session = GatewaySession(buy_both)
     committed: list[tuple[list[str], int]] = []
 
     def commit(ready: Sequence[ReadyRequest]) -> bool:
@@ -348,7 +223,7 @@ def test_a_step_is_committed_before_its_first_byte() -> None:
 
 
 def test_what_cannot_be_committed_is_never_sent() -> None:
-    session = Session(buy_both)
+    session = GatewaySession(buy_both)
     tries: list[int] = []
 
     def commit(ready: Sequence[ReadyRequest]) -> bool:
@@ -368,7 +243,7 @@ def test_what_cannot_be_committed_is_never_sent() -> None:
 
 
 def test_a_request_that_its_desk_refuses_is_not_committed() -> None:
-    session = Session(buy_both)
+    session = GatewaySession(buy_both)
     committed: list[int] = []
 
     def commit(ready: Sequence[ReadyRequest]) -> bool:
@@ -384,9 +259,9 @@ def test_a_request_that_its_desk_refuses_is_not_committed() -> None:
     assert [one.answer.cause for one in session.delivered] == ["the session ends"] * 2
 
 
-def gated(limits: GateLimits = GateLimits()) -> Session:  # noqa: B008
+def gated(limits: GateLimits = GateLimits()) -> GatewaySession:  # noqa: B008
     """Both legs bought behind a gate, with enough money."""
-    session = Session(buy_both, limits=limits)
+    session = GatewaySession(buy_both, limits=limits)
     assert session.gateway.gate is not None
     for one in session.legs:
         session.gateway.gate.gate.exposure.set_balances(one.venue, {"USDT": 1e6})
