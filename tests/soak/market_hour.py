@@ -157,7 +157,7 @@ def served(folder: Path, venues: tuple[str, ...], seed: int, port_base: int) -> 
             await_that(lambda: is_up(port_base) or process.poll() is not None, "the sandbox")
             yield
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
 
 
