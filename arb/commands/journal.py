@@ -182,7 +182,7 @@ def order_record(environment: str, tag: str, order: Order) -> dict[str, Any]:
     price = None if order.is_market else _text(order.tick * order.tick_size)
     return {
         "environment": environment,
-        "client_id": SessionIds(tag, order.run, 0).client_id(order.leg, order.placed),
+        "client_id": SessionIds(tag, order.run, 0).client_id(order.leg, order.placed, order.attempt),
         "account": order.account,
         "venue": order.venue,
         "symbol": order.symbol,
@@ -204,7 +204,7 @@ def trade_record(environment: str, tag: str, trade: Trade) -> dict[str, Any]:
     return {
         "environment": environment,
         "execution_id": trade.execution_id,
-        "client_id": SessionIds(tag, trade.run, 0).client_id(trade.leg, trade.placed),
+        "client_id": SessionIds(tag, trade.run, 0).client_id(trade.leg, trade.placed, trade.attempt),
         "account": trade.account,
         "venue": trade.venue,
         "symbol": trade.symbol,

@@ -212,6 +212,7 @@ class _Trading:
         terms = WatchTerms(config.live.trust_min, lead_ns, is_demo)
         kept_by |= {"supervision": supervision, "watch": VenueWatch(legs, terms), "guard": guard}
         orders = LiveOrders(world, own, folder, gate, halts=halts, **kept_by)
+        orders.gateway.attempts.decisions = lambda: recorder.decisions
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
         adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
         warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))

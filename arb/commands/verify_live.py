@@ -236,6 +236,7 @@ def _replayed(
     ranges = ranges_of(finders, session, derived)
     world = LiveWorld(legs, keep_trades=strategy.uses.trades, start_ts=session.start_ts)
     answers = RecordedAnswers(world, orders.responses)
+    answers.attempts.decisions = lambda: recorder.decisions
     bot = LiveBot(world, keep=answers, limits=limits_of(config))
     if ranges:
         bot.set_ranges(ranges)
@@ -272,12 +273,12 @@ def _replayed(
 
 
 def _request_differences(then: Any, now: Any, legs: Sequence[Leg]) -> list[Difference]:
-    """Of the requests, in order: step, leg and every field. Dated by the session's."""
+    """Of the requests, in order: step, leg, attempt and every field. Dated by the session's."""
     found: list[Difference] = []
     for place in range(min(len(then), len(now))):
         left, right = then[place], now[place]
         where = f"request {int(left['row']['request_no'])} of {legs[int(left['leg'])].name}"
-        names = [name for name in ("step", "leg") if left[name] != right[name]]
+        names = [name for name in ("step", "leg", "attempt") if left[name] != right[name]]
         own = [
             Difference("request", f"{where} {name}", 0, str(left[name]), str(right[name])) for name in names
         ]

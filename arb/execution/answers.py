@@ -43,7 +43,7 @@ _FORCES = {int(force): force for force in Force}
 
 class RequestRow(NamedTuple):
     """A request of the bot. side: 1 buy, -1 sell; lots: -1 if the quantity is not a whole number of them. reduces: the
-    venue may only reduce the position by it, which is no wish of the bot."""
+    venue may only reduce the position by it, which is no wish of the bot. attempt: see `arb.execution.attempts`."""
 
     order_id: int
     request_no: int
@@ -55,6 +55,7 @@ class RequestRow(NamedTuple):
     lots: int
     made_ns: int
     reduces: bool = False
+    attempt: int = 0
 
 
 class AnswerKind(IntEnum):
@@ -129,8 +130,14 @@ def request_of(row: bytes, lot_size: float) -> RequestRow:
             whole if -_LOTS_OFF_MAX <= lots - whole <= _LOTS_OFF_MAX else -1,
             values[_REQUEST_TS],
             False,
+            0,
         ),
     )
+
+
+def bounded(row: RequestRow, tick: int) -> RequestRow:
+    """A market order as it is sent: an IOC order at the worst price that it may have."""
+    return row._replace(is_market=False, force=Force.IOC, tick=tick)
 
 
 class BotOrder:
@@ -168,7 +175,8 @@ class BotOrder:
         row[_FILL_QTY] = self._take(answer)
         row[_REQ] = _REQUESTS[answer.kind]
         row[_STATUS] = answer.status
-        row[_TICK] = answer.tick
+        if row[_ORDER_TYPE] != MARKET:  # otherwise as the strategy gave it: the bound is not its own
+            row[_TICK] = answer.tick
         row[_QTY], row[_LEAVES] = self._qty, self._leaves
         row[_EXEC_QTY], row[_EXEC_TICK] = self._exec_qty, answer.exec_tick
         row[_MAKER] = answer.is_maker

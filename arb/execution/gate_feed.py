@@ -134,6 +134,10 @@ class GateFeed:
             return []
         return [leg for leg, ts in found if now - ts < _FORCED_NS]
 
+    def bounds(self) -> list[tuple[int, int]]:
+        """See `Gate.bounds`, of the last step."""
+        return self.gate.bounds
+
     def reducing(self, legs: Sequence[int], rows: Sequence[RequestRow]) -> list[int]:
         """Places of the orders of the last step that the venue is to hold to reducing the position: of perpetuals, and
         none that rests, since positions change meanwhile."""

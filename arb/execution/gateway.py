@@ -19,9 +19,11 @@ from arb.execution.answers import (
     BotAnswer,
     FundingAnswer,
     RequestRow,
+    bounded,
     funding_row,
     request_of,
 )
+from arb.execution.attempts import Attempts
 from arb.execution.bot_orders import BotOrders
 from arb.execution.desk_wires import NEVER, Outputs
 from arb.execution.gate_feed import GateFeed
@@ -63,6 +65,9 @@ class TakenRequest:
     is_sent: bool = False
     refused: str = ""
     reduces: bool = False
+    #: See `arb.execution.attempts`; of a market order the price in ticks at which it is sent, else 0.
+    attempt: int = 0
+    bound: int = 0
 
     @property
     def row(self) -> Any:
@@ -144,6 +149,7 @@ class Gateway:
         self.earliest_ts = self._mailbox.earliest_ts
         self._marks = Marks(world, legs)
         self._orders = BotOrders(legs)
+        self.attempts = Attempts()
         self._delivered: list[DeliveredAnswer] = []
         #: Time of receipt of the latest answer.
         self._received_ns = 0
@@ -225,8 +231,13 @@ class Gateway:
         sent: dict[str, Sent] = {}
         venues = self._venues
         try:
+            attempts = self.attempts
+            attempts.read()
             for one in taken:
-                rows.append(request_of(one.copied, self._lot_sizes[one.leg]))
+                row = request_of(one.copied, self._lot_sizes[one.leg])
+                if attempt := attempts.of(one.leg, row.order_id):
+                    one.attempt, row = attempt, row._replace(attempt=attempt)
+                rows.append(row)
             wires = self._wires_of(taken, rows, now)
             if not self._commit(taken, rows, wires, now):
                 self._left += taken
@@ -287,6 +298,8 @@ class Gateway:
             legs = [one.leg for one in taken]
             for one, why in zip(taken, gate.decide(legs, rows, now), strict=True):
                 one.refused = why
+            for no, tick in gate.bounds():
+                taken[no].bound, rows[no] = tick, bounded(rows[no], tick)
             for no in gate.reducing(legs, rows):
                 taken[no].reduces, rows[no] = True, rows[no]._replace(reduces=True)
         wires: list[WireRequest | None] = []

@@ -63,6 +63,8 @@ class OrderState:
     #: All ids that it was ever given.
     client_ids: list[str]
     pending: Pending | None
+    #: Of the strategy; all of its client ids have it.
+    attempt: int = 0
     phase: Phase = Phase.SENT
     made_ns: int = 0
     #: hftbacktest's code of its end; 0: it has not ended.

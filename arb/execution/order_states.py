@@ -58,8 +58,7 @@ class OrderStates:
         self._legs = dict(legs)
         self._symbols = {leg.symbol for leg in legs.values()}
         self._session_ids = ids
-        #: By leg, a client id but for the number of its request.
-        self._client_heads = {leg: ids.client_head(leg) for leg in legs}
+        self._client_head = ids.client_head
         #: Orders that may still trade, or whose executions or requests are not complete, by their first client id.
         self.open: dict[str, OrderState] = {}
         #: By the bot's id, the latest with it; by the client's and the venue's.
@@ -134,8 +133,8 @@ class OrderStates:
     def request_of(self, leg: int, row: RequestRow, state: OrderState | None) -> OrderRequest:
         """A request of the bot as the venue is to get it; nothing is noted. state: the order that it changes."""
         if state is None or row.act is _PLACE:
-            _, number, _, side, force, is_market, tick, lots, _, reduces = row
-            client_id = f"{self._client_heads[leg]}{number:x}"
+            _, number, _, side, force, is_market, tick, lots, _, reduces, attempt = row
+            client_id = f"{self._client_head}{attempt:x}-{leg:x}-{number:x}"
             # The class's own constructor is a function of Python, and this runs before the order's bytes leave.
             return tuple.__new__(
                 OrderRequest,
@@ -149,7 +148,9 @@ class OrderStates:
         present = state.present
         keeps_place = row.tick == present.tick and row.lots < state.total_lots - state.executed_lots
         replaces = self._venue in _REPLACING and not keeps_place
-        new_id = self._session_ids.client_id(leg, row.request_no) if self._venue in _REPLACING else ""
+        new_id = ""
+        if self._venue in _REPLACING:
+            new_id = self._session_ids.client_id(leg, row.request_no, state.attempt)
         return self._change(
             state,
             Act.AMEND,
@@ -181,6 +182,7 @@ class OrderStates:
             [link],
             [link.client_id],
             pending,
+            attempt=row.attempt,
             made_ns=now,
         )
         self._by_order[leg, row.order_id] = state

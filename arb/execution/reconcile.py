@@ -39,6 +39,7 @@ class OwnExecution(NamedTuple):
 
     key: OrderKey
     execution: Execution
+    attempt: int
 
 
 class Ending(NamedTuple):
@@ -111,7 +112,9 @@ class SymbolState:
             self.others[x.venue_order_id, x.execution_id] = x
             return
         if key not in self.known_ids.get(x.execution_id, ()):
-            self.found[key, x.execution_id] = OwnExecution(key, x)
+            named = parse_client_id(client_id)
+            attempt = named.attempt if named is not None else 0
+            self.found[key, x.execution_id] = OwnExecution(key, x, attempt)
 
     def executed_of(self, key: OrderKey) -> int:
         """The lots of an order that executions add up to."""

@@ -18,7 +18,7 @@ from arb.execution.catch_up import Questions
 from arb.execution.desk_queries import BEFORE_MS, DeskQueries
 from arb.execution.desk_wires import CHANGES, Asked, Outputs, Refusal, Stage
 from arb.execution.doubt import Doubt, DoubtCause
-from arb.execution.ids import LETTERS, wire_id
+from arb.execution.ids import LETTERS, REQUESTS_MAX, cancel_id, wire_id
 from arb.execution.order_state import OrderState
 from connectors.errors import DecodeError
 from connectors.orders.model import (
@@ -276,6 +276,8 @@ class VenueDesk(DeskQueries):
             return "no whole number of lots"
         if self._is_ending:
             return "the session ends"
+        if row.request_no >= REQUESTS_MAX:
+            return "no client id is left: start the session again"
         if now < self._stopped_until:
             return "the venue limits requests"
         return "" if self._stage is _UP else "not up"
@@ -299,7 +301,7 @@ class VenueDesk(DeskQueries):
         """The request with the client id that a cancellation has at some venues."""
         if state is None or request.act is not Act.CANCEL or not self.venue_has_cancel_ids:
             return request
-        return request._replace(new_client_id=f"{state.client_ids[0]}-{wire.rpartition('-')[2]}")
+        return request._replace(new_client_id=cancel_id(state.client_ids[0], wire))
 
     def _send_change(
         self,

@@ -57,6 +57,7 @@ class Order(NamedTuple):
     tick_size: Decimal
     lot_size: Decimal
     requests: tuple[int, ...]
+    attempt: int
     filled_lots: int
     filled_price: Decimal | None
     status: str
@@ -82,6 +83,7 @@ class Trade(NamedTuple):
     is_maker: bool
     fee: Decimal
     fee_asset: str
+    attempt: int
 
 
 class Position(NamedTuple):
@@ -133,7 +135,7 @@ class _Leg(NamedTuple):
 
 _ORDERS = """
 SELECT i.run, i.leg, i.placed, i.order_id, i.ts, i.side, i.force, i.is_market, i.is_reducing, i.tick, i.lots,
-  ifnull(e.status, ''), ifnull(e.ts, 0), ifnull(e.text, '')
+  i.attempt, ifnull(e.status, ''), ifnull(e.ts, 0), ifnull(e.text, '')
 FROM intents i LEFT JOIN ends e ON e.run = i.run AND e.leg = i.leg AND e.placed = i.placed
 WHERE i.act = 'place' AND i.ts >= ? {open}
 ORDER BY i.ts, i.run, i.leg, i.placed
@@ -239,9 +241,10 @@ class JournalReader:
                         leg.tick,
                         leg.lot,
                         ids,
+                        row[11],
                         filled,
                         price,
-                        *row[11:],
+                        *row[12:],
                     )
                 )
             )
@@ -250,15 +253,15 @@ class JournalReader:
     def executions(self, since_ns: int = 0) -> list[Trade]:
         """Executions that were noted since then, oldest first."""
         rows = self._rows(
-            "SELECT run, leg, placed, execution_id, ts, venue_ms, side, tick, lots, is_maker, fee, fee_asset "
+            "SELECT run, leg, placed, execution_id, ts, venue_ms, side, tick, lots, is_maker, fee, fee_asset, attempt "
             "FROM executions WHERE ts >= ? ORDER BY ts, venue_ms, execution_id",
             since_ns,
         )
         legs = self._legs()
         found = []
-        for run, no, placed, execution_id, ts, ms, side, tick, lots, is_maker, fee, asset in rows:
+        for run, no, placed, execution_id, ts, ms, side, tick, lots, is_maker, fee, asset, attempt in rows:
             leg = legs[run, no]
-            what = leg.tick * tick, leg.lot * lots, bool(is_maker), Decimal(fee), asset
+            what = leg.tick * tick, leg.lot * lots, bool(is_maker), Decimal(fee), asset, attempt
             found.append(Trade._make((run, no, placed, execution_id, *leg.name, ts, ms, side, *what)))
         return found
 

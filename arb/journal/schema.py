@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias, get_type_hints
 
 #: Of `PRAGMA application_id` and `user_version`: other files and other versions are refused.
 APPLICATION_ID = 0x61_72_62_4A
-VERSION = 1
+VERSION = 2
 #: The letter of an environment in the tag of client ids.
 LETTERS = {"live": "l", "testnet": "t", "demo": "d", "sandbox": "s"}
 #: What the tables of a dry-run have instead of an environment, and their tag, which no venue sees.
@@ -55,7 +55,8 @@ class RunRow(NamedTuple):
 
 
 class Intent(NamedTuple):
-    """A request that is about to be sent. act: "place", "amend" or "cancel"; order_id: the bot's."""
+    """A request that is about to be sent. act: "place", "amend" or "cancel"; order_id: the bot's; attempt: of the
+    strategy, as in the order's client ids."""
 
     run: int
     leg: int
@@ -71,6 +72,7 @@ class Intent(NamedTuple):
     is_reducing: bool
     tick: int
     lots: int
+    attempt: int = 0
 
 
 class Sent(NamedTuple):
@@ -116,7 +118,7 @@ class Ended(NamedTuple):
 
 
 class ExecutionRow(NamedTuple):
-    """An execution of an order of ours, of whichever run; a repeated one is ignored."""
+    """An execution of an order of ours, of whichever run; a repeated one is ignored. attempt: of its order."""
 
     run: int
     leg: int
@@ -130,6 +132,7 @@ class ExecutionRow(NamedTuple):
     is_maker: bool
     fee: str
     fee_asset: str
+    attempt: int = 0
 
 
 class Refused(NamedTuple):

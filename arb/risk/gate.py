@@ -10,6 +10,7 @@ What the gate reads of the outside it is given: touches with each request, the t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -105,6 +106,8 @@ class Gate:
         #: Places of its orders that at most close their leg's position, and of orders and changes that reduce nothing.
         self.closing: list[int] = []
         self.opening: list[int] = []
+        #: Places of its market orders that pass, with the worst price in ticks that each may have.
+        self.bounds: list[tuple[int, int]] = []
         self._beat_ns = -1
         self._is_stopped = False
 
@@ -143,7 +146,7 @@ class Gate:
         reasons = [""] * len(step)
         #: Places of orders that may only go together: those that neither hedge nor amend.
         joint: list[int] = []
-        self.closing, self.opening = [], []
+        self.closing, self.opening, self.bounds = [], [], []
         for place, one in enumerate(step):
             if one.act is Act.CANCEL:
                 reasons[place] = self._cancel(one, now_ns)
@@ -168,6 +171,9 @@ class Gate:
                         self._take_back(step[place], now_ns)
                         reasons[place] = f"another leg is refused: {refused}"
                 joint = []
+        for place, one in enumerate(step):
+            if one.is_market and not reasons[place] and self._band:
+                self.bounds.append((place, self._bound(one)))
         self._step, self._joint = step, joint
         return reasons
 
@@ -211,6 +217,22 @@ class Gate:
             state.count(order, 1)
         return found
 
+    def _reference(self, one: GateRequest, *, is_opening: bool) -> int:
+        """The price in ticks that an order is compared with: the touch on its other side; 0: not known. Without a touch
+        only what reduces goes on, around its reference price, or the last one."""
+        reference = one.ask if one.side > 0 else one.bid
+        if reference > 0 or is_opening:
+            return max(reference, 0)
+        return one.reference_tick or self.exposure.states[one.leg].price_tick
+
+    def _bound(self, one: GateRequest) -> int:
+        """The worst price in ticks that a market order may have: the edge of the band, rounded towards the touch."""
+        reference = self._reference(one, is_opening=False)
+        # A billionth of a tick is the floats'.
+        if one.side > 0:
+            return math.floor(reference * (1.0 + self._band) + 1e-9)
+        return max(math.ceil(reference * (1.0 - self._band) - 1e-9), 1)
+
     def _decide(self, one: GateRequest, now_ns: int, *, is_opening: bool) -> str:
         """Decides one order or amendment, and counts it if it passes."""
         exposure, leg_no = self.exposure, one.leg
@@ -227,10 +249,7 @@ class Gate:
             return "no whole number of lots"
         if one.tick <= 0 and not one.is_market:
             return "no price above zero"
-        reference = one.ask if one.side > 0 else one.bid
-        if reference <= 0:
-            # Without a touch only what reduces goes on, around its reference price, or the last one.
-            reference = 0 if is_opening else one.reference_tick or state.price_tick
+        reference = self._reference(one, is_opening=is_opening)
         if reference <= 0:
             return "the touch is not known"
         if not one.is_market and self._band:
@@ -238,16 +257,13 @@ class Gate:
             if beyond > reference * self._band * _ROOM:
                 far_bps, most = beyond / reference * 10_000.0, self.limits.price_band_bps
                 return f"price beyond the band: {far_bps:.0f} bps from the touch, at most {most:g}"
-        # A market order may cost as much as the band allows; a sale below the bid is worth the bid.
-        tick = one.tick
-        if one.is_market:
-            tick = int(reference * (1.0 + self._band)) if one.side > 0 else reference
-        elif one.side < 0:
-            tick = max(tick, reference)
+        # A market order is sent with the band's edge as its price; a sale below the bid is worth the bid.
+        asked = self._bound(one) if one.is_market else one.tick
+        tick = max(asked, reference) if one.side < 0 else asked
         if one.lots < leg.lots_min:
             return f"quantity below the venue's minimum: {leg.lots_min * leg.lot_size:g}"
         unit = exposure.units[leg_no]
-        if one.lots * (tick if one.is_market else one.tick) * unit * _ROOM < leg.notional_min:
+        if one.lots * asked * unit * _ROOM < leg.notional_min:
             return f"value below the venue's minimum: {leg.notional_min:g}"
         kind = _KIND_OF[one.act]
         share = OPENING_SHARE if is_opening else REDUCING_SHARE

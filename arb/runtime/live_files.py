@@ -24,8 +24,19 @@ from arb.results.folder import RunFolder
 ORDERS, FACTS = "orders.npz", "facts.json"
 
 #: A request of the strategy. step: number of the wait in which it was taken, from 1. is_sent: whether a byte of it was
-#: written to a venue. row: as the bot made it.
-REQUEST = np.dtype([("leg", "i8"), ("step", "i8"), ("taken_ns", "i8"), ("is_sent", "i8"), ("row", ORDER)])
+#: written to a venue. attempt: see `arb.execution.attempts`. bound: the price in ticks at which a market order was to
+#: be sent as IOC, else 0. row: as the bot made it.
+REQUEST = np.dtype(
+    [
+        ("leg", "i8"),
+        ("step", "i8"),
+        ("taken_ns", "i8"),
+        ("is_sent", "i8"),
+        ("attempt", "i8"),
+        ("bound", "i8"),
+        ("row", ORDER),
+    ]
+)
 #: A response, as the bot received it. fill_no: its place in the log of fills, -1 without an execution.
 RESPONSE = np.dtype([("leg", "i8"), ("received_ns", "i8"), ("fill_no", "i8"), ("row", ORDER)])
 #: An execution. side: 1 buy, -1 sell. The ids and the fee are the venue's texts.

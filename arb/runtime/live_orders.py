@@ -226,7 +226,7 @@ class LiveOrders:
         while not end.is_over(host.ctrl_c_count, time.monotonic_ns()):
             await asyncio.sleep(_LOOK_S)
         for one in self.gateway.drain():
-            self._log.request(one.leg, one.step, one.taken_ns, False, one.row)
+            self._log.request(one, is_sent=False)
         self._world.settle(self._now())
         if self.gateway.fault is not None:
             session.fail(self.gateway.fault)
@@ -362,7 +362,7 @@ class LiveOrders:
     def _note_taken(self) -> None:
         taken, self._taken = self._taken, []
         for one in taken:
-            self._log.request(one.leg, one.step, one.taken_ns, one.is_sent, one.row)
+            self._log.request(one, is_sent=one.is_sent)
             self._notes.add(one)
 
     def _on_delivered(self, delivered: Sequence[DeliveredAnswer]) -> None:

@@ -125,15 +125,15 @@ class OrderJournal(NoOrderJournal):
         self._journal.note(Refused(self._run, taken.taken_ns, taken.leg, number, taken.refused))
 
     def _intent(self, taken: TakenRequest, row: RequestRow, wire: WireRequest) -> Intent:
-        order_id, number, act, side, force, is_market, tick, lots, *_ = row
+        order_id, number, act, side, force, is_market, tick, lots, _, _, attempt = row
         state = None if act is Act.PLACE else self._order_of(taken.leg, order_id)
-        placed = number if state is None else state.request_no
+        placed, attempt = (number, attempt) if state is None else (state.request_no, state.attempt)
         # The class's own constructor is a function of Python, and this runs before the orders' bytes leave.
         return tuple.__new__(
             Intent,
             (
                 self._run, taken.leg, number, taken.taken_ns, taken.step, _ACTS[act], placed, signed_id(order_id), side,
-                _FORCES[force], is_market, False, tick, lots,
+                _FORCES[force], is_market, False, tick, lots, attempt,
             ),
         )  # fmt: skip
 
@@ -162,7 +162,7 @@ class OrderJournal(NoOrderJournal):
             self._journal.note(
                 ExecutionRow(
                     run, leg, placed, x.execution_id, at, x.venue_ms, x.side, x.tick, x.lots, x.is_maker, str(x.fee),
-                    x.fee_asset,
+                    x.fee_asset, 0 if state is None else state.attempt,
                 )
             )  # fmt: skip
         if state is not None and state.is_over:

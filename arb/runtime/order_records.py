@@ -37,11 +37,13 @@ class OrderLog:
         #: Bytes of requests and responses that were taken.
         self._taken = (0, 0)
 
-    def request(self, leg: int, step: int, taken_ns: int, is_sent: bool, row: Any) -> None:
-        """A request of the strategy. row: of ORDER, an array of one."""
+    def request(self, taken: TakenRequest, *, is_sent: bool) -> None:
+        """A request of the strategy."""
         made = np.zeros(1, REQUEST)
-        made["leg"], made["step"], made["taken_ns"], made["is_sent"] = leg, step, taken_ns, is_sent
-        made["row"] = row
+        made["leg"], made["step"], made["taken_ns"], made["is_sent"] = (
+            taken.leg, taken.step, taken.taken_ns, is_sent,
+        )  # fmt: skip
+        made["attempt"], made["bound"], made["row"] = taken.attempt, taken.bound, taken.row
         self._requests += made.tobytes()
 
     def response(self, leg: int, received_ns: int, row: Any, execution: Execution | None) -> None:

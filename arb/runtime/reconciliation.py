@@ -144,7 +144,7 @@ class Reconciliation:
 
     def _known(self, order: Order) -> KnownOrder:
         ids = SessionIds(self._journal.tag, order.run, 0)
-        clients = tuple(ids.client_id(order.leg, request) for request in order.requests)
+        clients = tuple(ids.client_id(order.leg, request, order.attempt) for request in order.requests)
         key = order.run, order.leg, order.placed
         return KnownOrder(key, clients, order.made_ns, order.lots, order.filled_lots)
 
@@ -276,11 +276,11 @@ class Reconciliation:
         # The list reaches back before the last note, and a start that failed has noted what it found.
         known = {(one.venue, one.symbol, one.text) for one in self._reader.openings()}
         for state in states:
-            for key, x in state.found.values():
+            for key, x, attempt in state.found.values():
                 self._journal.note(
                     ExecutionRow(
                         *key, x.execution_id, now, x.venue_ms, x.side, x.tick, x.lots, x.is_maker, str(x.fee),
-                        x.fee_asset,
+                        x.fee_asset, attempt,
                     )
                 )  # fmt: skip
                 self._lines.append(

@@ -16,6 +16,7 @@ from hftbacktest.types import LOCAL_EVENT
 from arb.bot.codes import END_OF_DATA, OK
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.mailbox import Mailbox
+from arb.execution.attempts import Attempts
 from arb.runtime.live_files import REQUEST, RESPONSE
 from arb.runtime.replay import Reader, drive
 from arb.runtime.snapshot import STOP
@@ -34,7 +35,9 @@ class RecordedAnswers:
             raise ValueError("responses have other fields")
         self._mailbox = Mailbox(world)
         self._steps = 0
-        self._requests: list[tuple[int, int, int, int, Any]] = []
+        self._requests: list[tuple[int, int, int, int, int, int, Any]] = []
+        #: Whose log of decisions the caller sets.
+        self.attempts = Attempts()
         #: What was raised while requests were taken.
         self.fault: BaseException | None = None
         self.last_ts = int(responses["received_ns"].max()) if len(responses) else 0
@@ -45,14 +48,18 @@ class RecordedAnswers:
 
     @property
     def requests(self) -> np.ndarray[Any, Any]:
-        """The requests so far, of dtype REQUEST; `taken_ns` and `is_sent` are 0, as a replay does not know them."""
+        """The requests so far, of dtype REQUEST; `taken_ns`, `is_sent` and `bound` are 0, as a replay does not know
+        them."""
         return np.array(self._requests, REQUEST)
 
     def take(self) -> None:
         """Takes the requests that wait, as those of a step; does nothing without any."""
         taken = self._mailbox.take()
         self._steps += bool(taken)
-        self._requests += [(leg, self._steps, 0, 0, row) for leg, row in taken]
+        self.attempts.read()
+        for leg, row in taken:
+            attempt = self.attempts.of(leg, int(row["order_id"]))
+            self._requests.append((leg, self._steps, 0, 0, attempt, 0, row))
 
     def _on_requests(self, _world: int) -> int:
         """The C callback: native frames could not handle an exception."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.errors import InputError
-from arb.execution.answers import FundingAnswer, funding_row, request_of
+from arb.execution.answers import FundingAnswer, bounded, funding_row, request_of
 from arb.execution.bot_orders import BotOrders
 from arb.execution.desk_wires import Outputs
 from arb.execution.venue_desk import VenueDesk
@@ -183,7 +183,9 @@ class _Replay:
             copied = row["row"].tobytes()
             asked = request_of(copied, self._legs[leg].lot_size)
             self._orders.note(leg, asked, copied)
-            asked = asked._replace(reduces=reduces)
+            asked = asked._replace(reduces=reduces, attempt=int(row["attempt"]))
+            if row["bound"]:
+                asked = bounded(asked, int(row["bound"]))
         except (KeyError, ValueError, OverflowError) as error:
             raise InputError(f"orders.npz: {text} is none of a strategy: {error!r}") from None
         self._follow(self._desk.on_request(leg, asked, ts, refused=refused), ts)

@@ -72,6 +72,7 @@ class _Order:
     leg: int
     row: Any
     is_sent: bool
+    attempt: int
     live: _Outcome = field(default_factory=_Outcome)
     simulated: _Outcome = field(default_factory=_Outcome)
     #: Rows of its amendments and cancellations. Quantities of its executions at the venue, with their receipt.
@@ -134,7 +135,7 @@ def _orders(legs: Sequence[Leg], records: OrderRecords) -> list[_Order]:
         if not one["taken_ns"]:  # left behind by the stopped strategy
             continue
         if row["req"] == NEW:
-            orders.append(_Order(leg, row, bool(one["is_sent"])))
+            orders.append(_Order(leg, row, bool(one["is_sent"]), int(one["attempt"])))
             own.append(orders[-1])
         elif own:
             own[-1].changes.append(row)
@@ -255,7 +256,7 @@ def _compared(one: _Order, leg: Leg, ids: SessionIds) -> SimulatedOrder:
         time=iso_time(made_ts),
         leg=leg.name,
         order_id=int(row["order_id"]),
-        client_id=ids.client_id(one.leg, int(row["request_no"])),
+        client_id=ids.client_id(one.leg, int(row["request_no"]), one.attempt),
         side="buy" if row["side"] > 0 else "sell",
         force="MARKET" if is_market else Force(int(row["time_in_force"])).name,
         price_ticks=None if is_market else int(row["price_tick"]),

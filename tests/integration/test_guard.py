@@ -186,7 +186,7 @@ def venues_of(orders: list[tuple[str, str]]) -> list[str]:
 def test_orders_at_a_venue_whose_events_do_not_arrive(guarded: Guarded) -> None:
     async def scene() -> None:
         watched = Watched(guarded, "saway1")
-        await watched.begin("arb-saway1-5-0-1")
+        await watched.begin("arb-saway1-5-0-0-1")
         watched.away = [guarded.venues[0]]
         await watched.until(lambda: venues_of(guarded.open_orders(is_ours=True)) == [guarded.venues[1]])
         await watched.until(
@@ -203,15 +203,17 @@ def test_orders_at_a_venue_whose_events_do_not_arrive(guarded: Guarded) -> None:
 def test_a_closed_pipe_and_orders_of_other_runs_and_tags(guarded: Guarded) -> None:
     async def scene() -> None:
         watched = Watched(guarded, "sclos1")
-        for client_id in ("arb-sclos1-6-0-1", "arb-sother-5-0-1", "arb-sclos1-4-0-1"):
+        for client_id in ("arb-sclos1-6-0-0-1", "arb-sother-5-0-0-1", "arb-sclos1-4-0-0-1"):
             await guarded.place(client_id)
-        await watched.begin("arb-sclos1-5-0-1")
+        await watched.begin("arb-sclos1-5-0-0-1")
         await watched.process.close(has_ended=False)
         await watched.until(lambda: watched.has_ended(ExitCode.HALTED_BY_RISK))
 
     asyncio.run(scene())
     left = guarded.open_orders(is_ours=True)
-    assert sorted(client_id for _, client_id in left) == ["arb-sclos1-6-0-1"] * 2 + ["arb-sother-5-0-1"] * 2
+    assert (
+        sorted(client_id for _, client_id in left) == ["arb-sclos1-6-0-0-1"] * 2 + ["arb-sother-5-0-0-1"] * 2
+    )
     assert len(guarded.halts()) == 1
 
 

@@ -167,8 +167,8 @@ def test_orders_that_a_loss_of_power_took_from_the_journal_are_adopted(tmp_path:
     with place.sandbox:
         place.prepared()
         for venue in PAIR:
-            place.order(venue, f"arb-{place.tag}-1-{PAIR.index(venue)}-1")
-            place.order(venue, f"arb-{place.tag}-1-{PAIR.index(venue)}-2", away=-0.02, force=Force.GTC)
+            place.order(venue, f"arb-{place.tag}-1-1f-{PAIR.index(venue)}-1")
+            place.order(venue, f"arb-{place.tag}-1-1f-{PAIR.index(venue)}-2", away=-0.02, force=Force.GTC)
             place.order(venue, "web_1", away=-0.02, force=Force.GTC)
         assert len(open_ids(place)) == 4
         # Their run has legs in the journal, as every run that could send an order.
@@ -181,6 +181,7 @@ def test_orders_that_a_loss_of_power_took_from_the_journal_are_adopted(tmp_path:
             executed: dict[str, Decimal] = {}  # the book may fill an order in parts
             for one in reader.executions():
                 executed[one.venue] = executed.get(one.venue, Decimal(0)) + one.qty
+                assert one.attempt == 0x1F, "so that its client id is the venue's"
             assert executed == {"binance_spot": Decimal("0.01"), "bybit_linear": Decimal("0.01")}
             executions = reader.trade_count()
         # Once is enough.
@@ -193,7 +194,7 @@ def test_an_order_of_a_run_that_the_journal_does_not_know_is_refused(tmp_path: P
     place = Place(tmp_path)
     with place.sandbox:
         place.prepared()
-        place.order("binance_spot", f"arb-{place.tag}-99-0-1", away=-0.02, force=Force.GTC)
+        place.order("binance_spot", f"arb-{place.tag}-99-0-0-1", away=-0.02, force=Force.GTC)
         assert "an older copy of the journal is in use; restore the newest one" in place.refused()
         assert len(open_ids(place)) == 1
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from arb.bot.compilation import compile_strategy
+from arb.bot.recorder import Recorder
 from arb.engine.live import LiveBot, LiveWorld
 from arb.execution.desk_wires import Outputs
 from arb.execution.gate_feed import GateFeed
@@ -42,8 +43,14 @@ from support.hand_gateway import first_rows
 class GatewaySession:
     """A gateway, its bot and its venues; sockets take everything, and the test answers."""
 
-    def __init__(self, function: Callable[..., Any], legs: int = 2, limits: GateLimits | None = None) -> None:
-        """limits: of a gate; None: there is none."""
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        legs: int = 2,
+        limits: GateLimits | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """limits: of a gate; None: there is none. recorder: that the function takes."""
         self.now = START_NS
         self.legs = [leg(number) for number in range(legs)]
         self.wires: list[WireRequest] = []
@@ -84,7 +91,8 @@ class GatewaySession:
         self.gateway.on_delivered = self.delivered.extend
         self.bot = LiveBot(world, keep=self.gateway)
         self.out = np.zeros(32)
-        self.task = StrategyTask(self.bot, compile_strategy(function), (self.bot, self.out))
+        given = (self.bot, self.out) if recorder is None else (self.bot, recorder, self.out)
+        self.task = StrategyTask(self.bot, compile_strategy(function), given)
         self.driver = LiveDriver(self.bot, self.task, self.gateway)
         self.gateway.wake = self.driver.on_answers
         for venue in desks:

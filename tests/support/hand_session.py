@@ -58,7 +58,7 @@ class HandSession:
         self.arguments, self.function = arguments, compile_strategy(function)
         self.out = np.zeros(400_000)
         self.responses: list[tuple[int, int, int, Any]] = []
-        self.requests: list[tuple[int, int, int, int, Any]] = []
+        self.requests: list[tuple[int, int, int, int, int, int, Any]] = []
         self.rows: list[list[Any]] = [[] for _ in LEGS]
         self.now = START_NS
         self.venue = RandomVenue(seed, self._put)
@@ -125,7 +125,7 @@ class HandSession:
         first = self.requests[-1][1] if self.requests else 0
         for step, call in enumerate(calls[first:], first + 1):
             for leg_no, row in call:
-                self.requests.append((leg_no, step, self.now, 1, row))
+                self.requests.append((leg_no, step, self.now, 1, 0, 0, row))
                 if not self.session.is_over:
                     self.venue.request(leg_no, row, self.now)
 

@@ -134,7 +134,7 @@ class NetOrders(LiveOrders):
             lines.stop()
         self._note_taken()
         for one in self.gateway.drain():
-            self._log.request(one.leg, one.step, one.taken_ns, False, one.row)
+            self._log.request(one, is_sent=False)
         for log in self._logs.values():
             log.close()
         self._world.settle(self._now())

@@ -96,7 +96,7 @@ class RestingLines:
             desk.place(
                 Place(
                     account="main", symbol=leg.symbol, side=BUY, kind=OrderKind.LIMIT, force=Force.GTC,
-                    price=Decimal(40_000), quantity=Decimal("0.01"), client_id="arb-tests1-1-0-1",
+                    price=Decimal(40_000), quantity=Decimal("0.01"), client_id="arb-tests1-1-0-0-1",
                 ),
                 self.timers.now,
             )  # fmt: skip

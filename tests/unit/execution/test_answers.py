@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,16 @@ from arb.engine.account import EXECUTED, REPLACED
 from arb.engine.order_table import ORDER
 from arb.engine.world import FEE_AS_RECEIVED, FEE_IN_OTHER, FEE_IN_QUOTE
 from arb.execution.answers import AnswerKind, BotAnswer, BotOrder, charged_in, request_of
-from arb.execution.ids import RUNS_MAX, SessionIds, ids_of, parse_client_id, wire_id
+from arb.execution.ids import (
+    ATTEMPT_MAX,
+    REQUESTS_MAX,
+    RUNS_MAX,
+    SessionIds,
+    cancel_id,
+    ids_of,
+    parse_client_id,
+    wire_id,
+)
 from connectors.orders.model import Act, Force
 
 LOT = 0.001
@@ -128,14 +138,23 @@ def test_a_fee_is_charged_in_its_asset(asset: str, is_spot: bool, code: int) -> 
 
 def test_ids_decode_themselves() -> None:
     ids = SessionIds("l4k9zp", 31, 1_704_067_200_123)
-    client = ids.client_id(3, 65_536)
-    assert client == "arb-l4k9zp-1f-3-10000"
-    assert parse_client_id(client) == ("l4k9zp", 31, 3, 65_536)
+    client = ids.client_id(3, 65_536, 12)
+    assert client == "arb-l4k9zp-1f-c-3-10000"
+    assert parse_client_id(client) == ("l4k9zp", 31, 12, 3, 65_536)
+    assert parse_client_id(ids.client_id(0, 1)) == ("l4k9zp", 31, 0, 0, 1)
     assert ids.owns(client)
     assert not any(ids._replace(**other).owns(client) for other in ({"run": 32}, {"tag": "t4k9zp"}))
     assert ids_of(ids.head) == ids
-    # A cancellation's id is three characters longer or four.
-    assert len(SessionIds("l4k9zp", RUNS_MAX - 1, 0).client_id(63, (1 << 40) - 1)) <= 32
-    for text in ("", "web_1", "arb-1-2", client + "-e1", client.upper()):
+    # Without an attempt: of an earlier version, whose journal is refused.
+    for text in ("", "web_1", "arb-1-2", "arb-l4k9zp-1f-3-10000", client + "-e1", client.upper()):
         assert parse_client_id(text) is None
     assert (wire_id(0, 7, Act.PLACE), wire_id(2, 7, Act.CANCEL, 3)) == ("0-7-p", "2-7-c3")
+
+
+def test_ids_fit_into_what_every_venue_accepts() -> None:
+    longest = SessionIds("l4k9zp", RUNS_MAX - 1, 0).client_id(63, REQUESTS_MAX - 1, ATTEMPT_MAX)
+    assert parse_client_id(longest) == ("l4k9zp", RUNS_MAX - 1, ATTEMPT_MAX, 63, REQUESTS_MAX - 1)
+    # Bybit: letters, digits, "-" and "_"; Binance has further signs; both: 36 characters.
+    for wire in ("63-7-p", "63-7-c12", "63-7-e9", "63-7-e345"):
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,36}", cancel_id(longest, wire))
+    assert cancel_id("arb-1", "0-7-c") == "arb-1-c"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from hftbacktest.order import CANCELED, EXPIRED, FILLED, GTC, IOC, LIMIT, NEW
+from hftbacktest.order import CANCELED, EXPIRED, FILLED, GTC, IOC, LIMIT, MARKET, NEW
 from support.fake_protocol import frame
 from support.gateway_session import GatewaySession
 
+from arb.bot.recorder import Recorder
 from arb.execution.answers import RequestRow
 from arb.execution.gateway import ReadyRequest
 from arb.risk.gate import GateLimits
@@ -259,9 +261,47 @@ def test_a_request_that_its_desk_refuses_is_not_committed() -> None:
     assert [one.answer.cause for one in session.delivered] == ["the session ends"] * 2
 
 
-def gated(limits: GateLimits = GateLimits()) -> GatewaySession:  # noqa: B008
-    """Both legs bought behind a gate, with enough money."""
-    session = GatewaySession(buy_both, limits=limits)
+def buy_and_log(bot, recorder, out):
+    """A market order, and the line about it of a strategy that counts attempts."""
+    bot.elapse(1_000_000)
+    bot.submit_buy_order(0, 7, 100.0, 0.5, GTC, MARKET, False)
+    recorder.decide(0, 3, 29, 0, 7, 0.0)
+    out[0] = bot.wait_order_response(0, 7, 60_000_000_000)
+    order = bot.orders(0).get(7)
+    out[1], out[2], out[3], out[4] = order.status, order.price, order.exec_qty, bot.position(0)
+    return 3
+
+
+def test_a_market_order_is_sent_as_ioc_at_the_edge_of_the_band() -> None:
+    """The ask is 60,001.4, where the venue executes it; beyond the band it expires. Its client id has the attempt."""
+    recorder = Recorder(1)
+    session = gated(GateLimits(price_band_bps=50.0), legs=1, function=buy_and_log, recorder=recorder)
+    session.gateway.attempts.decisions = lambda: recorder.decisions
+    committed: list[ReadyRequest] = []
+    session.gateway.commit = lambda ready: committed.extend(ready) or True
+    session.rows(0)
+    (wire,) = session.wires
+    request = session.protocols[session.legs[0].venue].requests[wire.wire_id]
+    assert (request.is_market, request.force, request.tick) == (False, Force.IOC, 603_014)
+    assert request.client_id == "arb-tests1-1-1d-0-1"
+    assert [(one.row.is_market, one.row.tick, one.row.attempt) for one in committed] == [(False, 603_014, 29)]
+    assert [(one.bound, one.attempt) for one in session.taken] == [(603_014, 29)]
+    session.answer(
+        0, lambda desk: desk.on_frame("t1", session.executed(wire, OrderStatus.EXPIRED, 200), session.now)
+    )
+    # The strategy has its own order back, without the bound.
+    assert session.task.value == 3
+    assert list(session.out[:5]) == [0, EXPIRED, 100.0, 0.2, 0.2]
+
+
+def gated(
+    limits: GateLimits = GateLimits(),  # noqa: B008
+    legs: int = 2,
+    function: Callable[..., Any] = buy_both,
+    recorder: Recorder | None = None,
+) -> GatewaySession:
+    """Both legs bought behind a gate, or what else a function does, with enough money."""
+    session = GatewaySession(function, legs, limits, recorder)
     assert session.gateway.gate is not None
     for one in session.legs:
         session.gateway.gate.gate.exposure.set_balances(one.venue, {"USDT": 1e6})

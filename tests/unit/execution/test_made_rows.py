@@ -63,7 +63,7 @@ def test_a_placement_is_what_the_constructors_make() -> None:
 )
 def test_a_wire_request_is_what_its_constructor_makes(protocol: OrderProtocol) -> None:
     protocol.add_leg(0, instrument())
-    request = OrderRequest(Act.PLACE, 0, "BTCUSDT", 9, "arb-tests1-1-0-9", side=-1, tick=600_001, lots=3)
+    request = OrderRequest(Act.PLACE, 0, "BTCUSDT", 9, "arb-tests1-1-0-0-9", side=-1, tick=600_001, lots=3)
     made = protocol.encode(request, "0-9-p", 5)
     assert _is_whole(made)
     assert (made.wire_id, made.act, made.leg, made.request_no) == ("0-9-p", Act.PLACE, 0, 9)

@@ -12,7 +12,7 @@ from arb.execution.reconcile import KnownOrder, PositionCheck, SymbolState, held
 from connectors.orders.model import EndCause, Execution, ExecutionKind, OrderStatus, OrderUpdate
 
 TAG = "s4k9zp"
-MINE, LATER, OTHERS = f"arb-{TAG}-2-0-5", f"arb-{TAG}-9-0-1", "arb-zzzzzz-2-0-5"
+MINE, LATER, OTHERS = f"arb-{TAG}-2-1f-0-5", f"arb-{TAG}-9-0-0-1", "arb-zzzzzz-2-0-0-5"
 
 
 def state(filled_lots: int = 0) -> SymbolState:
@@ -41,7 +41,7 @@ def test_only_orders_with_our_tag_are_ours() -> None:
 
 def test_an_order_that_the_journal_lost_is_ours_if_its_run_was_given() -> None:
     found = state()
-    lost = f"arb-{TAG}-3-1-7"
+    lost = f"arb-{TAG}-3-2-1-7"
     assert found.key_of(lost) == (3, 1, 7)
     assert found.refusal(lost) == found.refusal(OTHERS) == found.refusal("web_1") == ""
     assert "run 9 is not in it (3 is the last one)" in found.refusal(LATER)
@@ -58,7 +58,7 @@ def test_an_execution_that_the_journal_has_is_not_added_again() -> None:
 
 def test_both_orders_of_a_trade_with_oneself_have_their_execution() -> None:
     found = state(filled_lots=4)
-    found.add(execution("a"), f"arb-{TAG}-2-0-6")
+    found.add(execution("a"), f"arb-{TAG}-2-0-0-6")
     assert [one.key for one in found.found.values()] == [(2, 0, 6)]
 
 

@@ -174,7 +174,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version = 7")
     connection.close()
     with pytest.raises(
-        InputError, match=r"journal\.db: has version 7 of the journal, and this arb writes 1: use the"
+        InputError, match=r"journal\.db: has version 7 of the journal, and this arb writes 2: use the"
     ):
         journal_at(tmp_path)
 

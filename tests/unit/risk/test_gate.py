@@ -180,6 +180,52 @@ def test_a_market_order_counts_with_the_edge_of_the_band() -> None:
     assert reason(gate(), request(lots=1_990, is_market=True, tick=0)) == ""
 
 
+@pytest.mark.parametrize(
+    ("side", "bound"),
+    # Half a percent beyond an ask of 10,000 and a bid of 9,999 ticks, rounded towards them.
+    [(1, 10_050), (-1, 9_950)],
+)
+def test_a_market_order_is_sent_with_the_edge_of_the_band_as_its_price(side: int, bound: int) -> None:
+    made = held(gate(), 0, 4_950)
+    assert made.decide([request(side=side, tick=0, is_market=True)], START_NS) == [""]
+    assert made.bounds == [(0, bound)]
+    # As any order that takes: the next price beyond is refused.
+    assert "beyond the band" in reason(made, request(side=side, tick=bound + side, no=2))
+    assert reason(made, request(side=side, tick=bound, no=3)) == ""
+
+
+def test_only_market_orders_that_pass_have_a_bound() -> None:
+    made = gate()
+    step = [
+        request(no=1),
+        request(no=2, tick=0, is_market=True, ask=0),
+        request(no=3, tick=0, is_market=True),
+    ]
+    assert made.decide(step, START_NS)[1] != ""
+    assert made.bounds == [], "the orders of a step go together"
+    assert made.decide([request(no=4, tick=0, is_market=True)], START_NS) == [""]
+    assert made.bounds == [(0, 10_050)]
+    assert made.decide([request(no=5)], START_NS) == [""]
+    assert made.bounds == []
+
+
+def test_a_market_sale_has_to_be_worth_the_minimum_at_the_price_that_it_is_sent_with() -> None:
+    """51 lots are worth 5.09 at the bid of 99.9, and 4.97 at 97.4."""
+    spot = SPOT._replace(lot_size=0.001, notional_min=5.0)
+    wide = GateLimits(price_band_bps=260.0)
+    ticks = {"bid": 999, "ask": 1_000}
+    made = gate(wide, legs=(spot, PERP))
+    why = reason(made, request(side=-1, lots=51, tick=0, is_market=True, **ticks))
+    assert why == "value below the venue's minimum: 5"
+    assert reason(made, request(side=-1, lots=52, tick=0, is_market=True, **ticks)) == ""
+
+
+def test_without_a_band_a_market_order_is_sent_as_it_is() -> None:
+    made = gate(GateLimits())
+    assert made.decide([request(tick=0, is_market=True)], START_NS) == [""]
+    assert made.bounds == []
+
+
 def test_without_limits_only_venue_and_balance_count() -> None:
     assert reason(gate(GateLimits()), request(tick=20_000, lots=4_900)) == ""
     assert "not enough" in reason(gate(GateLimits()), request(tick=20_000, lots=5_000))

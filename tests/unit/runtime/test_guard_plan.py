@@ -166,13 +166,13 @@ def test_a_venue_is_unattended_when_its_events_have_not_arrived_for_so_long() ->
 @pytest.mark.parametrize(
     ("client_id", "is_ours"),
     [
-        ("arb-s12345-5-0-1", True),
-        ("arb-s12345-4-1-ff", True),
-        ("arb-s12345-6-0-1", False),
-        ("arb-s12346-5-0-1", False),
+        ("arb-s12345-5-0-0-1", True),
+        ("arb-s12345-4-0-1-ff", True),
+        ("arb-s12345-6-0-0-1", False),
+        ("arb-s12346-5-0-0-1", False),
         ("web_1", False),
         ("", False),
-        ("arb-s12345-5-0-1x", False),
+        ("arb-s12345-5-0-0-1x", False),
     ],
 )
 def test_orders_of_the_session_and_of_those_before_it(client_id: str, is_ours: bool) -> None:

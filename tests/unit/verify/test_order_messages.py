@@ -85,7 +85,7 @@ def test_a_refused_order_has_one_id() -> None:
 def test_ids_of_a_message_are_those_of_one_order() -> None:
     one = over()
     update = one.an_update("FILLED", 10)
-    one.states.update(update._replace(client_id="arb-tests1-1-0-77"), 5)
+    one.states.update(update._replace(client_id="arb-tests1-1-0-0-77"), 5)
     one.states.update(update._replace(venue_order_id="v77"), 6)
     one.states.execution(one.an_execution("a", 4)._replace(venue_ms=7), 7)
     assert [found.at for found in contrary(one)] == [5, 6, 7]

@@ -99,7 +99,7 @@ class Log:
             row[name] = value
         row["order_id"], row["request_no"], row["tick_size"] = order_id, number, 0.1
         row["request_ts"] = row["local_timestamp"] = START_NS + at_ms * MS
-        self.requests.append((0, number, 0 if left else START_NS + at_ms * MS, int(sent), row))
+        self.requests.append((0, number, 0 if left else START_NS + at_ms * MS, int(sent), 3, 0, row))
         return number
 
     def response(
@@ -109,7 +109,7 @@ class Log:
         """venue_ms: 0 without one."""
         row = np.zeros(1, ORDER)[0]
         row["order_id"], row["request_no"], row["status"], row["req"] = order_id, number, status, req
-        row["request_ts"] = self.requests[number - 1][4]["request_ts"] if number else 0
+        row["request_ts"] = self.requests[number - 1][-1]["request_ts"] if number else 0
         row["exch_timestamp"] = START_NS + int(venue_ms * MS) if venue_ms else 0
         row["fill_qty"], row["exec_price_tick"] = lots * 0.001, tick
         self.responses.append((0, START_NS + int(received_ms * MS), -1, row))
@@ -139,7 +139,7 @@ def test_a_price_above_the_simulated_one_is_worse_for_a_buyer(
     assert one.live_worse_bps == pytest.approx(worse_bps, rel=3e-3)
     assert (one.live_price, one.simulated_price) == pytest.approx(((tick + 1) / 10, tick / 10))
     assert (one.filled_by, one.live_lots, one.simulated_lots) == ("both", 4, 4)
-    assert (one.live_end, one.simulated_end, one.client_id) == ("filled", "filled", "arb-tests1-1-0-1")
+    assert (one.live_end, one.simulated_end, one.client_id) == ("filled", "filled", "arb-tests1-1-3-0-1")
     assert (one.live_entry_ns, one.live_response_ns) == (10 * MS, 7 * MS)
     assert (one.simulated_entry_ns, one.simulated_response_ns) == (10 * MS, 10 * MS)
 
@@ -253,7 +253,7 @@ def test_an_id_that_is_used_again_is_another_order() -> None:
         number = placed(log, at_ms, price_tick=1010)
         log.response(1, number, at_ms + 10.0, at_ms + 20.0, FILLED, 4, 1010)
     first, second = log.compared()
-    assert (first.client_id, second.client_id) == ("arb-tests1-1-0-1", "arb-tests1-1-0-2")
+    assert (first.client_id, second.client_id) == ("arb-tests1-1-3-0-1", "arb-tests1-1-3-0-2")
     assert (first.simulated_price, second.simulated_price) == pytest.approx((100.2, 100.4))
     assert first.live_lots == second.live_lots == 4
 
