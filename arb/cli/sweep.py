@@ -2,128 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
-from arb.cli.options import (
-    CountProgress,
-    Duration,
-    ReadingProgress,
-    Span,
-    config_option,
-    data_option,
-    echo,
-    echo_json,
-    escape,
-    given,
-    legs_option,
-    load_config,
-    output,
-    set_option,
-    strategy_option,
-    symbols_option,
-)
-from arb.cli.period import END_HELP, START_HELP, Moment, Time, period_of
-from arb.errors import ExitCode, InputError
+from arb.cli.options import Span, echo, echo_json, escape, given, output
+from arb.cli.sweep_run import Walk, run, sweep_options
+from arb.errors import InputError
 
 if TYPE_CHECKING:
     from arb.commands.sweep_plan import Choice, Sets
-    from arb.commands.sweep_plan import Span as Part
-    from arb.commands.sweep_rows import RowChoice
     from arb.commands.sweep_sets import SetMaker
-    from arb.config import Config
 
 #: Rows of a table without `--all`.
 _SHOWN = 10
 #: Figures in it.
 _FIGURES = ("pnl_quote", "fills", "round_trips.closed", "equity.drawdown_quote_max")
-
-
-class Walk(click.ParamType[tuple[float, float]]):
-    """Two spans of time, in seconds: `7d/1d`."""
-
-    name = "7d/1d"
-
-    def get_metavar(self, *_: Any, **__: Any) -> str:
-        """Its name, as that of `Duration`."""
-        return self.name
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        if isinstance(value, tuple):
-            return value
-        parts = value.split("/")
-        if len(parts) != 2:
-            self.fail(
-                f"{value!r} is no pair of times; write it as 7d/1d: to choose on, to judge on", param, ctx
-            )
-        train, test = (Duration().convert(part, param, ctx) for part in parts)
-        return train, test
-
-
-@dataclass(frozen=True)
-class _Loader:
-    """The configuration of the options with further values of `--set`; it can be sent to a worker."""
-
-    config_path: Path
-    overrides: tuple[str, ...]
-    legs: tuple[str, ...] | None
-    symbols: tuple[str, ...] | None
-    data_dir: Path | None
-    strategy: str | None
-
-    def __call__(self, settings: Sequence[str]) -> Config:
-        further = (*self.overrides, *settings)
-        return load_config(
-            self.config_path, further, self.legs, self.symbols, self.data_dir, strategy=self.strategy
-        )
-
-
-_SWEEP_OPTIONS = (
-    config_option,
-    click.option("--start", type=Time(), help=START_HELP),
-    click.option("--end", type=Time(), help=f"{END_HELP}; without it the last day that all legs have."),
-    click.option("--threads", type=click.IntRange(1, 256), help="Sets at the same time [one a core]."),
-    click.option(
-        "--check",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Run N sets on all rows, too, and compare [20, of few sets a tenth].",
-    ),
-    click.option(
-        "--strict", is_flag=True, help="Exit with code 4, before any set, if a checked one differs."
-    ),
-    click.option("--dask", metavar="ADDRESS", help="Run the sets on the workers of a Dask scheduler."),
-    legs_option,
-    symbols_option,
-    data_option,
-    strategy_option,
-    set_option,
-    click.option(
-        "--out",
-        type=click.Path(path_type=Path),
-        help="Folder to write, or to continue [runs/<UTC time>-sweep].",
-    ),
-)
-
-
-def _sweep_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of every sweep: those of `_run`."""
-    for option in reversed(_SWEEP_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.group(
@@ -148,7 +46,7 @@ def _sweep_options(command: Callable[..., None]) -> Callable[..., None]:
     type=Walk(),
     help="Run every set over periods: one to choose on and the next to judge on, step after step, such as 7d/1d.",
 )
-@_sweep_options
+@sweep_options
 @click.option("--json", "as_json", is_flag=True, help="Print the judgement as JSON instead of the table.")
 @click.pass_context
 def sweep(
@@ -173,7 +71,7 @@ def sweep(
 
         return varied(vary, choice)
 
-    _show(_run(choose, walk, **given_options), None, as_json=as_json)
+    _show(run(choose, walk, **given_options), None, as_json=as_json)
 
 
 @sweep.command(
@@ -193,7 +91,7 @@ def sweep(
     show_default=True,
     help="The longest, in ms above the configured time.",
 )
-@_sweep_options
+@sweep_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each time.")
 def latency(points: int, added_ms: float, as_json: bool, **given_options: Any) -> None:
     """The profit by how long orders take to each venue, from the configured time on."""
@@ -203,7 +101,7 @@ def latency(points: int, added_ms: float, as_json: bool, **given_options: Any) -
 
         return latency_sets(maker, points, added_ms)
 
-    folder = _run(choose, None, **given_options)
+    folder = run(choose, None, **given_options)
     from arb.commands.sweep_latency import latency_points
     from arb.report.screen import rows_view
     from arb.report.wording import shown
@@ -228,68 +126,6 @@ def latency(points: int, added_ms: float, as_json: bool, **given_options: Any) -
     echo(f"written to {folder}")
 
 
-def _run(
-    choose: Callable[[SetMaker], Sets],
-    walk: tuple[float, float] | None,
-    *,
-    config_path: Path,
-    start: Moment | None,
-    end: Moment | None,
-    threads: int | None,
-    check: int | None,
-    strict: bool,
-    dask: str | None,
-    legs: list[str] | None,
-    symbols: list[str] | None,
-    data_dir: Path | None,
-    strategy: str | None,
-    overrides: tuple[str, ...],
-    out: Path | None,
-) -> Path:
-    """Runs a sweep; the folder."""
-    if start is None:
-        raise InputError(
-            "--start is missing: name the first UTC day of the recordings, such as --start 2024-08-08"
-        )
-
-    if dask is not None and threads is not None:
-        raise InputError("--dask and --threads exclude each other: the workers have their own threads")
-    names = tuple(legs) if legs is not None else None
-    load = _Loader(config_path, overrides, names, tuple(symbols) if symbols else None, data_dir, strategy)
-    show_compilation()
-    from arb.commands.sweep import run_sweep
-
-    with contextlib.ExitStack() as bars:
-        reading = bars.enter_context(ReadingProgress("reading recordings"))
-
-        def progress(total: int) -> Callable[[int], None]:
-            bars.close()  # one bar at a time
-            return bars.enter_context(CountProgress("sets"))(total)
-
-        def chosen(rows: RowChoice) -> None:
-            bars.close()
-            if rows.line:
-                echo(rows.line, err=True)
-            if strict and rows.differs:
-                sys.exit(ExitCode.DIFFERENCES)
-
-        written = run_sweep(
-            load,
-            choose,
-            lambda maker: _spans_of(maker, start, end, walk),
-            out,
-            threads=threads or len(os.sched_getaffinity(0)),
-            dask=dask,
-            checks=check,
-            chosen=chosen,
-            reading=reading,
-            progress=progress,
-        )
-    if written.begun:
-        echo(f"continued: {written.begun:,} results were there already", err=True)
-    return written.folder
-
-
 def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max: int | None) -> Choice:
     from arb.commands.sweep_plan import GRID, RANDOM, SETS_MAX, SOBOL, Choice
 
@@ -300,15 +136,6 @@ def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max
         raise InputError("--seed: only for drawn sets; give --random N or --sobol N as well")
     source = {"--random": RANDOM, "--sobol": SOBOL}[drawn[0]] if drawn else GRID
     return Choice(source, random or sobol or 0, seed or 0, sets_max or SETS_MAX)
-
-
-def _spans_of(
-    maker: SetMaker, start: Moment, end: Moment | None, walk: tuple[float, float] | None
-) -> Sequence[Part]:
-    from arb.commands.sweep_plan import Span, walk_spans
-
-    whole = Span(*period_of(start, end), start.text, None if end is None else end.text)
-    return [whole] if walk is None else walk_spans(maker, whole, *walk)
 
 
 @sweep.command(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from arb.bot.uses import calls_itself
 from arb.commands.run_setup import run_folder_path
 from arb.commands.sweep_plan import Plan, Sets, Span
 from arb.commands.sweep_remote import Place, Remote, run_remote
-from arb.commands.sweep_rows import RowChoice, checked_places, choose_rows
+from arb.commands.sweep_rows import RowChoice, check_rows, checked_places, choose_rows
 from arb.commands.sweep_sets import Job, Loader, SetMaker, run_job
 from arb.data.rows.cache import RowCache
 from arb.files import write_atomically
 from arb.interrupts import raise_if_interrupted
 from arb.strategies.source_code import our_code
+from arb.sweep import dask_pool
+from arb.sweep.child_process import Child
 from arb.sweep.columns import Columns, read_columns
 from arb.sweep.engine import Running
 from arb.sweep.files import write_tables
@@ -28,10 +30,12 @@ from arb.sweep.judgement import FRONT, Judgement, judge
 from arb.sweep.page import PAGE_FIGURES, sweep_page
 from arb.sweep.pool import in_order
 from arb.sweep.ranking import DEFAULT, ranked
-from arb.sweep.table import SetResult, SweepHead
+from arb.sweep.table import FAILED, SetResult, SweepHead
 
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
+
+Result = TypeVar("Result")
 
 #: The page, in the folder of a sweep.
 PAGE = "sweep.html"
@@ -55,6 +59,7 @@ def run_sweep(
     dask: str | None = None,
     checks: int | None = None,
     chosen: Callable[[RowChoice], None] | None = None,
+    child: Child | None = None,
     reading: StartProgress | None = None,
     progress: Callable[[int], Callable[[int], None]] | None = None,
 ) -> WrittenSweep:
@@ -63,27 +68,34 @@ def run_sweep(
     load: the configuration with further values of `--set`; picklable with `dask`, the address of a scheduler whose
     workers run the sets instead of threads. choose, spans: what is run, of the configuration. checks: how many sets are
     run on all rows, too; None: the usual number. chosen: gets the rows that are chosen, before the first set runs over
-    them. reading: see `run_days`; progress: gets the number of results, and returns a function that is called with the
-    number of further ones that are done. KeyboardInterrupt: what is done is kept. Raises InputError and ConfigError.
+    them. child: this process, if its parent begins another after a set that ends it. reading: see `run_days`; progress:
+    gets the number of results, and returns a function that is called with the number of further ones that are done.
+    KeyboardInterrupt: what is done is kept. Raises InputError and ConfigError.
     """
+    if child is not None:
+        out = child.board.folder or out
+    if dask is not None:
+        dask_pool.reach(dask)
     maker = SetMaker.of(load)
     sets = choose(maker)
     maker.check(sets.keys)
     with RowCache() as cache:
         plan = Plan(maker, sets, spans(maker), cache, reading)
         with SweepFolder(run_folder_path(out, maker.created, "sweep"), plan.head()) as folder:
+            if child is not None:
+                child.board.set_folder(folder.path)
             begun = folder.count
             if begun < plan.count:
                 strategy = maker.compiled()
                 if calls_itself(strategy.function):
                     threads = 1
-                rows = _rows_of(maker, strategy, plan, checks, threads)
+                rows = _rows_of(maker, strategy, plan, checks, threads, child)
                 if chosen is not None:
                     chosen(rows)
                 advance = progress(plan.count) if progress is not None else _ignore
                 advance(begun)
                 if dask is None:
-                    results = _in_threads(maker, strategy, plan.jobs(begun), threads, rows)
+                    results = _in_threads(maker, strategy, plan.jobs(begun), threads, rows, child)
                 else:
                     results = _on_workers(dask, load, plan, begun, rows)
                 for result in results:
@@ -107,31 +119,64 @@ def judged(folder: Path, by: str, *further: str) -> tuple[Columns, Judgement]:
     return columns, judge(columns, by)
 
 
-def _rows_of(maker: SetMaker, strategy: Compiled, plan: Plan, checks: int | None, threads: int) -> RowChoice:
+def _rows_of(
+    maker: SetMaker, strategy: Compiled, plan: Plan, checks: int | None, threads: int, child: Child | None
+) -> RowChoice:
     running = Running()
+    jobs = plan.jobs_at(checked_places(plan.count, checks))
+    check = functools.partial(check_rows, maker, strategy, running)
+    if child is not None:
+        jobs = (job for job in jobs if job.place not in child.failed)
+        check = functools.partial(_marked, child, check)
+        threads = 1 if child.suspects else threads
     try:
-        jobs = plan.jobs_at(checked_places(plan.count, checks))
-        return choose_rows(maker, strategy, jobs, plan.count, running, threads)
+        return choose_rows(maker, strategy, check, jobs, plan.count, threads)
     finally:
         running.stop()
 
 
 def _in_threads(
-    maker: SetMaker, strategy: Compiled, jobs: Iterator[Job], threads: int, rows: RowChoice
+    maker: SetMaker,
+    strategy: Compiled,
+    jobs: Iterator[Job],
+    threads: int,
+    rows: RowChoice,
+    child: Child | None,
 ) -> Iterator[SetResult]:
     """Results in the order of the jobs. An interrupted set leaves nothing."""
     running = Running()
     work = functools.partial(run_job, maker, strategy, running, is_thin=rows.is_thin)
     try:
+        if child is not None:
+            work = functools.partial(_run_in_child, child, work)
+            yield from in_order(_until_seen(jobs, child.suspects), work, 1)
         yield from in_order(jobs, work, threads)
     finally:
         running.stop()
 
 
-def _on_workers(address: str, load: Loader, plan: Plan, begun: int, rows: RowChoice) -> Iterator[SetResult]:
-    # Dask takes time to load, and need not be installed.
-    from arb.sweep import dask_pool
+def _marked(child: Child, work: Callable[[Job], Result], job: Job) -> Result:
+    """Runs a set, which is marked meanwhile."""
+    with child.board.running(job.place):
+        return work(job)
 
+
+def _run_in_child(child: Child, work: Callable[[Job], SetResult], job: Job) -> SetResult:
+    """The result of a set; of one that has ended an earlier child, its failure."""
+    if job.place in child.failed:
+        return SetResult(*job.place, job.values, FAILED, child.failed[job.place])
+    return _marked(child, work, job)
+
+
+def _until_seen(jobs: Iterator[Job], places: Collection[tuple[int, int]]) -> Iterator[Job]:
+    """The jobs up to the last of these places; none without a place."""
+    left = set(places)
+    while left and (job := next(jobs, None)) is not None:
+        left.discard(job.place)
+        yield job
+
+
+def _on_workers(address: str, load: Loader, plan: Plan, begun: int, rows: RowChoice) -> Iterator[SetResult]:
     reader = plan.reader
     common = Remote(
         load, tuple(plan.spans), tuple(reader.periods), tuple(reader.row_keys), our_code(), rows.is_thin

@@ -6,8 +6,7 @@ orders that may rest, and every set runs over all rows.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +36,7 @@ class RowChoice(NamedTuple):
     differs: bool = False
 
 
-class _Checked(NamedTuple):
+class Checked(NamedTuple):
     """What the check of one set found. is_valid: whether the set can run at all."""
 
     set_no: int
@@ -54,16 +53,21 @@ def checked_places(count: int, given: int | None) -> list[int]:
 
 
 def choose_rows(
-    maker: SetMaker, strategy: Compiled, jobs: Iterator[Job], count: int, running: Running, threads: int
+    maker: SetMaker,
+    strategy: Compiled,
+    check: Callable[[Job], Checked],
+    jobs: Iterator[Job],
+    count: int,
+    threads: int,
 ) -> RowChoice:
-    """The rows for all sets, by those of `jobs`. count: the number of sets and periods."""
+    """The rows for all sets, by what `check` finds of the `jobs`. count: the number of sets and periods."""
     params = maker.setup_of(maker.base).arguments.params
     if why := why_all_rows(strategy.uses, params, silence_ns(maker.base)):
         return RowChoice(is_thin=False, line=f"every set runs over all rows: the strategy {why}")
     if count < WORTH_SETS:
         return RowChoice(is_thin=False)
     checked = 0
-    for one in in_order(jobs, functools.partial(_check, maker, strategy, running), threads):
+    for one in in_order(jobs, check, threads):
         if one.is_resting:
             return RowChoice(is_thin=False, line=f"every set runs over all rows: {_RESTING}")
         if one.names:
@@ -74,9 +78,10 @@ def choose_rows(
     return RowChoice(is_thin=True, line=f"{count:,} sets on thinned rows; {shown}")
 
 
-def _check(maker: SetMaker, strategy: Compiled, running: Running, job: Job) -> _Checked:
+def check_rows(maker: SetMaker, strategy: Compiled, running: Running, job: Job) -> Checked:
+    """Runs a set on both kinds of rows."""
     group = job.group
-    found = _Checked(job.set_no)
+    found = Checked(job.set_no)
     try:
         whole = maker.prepare(job.values, group).one
         ran = run_set(whole, strategy, group.rows, running)

@@ -210,6 +210,11 @@ class Job(NamedTuple):
     values: Values
     group: Group
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Set and period."""
+        return self.set_no, self.period_no
+
 
 def run_prepared(
     maker: SetMaker, strategy: Compiled, running: Running, job: Job, *, is_thin: bool

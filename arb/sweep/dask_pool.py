@@ -28,10 +28,13 @@ _RETRIES = 3
 
 
 def in_order(
-    address: str, jobs: Iterable[Any], work: Callable[[Any, list[Any]], list[Result]], common: Any
+    address: str, jobs: Iterable[tuple[Any, ...]], work: Callable[[Any, list[Any]], list[Result]], common: Any
 ) -> Iterator[Result]:
-    """The results of the jobs, in their order. work: gets `common` and some of the jobs, on a worker; both and the
-    function must be picklable. Raises InputError for an address that does not answer, and what `work` raises."""
+    """The results of the jobs, in their order. jobs: tuples that begin with the set's number.
+
+    work: gets `common` and some of the jobs, on a worker; both and the function must be picklable. Raises InputError
+    for an address that does not answer, and what `work` raises.
+    """
     client = _client_of(address)
     with client:
         scattered = client.scatter(common, broadcast=True)
@@ -40,42 +43,62 @@ def in_order(
         while True:
             threads = sum(client.nthreads().values()) or 1
             while len(waiting) < threads * _AHEAD and (chunk := list(itertools.islice(source, _CHUNK))):
-                waiting.append(client.submit(work, scattered, chunk, pure=False, retries=_RETRIES))
+                future = client.submit(work, scattered, chunk, pure=False, retries=_RETRIES)
+                waiting.append((future, [int(job[0]) for job in chunk]))
             if not waiting:
                 return
-            yield from _result(waiting.popleft(), address)
+            future, numbers = waiting.popleft()
+            yield from _result(future, numbers, address)
+
+
+def reach(address: str) -> None:
+    """Raises InputError at once for an address at which nothing listens: Dask tries again until its time is over."""
+    _dask()
+    _, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_S)):
+            pass
+    except (OSError, OverflowError) as error:
+        raise _silent(address, error) from None
 
 
 def _client_of(address: str) -> Any:
     try:
-        from distributed import Client
+        return _dask().Client(address, timeout=_TIMEOUT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise _silent(address, error) from None
+
+
+def _dask() -> Any:
+    try:
+        import distributed
     except ImportError:
         raise InputError('--dask needs Dask: install it with pip install "hftarb[sweep]"') from None
-    try:
-        _connect(address)
-        return Client(address, timeout=_TIMEOUT_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        reason = text.splitlines()[0]
-        raise InputError(f"--dask {address}: no scheduler answers: {reason}") from None
+    return distributed
 
 
-def _connect(address: str) -> None:
-    """Raises OSError at once where nothing listens: Dask tries again until its time is over."""
-    _, _, place = address.rpartition("://")
-    host, _, port = place.rpartition(":")
-    if host and port.isdecimal():
-        with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_S)):
-            pass
+def _silent(address: str, error: Exception) -> InputError:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return InputError(f"--dask {address}: no scheduler answers: {text.splitlines()[0]}")
 
 
-def _result(future: Any, address: str) -> Any:
+def _result(future: Any, numbers: list[int], address: str) -> Any:
     from distributed import CancelledError, KilledWorker
 
     try:
         return future.result()
     except (KilledWorker, CancelledError) as error:
         raise InputError(
-            f"--dask {address}: workers end while they run a set, or the scheduler is gone "
-            f"({type(error).__name__}); what is done is kept"
+            f"--dask {address}: {_reason(error, numbers)}; what is done is kept, the same command continues it"
         ) from None
+
+
+def _reason(error: Exception, numbers: list[int]) -> str:
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return f"workers end while they run one of the sets {', '.join(map(str, numbers))}"
+    return f"the scheduler is gone ({type(error).__name__})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 from pathlib import Path
 from typing import IO, Any
 
@@ -74,7 +75,12 @@ def _write_parquet(file: IO[bytes], folder: Path, keys: list[str], figures: list
     import polars
 
     table = polars.scan_csv(folder / CSV, schema=_schema(folder, keys, figures, polars))
-    table.sink_parquet(file.name)
+    try:
+        table.sink_parquet(file.name)
+    except (
+        polars.exceptions.ComputeError
+    ) as error:  # its name for a disk that is full while it writes the end
+        raise OSError(errno.EIO, f"{PARQUET}: {str(error).partition(chr(10))[0]}") from None
 
 
 def _schema(folder: Path, keys: list[str], figures: list[str], polars: Any) -> dict[str, Any]:

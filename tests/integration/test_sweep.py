@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-from collections.abc import Sequence
+import resource
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import polars
 import pytest
 from support.command_line import arb
+from support.recording_files import command_environment, run_command
 
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
@@ -204,6 +207,91 @@ def test_a_set_whose_strategy_raises_is_marked_and_the_others_go_on(place: Path,
         "--vary", "strategy.params.levle=1,2", code=2,
     )  # fmt: skip
     assert "did you mean level?" in refused.output
+
+
+ENDING = """
+import ctypes
+
+end = ctypes.CDLL(None)["raise"]
+end.argtypes = [ctypes.c_int]
+
+
+def run(bot, level=1):
+    while bot.elapse(1_000_000_000) == 0:
+        if level == 3:
+            end(11)
+    return 0
+"""
+
+
+def test_a_set_whose_strategy_ends_the_process_is_marked_and_the_others_go_on(
+    place: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(ENDING)
+    out = tmp_path / "s"
+    given = [
+        "--strategy",
+        f"{tmp_path / 'own.py'}:run",
+        "--vary",
+        "strategy.params.level=1:4:1",
+        "--threads",
+        "2",
+    ]
+    where = ["-c", str(place / "my" / "arbitrage.toml"), "--data", str(place / "data"), "--legs", LEGS]
+    done = run_command(
+        ["sweep", *where, "--start", "2024-01-01", "--out", str(out), *given],
+        command_environment(tmp_path / "cache"),
+        tmp_path,
+    )
+    assert done.code == 0
+    line = "set 2: the strategy ended the process with SIGSEGV; it is marked as failed, the others go on"
+    assert done.err.splitlines().count(line) == 1
+    assert "Traceback" not in done.err
+    assert [(one.outcome, one.error) for one in read_results(out)] == [
+        ("ended", None), ("ended", None), ("failed", "the strategy ended the process with SIGSEGV"), ("ended", None)
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """A write beyond this size fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_whole_results_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
+    def sweep(name: str, code: int = 0) -> str:
+        given = [
+            "--start",
+            "2024-01-01",
+            "--vary",
+            "strategy.min_spread_bps=0:2:0.5",
+            "--out",
+            tmp_path / name,
+        ]
+        return arb("sweep", *words(place), *given, code=code).output
+
+    sweep("whole")
+    whole = (tmp_path / "whole" / "results.jsonl").read_bytes()
+    two = sum(len(line) for line in whole.splitlines(keepends=True)[:2])
+    for limit, kept in ((two + 100, whole[:two]), (len(whole), whole)):
+        with no_file_above(limit):
+            output = sweep("cut", 2)
+        assert "cannot be written: " in output
+        assert "; what is done is kept, the same command continues it" in output
+        assert output.splitlines()[-1].startswith("error: ")
+        assert "Traceback" not in output
+        assert (tmp_path / "cut" / "results.jsonl").read_bytes() == kept
+        assert {file.name for file in (tmp_path / "cut").iterdir()} <= {
+            "sweep.json", "results.jsonl", "sweep.csv", "sweep.parquet"
+        }  # fmt: skip
+    sweep("cut")
+    for name in ("results.jsonl", "sweep.csv", "sweep.parquet", "sweep.html"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_recursive_strategy_is_known(tmp_path: Path) -> None:

@@ -55,3 +55,4 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
     refused = arb(*words, "--out", tmp_path / "none", "--dask", "tcp://127.0.0.1:9", code=2)
     assert "no scheduler answers" in refused.output
     assert len(refused.output.strip().splitlines()) == 1
+    assert not (tmp_path / "none").exists()
