@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import cache
 
 from arb.config import Config
 from arb.errors import ConfigError
@@ -116,6 +117,11 @@ def common_lot(lots: list[str]) -> float:
     >>> common_lot(["0.00001", "0.001"])
     0.001
     """
+    return _common_lot(tuple(lots))
+
+
+@cache
+def _common_lot(lots: tuple[str, ...]) -> float:
     decimals = [Decimal(lot) for lot in lots]
     exponent = min(int(lot.as_tuple().exponent) for lot in decimals)
     whole = [int(lot.scaleb(-exponent)) for lot in decimals]

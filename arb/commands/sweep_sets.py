@@ -16,7 +16,7 @@ import msgspec
 
 from arb.backtest.runner import Compiled, compile_ahead
 from arb.bot.recorder import Recorder
-from arb.commands.idle_keys import Use, World, configuration_notes, why_idle
+from arb.commands.idle_keys import Use, World, why_idle
 from arb.commands.legs import legs_of
 from arb.commands.recorded_days import Ready, first_mids, ready
 from arb.commands.run_files import (
@@ -177,7 +177,6 @@ class SetMaker:
         """A set over the rows of its group. Raises ConfigError and InputError."""
         config = self.config_of(values)
         setup = self.setup_of(config)
-        notes = configuration_notes(config, setup, World.BACKTEST)
         inputs = group.inputs.of_legs(legs_of(config))
         made = ready(config, setup, inputs, command="backtest", mids=group.mids)
         config, setup, inputs, limits = made
@@ -190,7 +189,7 @@ class SetMaker:
                 "params": setup.arguments.params,
                 "arguments": dict(setup.arguments.numbers),
             },
-            **inputs_manifest(config, inputs, notes),
+            **inputs_manifest(config, inputs),
         }
         one = OneSet(
             inputs.legs,

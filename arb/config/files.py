@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,22 @@ from arb.config.venue_schema import VenueFile
 from arb.config.venue_templates import completed, name_of, why_unknown
 from arb.errors import ConfigError
 
+#: Venues by the key of their document: a sweep loads the same files for each of its sets.
+_venues: dict[tuple[str, ...], VenueConfig] = {}
+_VENUES_MAX = 64
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> dict[str, Any]:
+    """The tree of a TOML text, which all callers share."""
+    return tomli.loads(text)
+
+
+def _copied(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _copied(value) for name, value in part.items()}
+    return [_copied(value) for value in part] if isinstance(part, list) else part
+
 
 @dataclass
 class Document:
@@ -30,6 +47,14 @@ class Document:
 
     tree: dict[str, Any]
     source: Source
+    #: As read, and what was put into it since: together they decide the tree.
+    text: str = ""
+    puts: list[tuple[tuple[str, ...], Any, str]] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Equal for documents of one file with the same tree and origins."""
+        return self.source.file, self.text, repr(self.puts)
 
     @classmethod
     def read(cls, path: Path, option: str = "") -> Document:
@@ -39,7 +64,7 @@ class Document:
         """
         try:
             text = path.read_bytes().decode("utf-8")
-            tree = tomli.loads(text)
+            tree = _copied(_parsed(text))
         except FileNotFoundError:
             wanted = f"`arb init {path.parent}` writes a configuration to start from"
             wanted = f"{option} names a file" if option else wanted
@@ -51,7 +76,7 @@ class Document:
         # tomli passes on Python's own errors: an integer of 5000 digits, brackets nested too deep.
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: not TOML: {_syntax_text(error)}") from error
-        return cls(tree, Source(str(path)))
+        return cls(tree, Source(str(path)), text)
 
     def put(self, path: tuple[str, ...], value: Any, origin: str) -> None:
         """Sets a key on behalf of `origin`, which errors about it name."""
@@ -62,6 +87,7 @@ class Document:
                 raise ConfigError(f"{origin}: {'.'.join(path[:depth])} is not a table and holds no keys")
         table[path[-1]] = value
         self.source.origins[path] = origin
+        self.puts.append((path, value, origin))
 
 
 @dataclass
@@ -102,11 +128,12 @@ class VenueFiles:
         if len(documents) > 1:
             names = " and ".join(document.source.file for document in documents)
             raise ConfigError(f"{names} both describe the venue {name}; a venue has one file")
-        source = documents[0].source
-        tree = completed({"name": name, **documents[0].tree})
-        table = build(VenueFile, tree, source)
-        check_fees(table, source)
-        return venue_of(table, source.file)
+        key = name, *documents[0].key
+        if key not in _venues:
+            if len(_venues) >= _VENUES_MAX:
+                _venues.clear()
+            _venues[key] = _checked(name, documents[0])
+        return _venues[key]
 
     @property
     def symbols(self) -> set[str]:
@@ -144,6 +171,13 @@ class VenueFiles:
         if self.unreadable:
             reason += f"; not readable: {self.unreadable[0]}"
         return reason
+
+
+def _checked(name: str, document: Document) -> VenueConfig:
+    tree = completed({"name": name, **document.tree})
+    table = build(VenueFile, tree, document.source)
+    check_fees(table, document.source)
+    return venue_of(table, document.source.file)
 
 
 def venue_of(table: VenueFile, file: str) -> VenueConfig:

@@ -22,7 +22,7 @@ from arb.config.alert_keys import Alerts
 from arb.config.alert_rules import alert_rules
 from arb.config.fee_asset import check_fee_asset, check_holdings, fee_facts
 from arb.config.files import Document, VenueFiles, hint, venue_of
-from arb.config.given import given_in_main, given_in_venue
+from arb.config.given import Given, given_in_main, given_in_venue
 from arb.config.live_keys import Account, Live
 from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
 from arb.config.pairs import pairs_of
@@ -35,6 +35,9 @@ from arb.leg import Leg
 _NS_PER_MS = 1_000_000
 #: What `arb watch` reads beside `[alerts]`.
 _OF_STATE = ("state_directory",)
+#: Keys that are set in venues' files, by the key of their document.
+_given: dict[tuple[str, ...], tuple[Given, ...]] = {}
+_GIVEN_MAX = 64
 _OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -78,9 +81,18 @@ def load(
     check_holdings(checked.capital, venues, main.source)
     given = [*given_in_main(main.tree, main.source)]
     for name in venues:
-        document = files.documents[name][0]
-        given += given_in_venue(name, document.tree, document.source)
+        given += _given_of(name, files.documents[name][0])
     return replace(_config(checked, venues, main.source), given=tuple(given))
+
+
+def _given_of(name: str, document: Document) -> tuple[Given, ...]:
+    """The keys that are set in a venue's file; found once for all loads of the same content."""
+    key = name, *document.key
+    if key not in _given:
+        if len(_given) >= _GIVEN_MAX:
+            _given.clear()
+        _given[key] = tuple(given_in_venue(name, document.tree, document.source))
+    return _given[key]
 
 
 def config_of(parts: Mapping[str, Any], file: str) -> Config:

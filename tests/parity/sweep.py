@@ -1,10 +1,10 @@
 """Sweeps against backtests: `python -m tests.parity.sweep [--sets 500] [--threads 2] [--seed 1]`, over the recordings.
 
 Random sets on every pair of legs of the examples, BTC and ETH, both modes and both engines, as one sweep in threads
-that is cut off half-way and continued; then `arb backtest --set ...` of every set. Compares all figures of the summary,
-every line of `trades.csv` and every decision; a set on its own connects the lines with the digest of its fills. In
-hftbacktest's engine a set with a counted tie is left out: there resting orders fill in a random order. Exit code 4 when
-anything differs.
+that is cut off half-way and continued; then `arb backtest --set ...` of every set. The sweep runs over thinned rows,
+the backtests over all of them. Compares all figures of the summary, every line of `trades.csv` and every decision; a
+set on its own connects the lines with the digest of its fills. In hftbacktest's engine a set with a counted tie is left
+out: there resting orders fill in a random order. Exit code 4 when anything differs.
 """
 
 from __future__ import annotations
@@ -13,23 +13,28 @@ import argparse
 import csv
 import hashlib
 import io
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 
+from arb.backtest.runner import Compiled
 from arb.commands.backtest import run_backtest
 from arb.commands.legs import legs_of
 from arb.commands.run_files import days_of_run, read_inputs
 from arb.commands.sweep import run_sweep
 from arb.commands.sweep_plan import RANDOM, Choice, Span, varied
-from arb.commands.sweep_sets import SetMaker, figures_of
+from arb.commands.sweep_rows import RowChoice
+from arb.commands.sweep_sets import Group, SetMaker, figures_of
 from arb.config import Config, load
 from arb.data.rows.cache import RowCache
 from arb.errors import StrategyError
@@ -69,8 +74,9 @@ class Market(NamedTuple):
 
     def load(self, data: Path, further: Sequence[str]) -> Config:
         settings = (f'strategy.mode="{self.mode}"', f'backtest.engine="{self.engine}"', *self.settings)
-        place = f'data.directory="{data}"'
-        return load(ROOT / "examples" / self.name / "arbitrage.toml", (place, *settings, *further))
+        # Pruning the cache would take most of a backtest's time.
+        place = (f'data.directory="{data}"', "data.cache_gb=0.0")
+        return load(ROOT / "examples" / self.name / "arbitrage.toml", (*place, *settings, *further))
 
     @property
     def vary(self) -> list[str]:
@@ -104,19 +110,23 @@ class Alone:
 
     def __init__(self, loader: Any, span: Span) -> None:
         self._maker = SetMaker.of(loader)
-        self._strategy = self._maker.compiled()
+        self.strategy = self._maker.compiled()
         self._cache = RowCache()
         self._span = span
+        self._group = self._read()
 
-    def lines(self, result: SetResult) -> str:
-        """The lines of a set's fills as in `trades.csv`; "" if the fills are not those of the result."""
-        config = self._maker.config_of(result.values)
+    def _read(self) -> Group:
+        config = self._maker.base
         legs = legs_of(config)
         days = days_of_run(config, legs, self._span.first, self._span.last)
         inputs = read_inputs(config, legs, days, self._cache, window=self._span.window)
         period = Period("", returns_interval_ns=1, returns_count=1)
-        group = self._maker.groups_of(config, [inputs], [period], self._cache)[0]
-        ran = run_set(self._maker.prepare(result.values, group).one, self._strategy, group.rows, Running())
+        return self._maker.groups_of(config, [inputs], [period], self._cache)[0]
+
+    def lines(self, result: SetResult) -> str:
+        """The lines of a set's fills as in `trades.csv`; "" if the fills are not those of the result."""
+        one = self._maker.prepare(result.values, self._group).one
+        ran = run_set(one, self.strategy, self._group.thin.kept(keeps_trades=False), Running())
         if ran.fills_sha256 != result.fills_sha256:
             return ""
         text = io.StringIO()
@@ -128,18 +138,29 @@ class Alone:
         self._cache.close()
 
 
+@contextmanager
+def _compiled_once(strategy: Compiled) -> Iterator[None]:
+    """Backtests within use the compiled strategy, which they would load from its cache each time."""
+    with ExitStack() as stack:
+        for module in ("backtest", "dryrun"):
+            stack.enter_context(patch(f"arb.commands.{module}.compile_ahead", lambda *_: strategy))
+        yield
+
+
 def compare(
     loader: Any, vary: Sequence[str], choice: Choice, span: Span, folder: Path, *, threads: int
 ) -> Tally:
     """A sweep in two parts against the backtests of its sets. loader: the configuration with further settings."""
     out = folder / "sweep"
+    chosen: list[RowChoice] = []
     swept = partial(run_sweep, loader, lambda _: varied(vary, choice), lambda _: [span], out)
-    swept(threads=threads)
+    swept(threads=threads, chosen=chosen.append)
     whole = (out / RESULTS).read_bytes()
     # As if it had been killed within a line: the rest runs again, in one thread.
     (out / RESULTS).write_bytes(whole[: len(whole) // 2])
     swept(threads=1)
     differing = [] if (out / RESULTS).read_bytes() == whole else ["the continued sweep"]
+    differing += [] if chosen[0].is_thin else [chosen[0].line]
     alone = Alone(loader, span)
     sets = fills = tied = failed = 0
     for result in read_results(out):
@@ -147,7 +168,10 @@ def compare(
         run = folder / f"run-{result.set_no}"
         config = loader(settings_of(result.values))
         try:
-            written = run_backtest(config, span.first, span.last, run, window=span.window, has_report=False)
+            with _compiled_once(alone.strategy):
+                written = run_backtest(
+                    config, span.first, span.last, run, window=span.window, has_report=False
+                )
         except StrategyError:
             failed += 1
             differing += [] if result.outcome == FAILED else [f"set {result.set_no}: outcome"]
@@ -162,6 +186,7 @@ def compare(
         differing += [
             f"set {result.set_no}: {one}" for one in differences(result, summary, run, alone.lines(result))
         ]
+        shutil.rmtree(run)
     alone.close()
     return Tally(sets, fills, tied, failed, tuple(differing))
 

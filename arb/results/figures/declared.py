@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -48,6 +49,9 @@ SIMULATED = "Orders beside the simulated exchange"
 WHY = "Why nothing was traded"
 
 
+_getter = cache(attrgetter)
+
+
 class Figure(NamedTuple):
     """A figure.
 
@@ -68,7 +72,7 @@ class Figure(NamedTuple):
 
     def value(self, source: Any) -> Any:
         """The value from the group's source."""
-        return (self.formula or attrgetter(self.name))(source)
+        return (self.formula or _getter(self.name))(source)
 
 
 class Group(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from arb.results.evidence import as_json
@@ -67,10 +68,15 @@ def group_of(group: Group, run: RunResult) -> Any:
     return _values(group, source)
 
 
+@cache
+def _names(path: str) -> list[str]:
+    return path.split(".")
+
+
 def _values(group: Group, source: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for figure in group.figures:
-        *parents, name = figure.name.split(".")
+        *parents, name = _names(figure.name)
         place = values
         for parent in parents:
             place = place.setdefault(parent, {})

@@ -298,3 +298,19 @@ def test_a_configuration_comes_again_from_its_dict(symbols: list[str] | None, fo
     assert again.as_dict() == first.as_dict()
     assert [leg.name for leg in again.legs] == [leg.name for leg in first.legs]
     assert [leg.tick_size for leg in again.legs] == [leg.tick_size for leg in first.legs]
+
+
+def test_what_loads_of_the_same_files_share_is_never_mixed_up(folder: Path) -> None:
+    """Parsed texts and checked venues are found again by their content and overrides."""
+    file = folder / "arbitrage.toml"
+    first = load(file)
+    for fee in (0.001, 0.002, 0.001):
+        other = load(file, (f"binance_spot.fees.taker={fee}",))
+        assert other.venues["binance_spot"].fees.taker == fee
+        assert other.venues["bybit_spot"] == first.venues["bybit_spot"]
+        assert len(other.given) == len(first.given) + 1
+    assert load(file) == first
+    place = Path(first.venues["binance_spot"].file)
+    place.write_text(place.read_text().replace("[fees]", "[fees]\nextra = 1", 1))
+    with pytest.raises(ConfigError, match="extra"):
+        load(file)
