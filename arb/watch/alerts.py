@@ -18,6 +18,7 @@ from arb.alerts.message import SEPARATOR, Origin, Terms, Transition, scope_of
 from arb.alerts.metrics import METRICS, OF_THE_END
 from arb.alerts.rules import AlertRule
 from arb.alerts.store import Alarm, AlertStore, Known
+from arb.errors import InputError
 from arb.results.event_log import LoggedEvent
 from arb.results.runs import KILLED, RUNNING
 from arb.results.status import Status
@@ -29,6 +30,8 @@ from connectors.units import SECOND
 _WATCHED_NS = SECOND
 #: A session that ended so long before the last such time may have ended unseen.
 _UNSEEN_NS = 60 * SECOND
+#: After files that cannot be read.
+_AGAIN_NS = 5 * SECOND
 _FAILED = frozenset({"failed", "hung"})
 _ENDED = "the session has ended"
 
@@ -67,6 +70,8 @@ class _Own:
         self.is_seeded = False
         #: The state in which it was found over; "": it goes on.
         self.ended_as = ""
+        #: Of one that was over when it was found: whether its events were read, or when that is tried again.
+        self.is_repeated, self.again_ns = False, 0
 
 
 class WatchAlerts:
@@ -212,6 +217,13 @@ class WatchAlerts:
         if session.status is None:
             session.know_status()
         own = self._of(session)
+        if not (own.number or own.is_repeated) and now_ns >= own.again_ns and self._is_unseen(session):
+            try:
+                session.repeat(self, is_whole=True)
+            except InputError:  # it is on the page
+                own.again_ns = now_ns + _AGAIN_NS
+            else:
+                own.is_repeated, own.ended_as = True, ""
         held = [rule for rule in self.rules if own.scope + rule.name in self._held]
         if session.run.state != own.ended_as:
             own.ended_as = session.run.state

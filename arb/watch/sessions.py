@@ -212,15 +212,15 @@ class WatchedSession:
             self.last.add(found.rows)
         return True
 
-    def repeat(self, listener: Listener) -> None:
-        """Gives a listener the events that were read so far. Raises InputError."""
+    def repeat(self, listener: Listener, *, is_whole: bool = False) -> None:
+        """Gives a listener the events that were read so far; is_whole: all of its files. Raises InputError."""
         position, number = START, 0
-        while number < self.events_read:
+        while is_whole or number < self.events_read:
             events, position = read_events(self.folder, position)
             if not events:
                 return
             number = events[-1].number
-            listener.on_events(self, [one for one in events if one.number <= self.events_read])
+            listener.on_events(self, [one for one in events if is_whole or one.number <= self.events_read])
 
     def know_status(self) -> None:
         """Reads the last status of one that was over when it was found."""
@@ -272,8 +272,8 @@ class Sessions:
             self._scan(now_ns)
         is_more = False
         for session in list(self._by_folder.values()):
-            if session.is_over:
-                continue
+            if session.is_over and not (session.problem and session.is_loaded):
+                continue  # what could not be read to its end is tried again
             before, state = session.status, session.run.state
             if not session.look(now_ns):
                 del self._by_folder[session.folder]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hftbacktest.order import NEW
-from parity.live import check, first_exch_ts, made_of, proofs, session_config
+from parity.live import check, first_exch_ts, made_of, session_config
 from support.live_world import LiveSession
-from support.published_session import Follower, PublishedSession
+from support.published_session import Follower, PublishedSession, traded
 
 from arb.alerts.rules import SHIPPED
 from arb.alerts.store import Known
 from arb.bot.recorder import Recorder
-from arb.config import Config
 from arb.results.event_log import read_events
 from arb.watch.alerts import WatchAlerts
 
@@ -30,41 +28,19 @@ def test_a_session_on_a_simulated_network_is_a_dry_run(pair: str, kind: str) -> 
     assert found.requests > 0
 
 
-def traded(live: LiveSession, recorder: Recorder) -> dict[str, bytes]:
-    """What a session has done: its orders, fills and decisions, the checksums of its rows; and no proof may fail."""
-    live.run(15.0)
-    orders = live.orders.records()
-    assert proofs(live, recorder, orders) == []
-    done: dict[str, Any] = {
-        name: getattr(orders, name) for name in ("requests", "responses", "executions", "states")
-    }
-    done |= {"fills": live.bot.fills, "charges": live.bot.charges, "decisions": recorder.decisions}
-    done["rows"] = live.session.snapshot(is_whole=False).sums
-    found = {name: value.tobytes() for name, value in done.items()}
-    assert all(found[name] for name in ("requests", "executions", "fills", "decisions"))
-    live.bot.close()
-    return found
-
-
-def watched(config: Config, folder: Path, recorder: Recorder, first_ts: int) -> PublishedSession:
-    """A session that publishes, with a watcher that follows it and all shipped rules."""
-    live = PublishedSession(config, 0, folder, made_of(config, recorder), recorder, start_ts=first_ts)
-    rules, known = list(SHIPPED.values()), Known({}, {}, 0, {})
-    alerts = WatchAlerts(rules, {}, known, lambda work: None, time.time_ns())
-    live.follower = Follower(folder.parent, alerts)
-    return live
-
-
 def test_a_session_is_the_same_with_a_watcher_that_follows_it(tmp_path: Path) -> None:
     config, first_ts = session_config("spot-spot", "spread", 0), first_exch_ts("spot-spot", 0)
     recorders = Recorder(len(config.legs)), Recorder(len(config.legs))
     alone = LiveSession(config, 0, tmp_path / "alone", made_of(config, recorders[0]), start_ts=first_ts)
-    followed = watched(config, tmp_path / "runs" / "followed", recorders[1], first_ts)
-    assert traded(alone, recorders[0]) == traded(followed, recorders[1])
+    folder, made = tmp_path / "runs" / "followed", made_of(config, recorders[1])
+    followed = PublishedSession(config, 0, folder, made, recorders[1], start_ts=first_ts)
+    rules, known = list(SHIPPED.values()), Known({}, {}, 0, {})
+    follower = Follower(folder.parent, WatchAlerts(rules, {}, known, lambda work: None, time.time_ns()))
+    followed.on_second = follower.look
+    assert traded(alone, recorders[0], 15.0) == traded(followed, recorders[1], 15.0)
 
     # The watcher has seen it; and the quantities in the events are those of the requests.
-    assert followed.follower is not None
-    session = followed.follower.look()
+    session = follower.look()
     assert session.status is not None
     assert session.counts["fill"] == len(followed.bot.fills)
     requests = followed.orders.records().requests

@@ -82,8 +82,10 @@ class Watcher:
         self.log = folder / "watch.txt"
         self._environment = {**os.environ, _VARIABLE: receiver.address}
         self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0
 
     def start(self) -> None:
+        self._started += 1
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self.command, env=self._environment, stdout=log, stderr=log)
 
@@ -95,6 +97,19 @@ class Watcher:
     def wait(self) -> int:
         assert self._process is not None
         return self._process.wait()
+
+    def await_page(self) -> int:
+        """Until the watcher that was started last listens; returns its port."""
+        wait_until(lambda: len(self._addresses()) >= self._started, 60.0)
+        return int(self._addresses()[-1].rpartition(":")[2])
+
+    def _addresses(self) -> list[str]:
+        return [line for line in self.log.read_text().splitlines() if line.startswith("watching ")]
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def is_running(self) -> bool:

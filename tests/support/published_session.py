@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from parity.live import proofs
 
 from arb.bot.recorder import Recorder
 from arb.commands.run_files import limits_of
@@ -48,13 +51,13 @@ class Follower:
 
 
 class PublishedSession(LiveSession):
-    """The session publishes, as `arb live` does; `follower` looks after each status."""
+    """The session publishes, as `arb live` does; `on_second` is called after each status."""
 
     def __init__(
         self, config: Config, seed: int, folder: Path, made: Made, recorder: Recorder, **more: Any
     ) -> None:
         super().__init__(config, seed, folder, made, **more)
-        self.follower: Follower | None = None
+        self.on_second: Callable[[], object] = lambda: None
         self._held = contextlib.ExitStack()
         lock(self._held.enter_context((folder / SESSION_LOCK).open("xb")))
         output = self._held.enter_context(SessionOutput(folder / "log.txt"))
@@ -76,8 +79,8 @@ class PublishedSession(LiveSession):
             return
         self.watch.tick()
         self._ticks += 1
-        if self.follower is not None and self._ticks % round(SECOND / _WATCH_NS) == 0:
-            self.follower.look()
+        if self._ticks % round(SECOND / _WATCH_NS) == 0:
+            self.on_second()
         self.timers.at(self.timers.now + _WATCH_NS, Turn.TIMER, self._tick)
 
     def _close(self) -> None:
@@ -85,3 +88,19 @@ class PublishedSession(LiveSession):
         self.watch.log_trading()
         self.watch.close("ended", {"outcome": "ended"})
         self._held.close()
+
+
+def traded(live: LiveSession, recorder: Recorder, seconds: float) -> dict[str, bytes]:
+    """What a session has done: its orders, fills and decisions, the checksums of its rows; and no proof may fail."""
+    live.run(seconds)
+    orders = live.orders.records()
+    assert proofs(live, recorder, orders) == []
+    done: dict[str, Any] = {
+        name: getattr(orders, name) for name in ("requests", "responses", "executions", "states")
+    }
+    done |= {"fills": live.bot.fills, "charges": live.bot.charges, "decisions": recorder.decisions}
+    done["rows"] = live.session.snapshot(is_whole=False).sums
+    found = {name: value.tobytes() for name, value in done.items()}
+    assert all(found[name] for name in ("requests", "executions", "fills", "decisions"))
+    live.bot.close()
+    return found

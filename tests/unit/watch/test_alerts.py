@@ -16,6 +16,8 @@ from arb.alerts.conditions import condition_of
 from arb.alerts.message import scope_of
 from arb.alerts.metrics import METRICS
 from arb.alerts.rules import SHIPPED
+from arb.errors import InputError
+from arb.watch import sessions as watched_sessions
 from connectors.units import SECOND
 
 
@@ -87,6 +89,50 @@ def test_a_watcher_that_was_killed_reports_sessions_that_ended_meanwhile(world: 
     world.restart()
     later(world, 1)
     assert len(world.texts) == 2
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_events_of_a_session_that_ended_while_no_watcher_ran_are_reported(
+    world: AlertWorld, is_killed: bool
+) -> None:
+    world.pass_s(3)
+    world.happens("reversed", attempt=1, profit=-90.0)
+    if is_killed:
+        world.session.kill()
+    else:
+        world.session.end({}, "ended")
+    for _ in range(2):
+        world.restart()
+        later(world, 9)
+        later(world, 2)
+    # Of a killed one it holds until its folder is finished.
+    last = "begin lost" if is_killed else "end attempt_loss"
+    assert world.texts == ["begin attempt_loss", last]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_events_that_could_not_be_read_when_a_session_ended_are_reported_later(
+    world: AlertWorld, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path, position: object) -> None:
+        raise InputError(f"{folder}: cannot be read: Permission denied")
+
+    world.pass_s(3)
+    if is_known:
+        world.happens("missed", attempt=1)
+        world.look()
+    with monkeypatch.context() as locked:
+        locked.setattr(watched_sessions, "read_events", refuse)
+        world.happens("reversed", attempt=2, profit=-90.0)
+        world.session.kill()
+        if not is_known:
+            world.restart()
+        later(world, 9)
+        later(world, 2)
+        assert world.texts == ["begin lost"]
+    for _ in range(3):
+        later(world, 6)
+    assert world.texts == ["begin lost", "begin attempt_loss"]
 
 
 def test_events_before_the_first_status_are_taken_once(world: AlertWorld) -> None:
