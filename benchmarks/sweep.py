@@ -1,10 +1,12 @@
-"""A set of a sweep against hftbacktest's own bot from `.npz`, and two threads against one.
+"""A set of a sweep against the same strategy on hftbacktest's own bot, against all rows, in threads, and in numbers.
 
     python benchmarks/sweep.py [RECORDINGS]
 
-USD-M against Bybit linear, BTC, of the example; compilation aside. A set is what `arb sweep` does for one: its
-configuration, bot, run, figures and returns. The peer runs the same strategy on hftbacktest's own bot, whose assets
-read both legs' rows from `.npz` files, and computes nothing of its result.
+Binance USD-M against Bybit linear, BTC: the recorded day of the example; compilation aside. A set is what `arb sweep`
+does for one: its configuration, bot, run over thinned rows, figures and returns. The peer runs the same strategy on
+hftbacktest's own bot, whose assets read both legs' rows from `.npz` files, and computes nothing of its result. The
+table has the time of sets over days that repeat the recorded hours without a pause, and that of each set and day; the
+last line that of a whole sweep with its checks, tables and page.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import functools
 import itertools
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -26,85 +29,172 @@ from strategy_on_bots import EXAMPLES, params_of
 
 from arb.backtest.assets import make_asset, vector_range
 from arb.bot.recorder import Recorder
-from arb.commands.sweep_plan import GroupReader, Span
+from arb.commands.sweep import run_sweep
+from arb.commands.sweep_plan import RANDOM, Choice, GroupReader, Span, varied
 from arb.commands.sweep_sets import Job, SetMaker, run_job
 from arb.config import Config, load
 from arb.data.rows.cache import RowCache
 from arb.strategies.spread import strategy as spread
-from arb.sweep.engine import Running
+from arb.sweep.engine import KeptRows, Running
 from arb.sweep.pool import in_order
+from arb.sweep.thin import thinned
+from arb.sweep.thin_files import ThinRows
+from connectors.units import SECOND
 
 DAY = date(2024, 8, 8)
+SPAN = Span(DAY, None, None, str(DAY), None)
 #: Sets of one measured run, of thresholds around the example's.
 SETS = 12
-#: Alternations.
-RUNS = 9
+#: Alternations, and sets of the whole sweep.
+RUNS, WHOLE_SETS = 9, 1_000
+
+
+def loaded(settings: Sequence[str]) -> Config:
+    """The example with further settings."""
+    place = f'data.directory="{recordings_folder()}"'
+    return load(EXAMPLES / "usdm_bybit" / "arbitrage.toml", (place, *settings))
+
+
+class Fixed(ThinRows):
+    """Thinned rows of a group that are given."""
+
+    def __init__(self, rows: KeptRows, stale_after_ns: int) -> None:
+        self.rows, self.stale_after_ns = rows, stale_after_ns
+
+    def kept(self, *, keeps_trades: bool) -> KeptRows:
+        return self.rows
 
 
 class Case:
-    """The sets, and both ways to run them."""
+    """The sets, and the ways to run them."""
 
     def __init__(self, folder: Path) -> None:
-        def loaded(settings: Sequence[str]) -> Config:
-            place = f'data.directory="{recordings_folder()}"'
-            return load(EXAMPLES / "usdm_bybit" / "arbitrage.toml", (place, *settings))
-
         maker = SetMaker.of(loaded)
-        spans = [Span(DAY, None, None, str(DAY), None)]
-        reader = GroupReader(maker, spans, RowCache(), None)
-        group = reader.groups({})[0]
+        self._group = GroupReader(maker, [SPAN], RowCache(), None).groups({})[0]
         values = np.linspace(0.5, 1.5, SETS).round(6).tolist()
-        self._jobs = [
-            Job(number, 0, {"strategy.min_spread_bps": value}, group) for number, value in enumerate(values)
-        ]
-        self._work = functools.partial(run_job, maker, maker.compiled(), Running())
+        self._jobs = [self._job(number, value) for number, value in enumerate(values)]
+        self._strategy = maker.compiled()
+        run = functools.partial(run_job, maker, self._strategy, Running())
+        self._work, self._on_all = functools.partial(run, is_thin=True), run
         self._params = [params_of(maker.config_of(job.values)) for job in self._jobs]
-        self._legs = group.rows.of_legs(group.inputs.legs)
-        self._ranges = [vector_range(leg) for leg in self._legs]
+        self.legs = self._group.rows.of_legs(self._group.inputs.legs)
+        self._ranges = [vector_range(leg) for leg in self.legs]
         self._files = [
-            [folder / f"{n}-{k}.npz" for k in range(len(leg.arrays))] for n, leg in enumerate(self._legs)
+            [folder / f"{n}-{k}.npz" for k in range(len(leg.arrays))] for n, leg in enumerate(self.legs)
         ]
-        for leg, files in zip(self._legs, self._files, strict=True):
+        for leg, files in zip(self.legs, self._files, strict=True):
             for array, file in zip(leg.arrays, files, strict=True):
                 np.savez_compressed(file, data=array)
-        self._strategy = njit(spread.run.py_func)
-        self._next = itertools.cycle(self._params)
+        self._peer = njit(spread.run.py_func)
+        # Each side takes the sets in the same order, so that neighbouring runs are of one set.
+        self._peers = itertools.cycle(self._params)
+        self._thin_jobs, self._all_jobs = itertools.cycle(self._jobs), itertools.cycle(self._jobs)
+
+    def _job(self, number: int, value: float) -> Job:
+        return Job(number, 0, {"strategy.min_spread_bps": value}, self._group)
 
     def one_set(self) -> Times:
         """A set of the sweep, on one thread."""
-        job = self._jobs[0]
-        self._jobs = [*self._jobs[1:], job]
+        job = next(self._thin_jobs)
         return times_of(lambda: self._work(job))
+
+    def on_all_rows(self) -> Times:
+        """A set over all rows, which are mapped as well."""
+        job = next(self._all_jobs)
+        return times_of(lambda: self._on_all(job))
 
     def on_hftbacktest(self) -> Times:
         """The same strategy on hftbacktest's own bot, from `.npz`."""
-        params = next(self._next)
+        params = next(self._peers)
         return times_of(lambda: self._run_peer(params))
 
     def _run_peer(self, params: Any) -> None:
         assets = []
-        for leg, files, price_range in zip(self._legs, self._files, self._ranges, strict=True):
+        for leg, files, price_range in zip(self.legs, self._files, self._ranges, strict=True):
             asset = make_asset(leg._replace(arrays=[]), keep_trades=False).data([str(file) for file in files])
             if price_range is None:
                 raise ValueError("the recording does not fit a vector book")
             assets.append(asset.roi_lb(price_range.low).roi_ub(price_range.high))
         bot = ROIVectorMarketDepthBacktest(assets)
-        self._strategy(bot, params, Recorder(2))
+        self._peer(bot, params, Recorder(2))
         bot.close()
 
     def threads(self, count: int) -> Times:
         """All sets in threads."""
         return times_of(lambda: list(in_order(iter(self._jobs), self._work, count)))
 
+    def over_days(self, days: int) -> None:
+        """Makes the thinned rows those of this many days, each as the recorded one."""
+        times = [
+            int(rows["local_ts"][place]) for leg in self.legs for rows in leg.arrays for place in (0, -1)
+        ]
+        span_ns = max(times) - min(times) + SECOND
+        arrays = [_repeated(leg.arrays, days, span_ns) for leg in self.legs]
+        stale_ns = self._group.thin.stale_after_ns
+        rows = [
+            [thinned(one, leg.leg.tick_size, leg.leg.lot_size, stale_ns)]
+            for one, leg in zip(arrays, self.legs, strict=True)
+        ]
+        self._group = self._group._replace(thin=Fixed(KeptRows(rows, self._group.rows), stale_ns))
+
+    def seconds(self, sets: int, threads: int) -> float:
+        """The time of this many sets."""
+        jobs = [self._job(number, value) for number, value in enumerate(np.linspace(0.5, 1.5, sets).tolist())]
+        began = time.perf_counter()
+        list(in_order(iter(jobs), self._work, threads))
+        return time.perf_counter() - began
+
+
+def _repeated(arrays: Sequence[Any], days: int, span_ns: int) -> list[Any]:
+    shifted = []
+    for day in range(days):
+        for array in arrays:
+            rows = array.copy()
+            rows["exch_ts"] += day * span_ns
+            rows["local_ts"] += day * span_ns
+            shifted.append(rows)
+    return shifted
+
+
+def show_table(case: Case) -> None:
+    """Sets x days x threads."""
+    print(f"{'sets':>6} {'days':>5} {'threads':>8} {'s':>8} {'ms a set and day':>17}")
+    for days in (1, 2, 4):
+        case.over_days(days)
+        for sets, threads in itertools.product((25, 100), (1, 2)):
+            took = case.seconds(sets, threads)
+            print(
+                f"{sets:>6} {days:>5} {threads:>8} {took:>8.2f} {took / sets / days * 1e3:>17.2f}", flush=True
+            )
+
+
+def show_whole(sets: int) -> None:
+    """A sweep as the command runs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        vary = ["strategy.min_spread_bps=0.5:1.5", "execution.order_timeout_ms=100:1000"]
+        began = time.perf_counter()
+        run_sweep(
+            loaded,
+            lambda _: varied(vary, Choice(RANDOM, sets, 1)),
+            lambda _: [SPAN],
+            Path(folder) / "sweep",
+            threads=2,
+        )
+        print(f"{sets:,} sets with checks, tables and page, two threads: {time.perf_counter() - began:.1f} s")
+
 
 def main() -> None:
     show_machine()
     with tempfile.TemporaryDirectory() as folder:
         case = Case(Path(folder))
-        one_set = alternate_measured(case.one_set, case.on_hftbacktest, RUNS)
-        show("a set against hftbacktest's bot from .npz", one_set, 8)
+        peer = alternate_measured(case.one_set, case.on_hftbacktest, RUNS)
+        show("a set against hftbacktest's bot from .npz", peer, 8)
+        whole = alternate_measured(case.one_set, case.on_all_rows, RUNS)
+        show("a set against all rows kept mapped", whole, 4)
         threads = alternate_measured(lambda: case.threads(2), lambda: case.threads(1), RUNS)
         show(f"{SETS} sets, two threads against one", threads, 1.85)
+        show_table(case)
+    show_whole(WHOLE_SETS)
 
 
 if __name__ == "__main__":

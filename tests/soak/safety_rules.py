@@ -1,9 +1,10 @@
-"""Removes the safety rules of `arb live` one at a time, and checks that a test fails without each.
+"""Removes rules of a list one at a time, and checks that a test fails without each.
 
-    PYTHONPATH=tests python -m tests.soak.safety_rules [--parts gate guard] [--rules 3 17]
+    PYTHONPATH=tests python -m tests.soak.safety_rules [--list thinning_rules] [--parts gate guard] [--rules 3 17]
 
-Each rule is one edit of one file (`tests/safety_rules.toml`), made in a copy of the sources; then the tests of
-its part run there. Exit code 4 if the tests pass without a rule, or fail with all of them. About half an hour.
+Each rule is one edit of one file, made in a copy of the sources; then the tests of its part run there. The lists:
+`tests/safety_rules.toml`, the safety rules of `arb live`, and `tests/thinning_rules.toml`, the conditions of thinned
+rows. Exit code 4 if the tests pass without a rule, or fail with all of them. About half an hour, and ten minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from support.safety_rules import Rule, read_rules
+from support.safety_rules import LISTS, Rule, read_rules
 
 COPY = ROOT / "build" / "safety_rules"
 #: What the tests need; recordings are found beside the checkout.
@@ -91,16 +92,20 @@ def _copied() -> Path:
 
 def main() -> int:
     """Runs and prints."""
-    rules = read_rules()
-    parts = list(dict.fromkeys(rule.part for rule in rules))
     parser = argparse.ArgumentParser()
-    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--list", choices=LISTS, default=LISTS[0])
+    parser.add_argument("--parts", nargs="+")
     parser.add_argument("--rules", nargs="+", type=int, default=[])
     given = parser.parse_args()
+    rules = read_rules(given.list)
+    known = list(dict.fromkeys(rule.part for rule in rules))
+    parts = given.parts or known
+    if not set(parts) <= set(known):
+        parser.error(f"--parts: {given.list} has {', '.join(known)}")
     chosen = [
         (no, rule)
         for no, rule in enumerate(rules, 1)
-        if rule.part in given.parts and (no in given.rules or not given.rules)
+        if rule.part in parts and (no in given.rules or not given.rules)
     ]
     copy = _copied()
     for tests in dict.fromkeys(rule.tests for _, rule in chosen):

@@ -1,4 +1,4 @@
-"""Reads `tests/safety_rules.toml`: the safety rules of `arb live`, and how each is removed."""
+"""Reads lists of rules and of how each is removed: `tests/safety_rules.toml`, of `arb live`, and others like it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ class Rule(NamedTuple):
         return source.replace(self.old, self.new)
 
 
-def read_rules() -> list[Rule]:
-    """All rules, in the file's order."""
-    found = tomllib.loads((ROOT / "tests" / "safety_rules.toml").read_text())
+#: The lists, in the folder of the tests.
+LISTS = ("safety_rules", "thinning_rules")
+
+
+def read_rules(name: str = LISTS[0]) -> list[Rule]:
+    """All rules of a list, in the file's order."""
+    found = tomllib.loads((ROOT / "tests" / f"{name}.toml").read_text())
     return [Rule(tests=tuple(one.pop("tests", found["parts"][one["part"]])), **one) for one in found["rule"]]
