@@ -75,10 +75,10 @@ class DeskQueries(DeskWires):
             self._ask(self._query(Act.TIME, leg), None, now)
             since_ms = doubt.since_ms
             self._ask(self._query(Act.EXECUTIONS, leg, since_ms=since_ms), state, now)
-            unknown = list(dict.fromkeys(x.venue_order_id for x in self._orphans(state, doubt)))
+            unknown = list(self._unknown_orders(state, doubt))
             begin = ORPHANS_ASKED * inquiry.round % max(len(unknown), 1)
             for venue_id in (unknown[begin:] + unknown[:begin])[:ORPHANS_ASKED]:
-                self._ask(self._query(Act.LOOK_UP, leg, venue_id=venue_id), None, now)
+                self._ask(self._query(Act.LOOK_UP, leg, venue_id=venue_id), state, now)
         if doubt is not None or inquiry.wants_state or state.open_links:
             # A venue may answer attempts in turn from two lists, of which only one can say that there is no such order.
             is_first = self.inquiries.begin_round(inquiry, self._clock_ms)
@@ -93,9 +93,10 @@ class DeskQueries(DeskWires):
                 executions = self._query(Act.EXECUTIONS, leg, since_ms=since_ms, venue_id=link.venue_id)
                 self._ask(executions, state, now)
 
-    def _orphans(self, state: OrderState, doubt: Doubt) -> list[Execution]:
+    def _unknown_orders(self, state: OrderState, doubt: Doubt) -> dict[str, list[Execution]]:
         """Executions of venue orders that nobody knows, any of which may be of a request in doubt."""
-        return self.orders.orphans(state.symbol, state.side, doubt.since_ms)
+        unknown = self.orders.orphans(state.symbol, state.side, doubt.since_ms)
+        return doubt.unknown_orders(state, unknown, self.inquiries.expired_ms(doubt))
 
     def _catch_up(self, now: int) -> None:
         """Begins to query what happened while nothing was seen. During a catch-up: another one follows."""
@@ -197,7 +198,7 @@ class DeskQueries(DeskWires):
         """Positions that the venue said in a comparison."""
         for leg, instrument in self.instruments.items():
             quantity = view.positions.get(instrument.symbol)
-            if quantity is None:
+            if quantity is None or self.inquiries.may_have_made_more(leg):
                 continue
             lots = instrument.lot.count_of(str(quantity))
             if self.positions.compare(leg, lots):
@@ -285,7 +286,10 @@ class DeskQueries(DeskWires):
         self._ask_questions(now)
 
     def _looked_up(self, asked: Asked, state: OrderState, is_found: bool, now: int) -> None:
-        self.inquiries.looked_up(state, asked.request.client_id, is_found, asked.clock_ms, now)
+        if asked.request.client_id:
+            self.inquiries.looked_up(state, asked.request.client_id, is_found, asked.clock_ms, now)
+        elif not is_found:
+            self.inquiries.not_found(state, asked.request.venue_order_id, asked.clock_ms, now)
         self._judge(state, now)
 
     def _has_executions(self, asked: Asked, now: int) -> None:
@@ -298,7 +302,17 @@ class DeskQueries(DeskWires):
         """Ends a request in doubt if it is proven by now that it was not done."""
         judgement, inquiry = self.inquiries.judgement(state), self.inquiries.of(state)
         doubt = inquiry.doubt if inquiry is not None else None
-        if doubt is not None and doubt.has_unknown_id(state) and self._orphans(state, doubt):
+        if (
+            doubt is not None
+            and doubt.has_unknown_id(state)
+            and (unknown := self._unknown_orders(state, doubt))
+        ):
+            venue_id = doubt.made(state, unknown)
+            if judgement is Judgement.NEVER and venue_id and not self.inquiries.has_rival(state):
+                self._note("found", f"{doubt.client_id}: by its executions, as order {venue_id} of the venue")
+                self._apply(state, self.orders.identify(state, venue_id, now), now)
+                self._judge(state, now)
+                return
             judgement = Judgement.NOTHING
         if judgement is Judgement.NEVER:
             self._apply(state, self.orders.refuse(state, now, "never arrived"), now)

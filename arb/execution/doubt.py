@@ -4,17 +4,20 @@ A request is in doubt when its outcome is unknown: no answer in time, a lost con
 Doubt ends when an update, execution or answer decides it; otherwise by look-ups alone. That nothing is found proves
 something only when it was found twice, at last when the request could no longer take effect: later than its stamp, the
 receive window and `MARGIN_MS` by the venue's clock, with the executions until then known. No request is ever repeated.
+
+Lists of executions may have no client id, and a venue may know an order by none of its ids any more. Then executions
+decide: those of the only unknown order that the request can have made (`Doubt.unknown_orders`, `Doubt.made`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from arb.execution.order_records import Pending, Phase
+from arb.execution.order_records import Link, Pending, Phase
 from arb.execution.order_state import OrderState
-from connectors.orders.model import Act
+from connectors.orders.model import Act, Execution
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND, SECOND
 
@@ -54,10 +57,10 @@ class Doubt:
     #: When it was opened.
     opened_ns: int
     pending: Pending
-    #: Look-ups against it by client id, and when the last of each was counted.
+    #: Look-ups against it by client id, or by the venue's of an unknown order, and when the last of each was counted.
     counts: dict[str, int] = field(default_factory=dict)
     counted_ns: dict[str, int] = field(default_factory=dict)
-    #: Client ids that were looked up, without a result for it, after the request had expired.
+    #: Ids that were looked up, without a result for it, after the request had expired.
     late: set[str] = field(default_factory=set)
     #: Whether a round of questions began after that.
     is_late: bool = False
@@ -69,8 +72,40 @@ class Doubt:
 
     def has_unknown_id(self, order: OrderState) -> bool:
         """Whether the request may have made an order whose venue id is not known: unknown executions may be of it."""
-        link = order.present if self.act is Act.PLACE else self.pending.link
+        link = self._link(order)
         return link is not None and not link.venue_id
+
+    def unknown_orders(
+        self, order: OrderState, unknown: Iterable[Execution], expired_ms: int
+    ) -> dict[str, list[Execution]]:
+        """Of executions of unknown orders on its side those that may be of the request, by the venue's id of the order:
+        within its price and quantity, and, unless it rests, until it expired."""
+        link = self._link(order)
+        if link is None:
+            return {}
+        found: dict[str, list[Execution]] = {}
+        for x in unknown:
+            found.setdefault(x.venue_order_id, []).append(x)
+        return {
+            venue_id: executions
+            for venue_id, executions in found.items()
+            if sum(x.lots for x in executions) <= link.total
+            and all(order.is_market or order.side * (x.tick - link.tick) <= 0 for x in executions)
+            and (order.rests or all(x.venue_ms <= expired_ms for x in executions))
+        }
+
+    def made(self, order: OrderState, unknown: Mapping[str, list[Execution]]) -> str:
+        """The venue's id of the order that the request made, which no look-up finds; "": that is not certain.
+
+        unknown: see `unknown_orders`; look-ups by the client's id are against the request."""
+        if self.act is not Act.PLACE or len(unknown) != 1:
+            return ""
+        ((venue_id, executions),) = unknown.items()
+        is_whole = sum(x.lots for x in executions) == order.present.total
+        return venue_id if _is_certain(self, venue_id) and (is_whole or not order.rests) else ""
+
+    def _link(self, order: OrderState) -> Link | None:
+        return order.present if self.act is Act.PLACE else self.pending.link
 
 
 @dataclass(slots=True)
@@ -177,7 +212,7 @@ class Inquiries:
         found = []
         for inquiry in self._by_order.values():
             doubt = inquiry.doubt
-            if doubt is not None and not doubt.is_late and clock_ms > self._expired_ms(doubt):
+            if doubt is not None and not doubt.is_late and clock_ms > self.expired_ms(doubt):
                 inquiry.next_ns = now
                 found.append(inquiry)
         return self._scheduled(found, now)
@@ -185,7 +220,7 @@ class Inquiries:
     def begin_round(self, inquiry: Inquiry, clock_ms: int) -> bool:
         """Whether this round is the first one since the request has expired. clock_ms: the venue's clock, now known."""
         doubt = inquiry.doubt
-        if doubt is None or doubt.is_late or clock_ms <= self._expired_ms(doubt):
+        if doubt is None or doubt.is_late or clock_ms <= self.expired_ms(doubt):
             return False
         doubt.is_late = True
         return True
@@ -201,16 +236,41 @@ class Inquiries:
             inquiry.wants_state = False
         doubt = inquiry.doubt
         if (
-            doubt is None
-            or doubt.pending is not order.pending
-            or not _counts(doubt, order, client_id, is_found)
+            doubt is not None
+            and doubt.pending is order.pending
+            and _counts(doubt, order, client_id, is_found)
         ):
-            return
-        if now - doubt.counted_ns.get(client_id, now - APART_NS) >= APART_NS:
-            doubt.counts[client_id] = doubt.counts.get(client_id, 0) + 1
-            doubt.counted_ns[client_id] = now
-        if clock_ms > self._expired_ms(doubt):
-            doubt.late.add(client_id)
+            self._count(doubt, client_id, clock_ms, now)
+
+    def not_found(self, order: OrderState, venue_id: str, clock_ms: int, now: int) -> None:
+        """A look-up of an unknown order by its venue's id has found nothing. clock_ms: as for `looked_up`."""
+        inquiry = self._by_order.get(id(order))
+        if inquiry is not None and inquiry.doubt is not None and inquiry.doubt.pending is order.pending:
+            self._count(inquiry.doubt, venue_id, clock_ms, now)
+
+    def _count(self, doubt: Doubt, looked_up: str, clock_ms: int, now: int) -> None:
+        if now - doubt.counted_ns.get(looked_up, now - APART_NS) >= APART_NS:
+            doubt.counts[looked_up] = doubt.counts.get(looked_up, 0) + 1
+            doubt.counted_ns[looked_up] = now
+        if clock_ms > self.expired_ms(doubt):
+            doubt.late.add(looked_up)
+
+    def may_have_made_more(self, leg: int) -> bool:
+        """Whether an order of a leg that may be executed is not known at all: the position may have it."""
+        return any(
+            one.order.leg == leg and one.doubt is not None and one.doubt.has_unknown_id(one.order)
+            for one in self._by_order.values()
+        )
+
+    def has_rival(self, order: OrderState) -> bool:
+        """Whether another request in doubt on its side may have made the unknown orders, too."""
+        return any(
+            one.doubt is not None
+            and one.order is not order
+            and (one.order.symbol, one.order.side) == (order.symbol, order.side)
+            and one.doubt.has_unknown_id(one.order)
+            for one in self._by_order.values()
+        )
 
     def judgement(self, order: OrderState) -> Judgement:
         """What look-ups and executions have proven about the request in doubt."""
@@ -218,11 +278,11 @@ class Inquiries:
         if inquiry is None or inquiry.doubt is None or inquiry.doubt.pending is not order.pending:
             return Judgement.NOTHING
         doubt = inquiry.doubt
-        if doubt.act is Act.PLACE and inquiry.executions_ms <= self._expired_ms(doubt):
+        if doubt.act is Act.PLACE and inquiry.executions_ms <= self.expired_ms(doubt):
             return Judgement.NOTHING
         return _judgement(doubt, order)
 
-    def _expired_ms(self, doubt: Doubt) -> int:
+    def expired_ms(self, doubt: Doubt) -> int:
         """The venue's time after which the request cannot take effect any more."""
         return doubt.pending.stamped_ms + self._expiry_ms
 

@@ -311,6 +311,12 @@ class OrderStates:
         self._retire(state)
         return effects
 
+    def identify(self, state: OrderState, venue_id: str, at: int) -> list[Effect]:
+        """The present order is the one that the venue executed under this id, whose executions waited."""
+        effects = self._identified(state, state.present, venue_id, at)
+        self._retire(state)
+        return effects
+
     def _find(self, client: str, venue_id: str) -> tuple[OrderState, Link] | None:
         found = self._by_client.get(client) if client else None
         return found or self._by_venue_id.get(venue_id)

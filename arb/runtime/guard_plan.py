@@ -23,9 +23,10 @@ from connectors.units import MILLISECOND, SECOND
 
 #: Most of a silence that counts at one look: the guard itself may have been stopped, or wait for the processor.
 _STEP_NS = 250 * MILLISECOND
-#: Time in which the session waits for a processor counts as far as it computes meanwhile: a strategy that does not
-#: return computes whenever it may. At least this part of it counts.
-_WAITS_PART = 5
+#: Of the time in which the session waits for a processor so many times as much counts as it computes meanwhile: a
+#: strategy that does not return computes whenever it may, also as one of ten processes on two processors. A session
+#: that is only slow gives its sign of life soon after it may compute. At least a fifth of that time counts.
+_WAITS_RUN, _WAITS_PART = 4, 5
 
 
 class GuardKey(msgspec.Struct, frozen=True):
@@ -140,7 +141,7 @@ class _Silence:
     def counted_ns(self) -> int:
         """Without the time in which the machine did not let the session compute."""
         waited = self._waited_ns
-        return self._elapsed_ns - waited + max(min(waited, self._ran_ns), waited // _WAITS_PART)
+        return self._elapsed_ns - waited + max(min(waited, _WAITS_RUN * self._ran_ns), waited // _WAITS_PART)
 
     def __str__(self) -> str:
         """What the session did meanwhile, " (...)"; "" where the system does not say it."""

@@ -63,3 +63,22 @@ def test_a_leg_that_the_strategy_gives_up_is_hedged_when_its_venue_returns() -> 
     assert found.outcome == "halted: by the strategy", line_of(found)
     assert max(one.seconds for one in found.unhedged) > 5.0
     assert not found.wrong, line_of(found)
+
+
+@pytest.mark.parametrize(
+    ("pair", "venue"), [("spot-spot", "binance_spot"), ("perpetual-perpetual", "binance_usdm")]
+)
+def test_an_order_without_an_answer_events_or_a_state_is_what_its_executions_say(
+    pair: str, venue: str
+) -> None:
+    # Binance's executions have no client id; nothing else of the order is known any more.
+    lost = (
+        Fault(FaultKind.PRUNED, venue=venue),
+        Fault(FaultKind.ACCEPTED_NO_ANSWER, venue=venue, request="place"),
+        Fault(FaultKind.USER_SILENT, venue=venue, duration_s=6.0),
+    )
+    found = run_seed(2, Scenario(pair, (3,), (), tuple(Act(3, one, at_s=0.5) for one in lost), ()))
+    assert found.hits == {3: 3}, line_of(found)
+    assert not found.wrong, line_of(found)
+    assert found.outcome == "ended", line_of(found)
+    assert found.hedged, line_of(found)

@@ -67,6 +67,7 @@ class Round:
     def session(self, function: str, *settings: str) -> Iterator[subprocess.Popen[str]]:
         """A session with an open order, at a random moment. Nothing of it runs afterwards."""
         words = [word for one in settings for word in ("--set", one)]
+        self.guarded.await_room()
         process = self.guarded.begin("--duration", "180s", *words, function=function)
         self.run, guard = self.guarded.run, 0
         try:

@@ -27,6 +27,9 @@ from support.live_sandbox import await_first_row, await_that
 from support.order_client import SEED
 from support.paths import strategy_file
 
+#: Binance counts the weight of requests by the minute, 6,000 or 2,400 at most; a session opens nothing with half of it
+#: used. A start and its guard use so much.
+_START_WEIGHT, _TIMES = 600, {"binance_spot": "/api/v3/time", "binance_usdm": "/fapi/v1/time"}
 #: Orders that rest far from the touch: a new one at each leg four times a second, and the fourth to last is cancelled.
 RESTING = """
 def resting(bot):
@@ -98,6 +101,16 @@ class Guarded(Killed):
             lambda: {venue for venue, _ in self.open_orders(is_ours=True)} == set(self.venues), "orders"
         )
         return process
+
+    def await_room(self) -> None:
+        """Returns when a start leaves room for orders in the limits on requests: earlier ones have used some."""
+        for path, venue in ((_TIMES[one], one) for one in self.venues if one in _TIMES):
+
+            def has_room(url: str = f"{self.sandbox.urls[venue].rest}{path}") -> bool:
+                with urllib.request.urlopen(url) as answer:
+                    return int(answer.headers["X-MBX-USED-WEIGHT-1M"]) < _START_WEIGHT
+
+            await_that(has_room, f"room in the limits of {venue}", look_s=2.0)
 
     def open_orders(self, *, is_ours: bool) -> list[tuple[str, str]]:
         """Venue and client id of the open orders, ours or all others'."""

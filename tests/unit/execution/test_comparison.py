@@ -229,3 +229,20 @@ def test_transfers_that_the_key_may_not_ask_for_do_not_hold_up_the_comparison() 
     assert desk.desk.is_compared
     desk.pass_time(5 * SECOND - 1)
     assert desk.acts == []
+
+
+def test_the_position_of_a_leg_is_compared_once_no_unknown_order_of_it_can_explain_it() -> None:
+    desk = desk_of()
+    desk.place()
+    desk.position = Decimal("0.003")
+    desk.pass_time(2 * SECOND)
+    desk.desk._compare_ns = desk.now
+    desk.desk._hurried = 100  # as after an execution that is not the session's
+    while desk.desk.doubts:
+        assert not differences(desk)
+        desk.answer_queries()
+        desk.pass_time(SECOND // 4)
+    for _ in range(2 * TIMES):
+        desk.pass_time(SECOND // 4)
+        desk.answer_queries()
+    assert [event for event, _ in differences(desk)] == ["position differs"]

@@ -8,7 +8,7 @@ import pytest
 from support.one_desk import CLIENT, Desk
 from support.venue_history import START_NS
 
-from arb.execution.answers import AnswerKind
+from arb.execution.answers import AnswerKind, RequestRow
 from arb.execution.desk_wires import NEVER
 from connectors.orders.model import (
     Act,
@@ -148,16 +148,84 @@ def test_executions_are_known_up_to_the_query_of_their_first_page() -> None:
     assert desk.kinds() == [(AnswerKind.REJECTED, 1, "never arrived")]
 
 
-def test_an_execution_of_an_unknown_order_keeps_the_doubt() -> None:
-    desk = Desk()
+def in_doubt(force: Force, *executions: Execution) -> Desk:
+    """A desk whose order is not found under any id, asked about for a minute; the venue lists these executions."""
+    desk = Desk("binance_spot")
+    desk.place(force)
+    ask_for_a_minute(desk, *executions)
+    return desk
+
+
+def ask_for_a_minute(desk: Desk, *executions: Execution) -> None:
+    while desk.now < START_NS + 60 * SECOND:
+        desk.pass_time(SECOND // 2)
+        desk.answer_queries(executions=executions)
+
+
+def executed(no: int, lots: int, *, order: str = "v9", tick: int = 100, after_ms: int = 500) -> Execution:
+    at_ms = START_NS // MILLISECOND + after_ms
+    return Execution("BTCUSDT", "", order, f"x{no}", 1, tick, lots, False, Decimal(0), "", at_ms)
+
+
+def test_an_order_that_the_venue_does_not_know_any_more_is_what_its_executions_say() -> None:
+    desk = in_doubt(Force.IOC, executed(1, 3), executed(2, 4, tick=99))
+    assert not desk.desk.doubts
+    assert [(one.kind, one.fill_lots) for one in desk.answers] == [
+        (AnswerKind.EXECUTED, 3),
+        (AnswerKind.EXECUTED, 4),
+        (AnswerKind.ENDED, 0),
+    ]
+    assert desk.kinds()[-1][:2] == (AnswerKind.ENDED, 1)
+    (doubt,) = desk.desk.facts.doubts
+    assert (doubt.cause, doubt.outcome) == ("no answer in time", "final")
+    assert [text for event, text in desk.events if event == "found"] == [
+        f"{CLIENT}: by its executions, as order v9 of the venue"
+    ]
+
+
+def test_its_executions_decide_only_when_both_of_its_ids_were_not_found_twice_after_it_expired() -> None:
+    desk = Desk("binance_spot")
     desk.place(Force.IOC)
     desk.pass_time(2 * SECOND)
-    x = Execution("BTCUSDT", "", "v9", "x1", 1, 100, 3, False, Decimal(0), "", desk.venue_ms)
-    for _ in range(12):
-        desk.answer_queries(executions=(x,))
-        desk.pass_time(5 * SECOND)
+    while desk.desk.doubts:
+        desk.answer_queries(executions=(executed(1, 3),))
+        if desk.desk.doubts:
+            desk.pass_time(max(desk.due_ns - desk.now, 0))
+    assert (desk.now - START_NS) / SECOND == 14.5
+
+
+def test_a_whole_execution_ends_the_doubt_about_an_order_that_rests_and_a_part_does_not() -> None:
+    desk = in_doubt(Force.GTC, executed(1, 10))
+    assert desk.kinds() == [(AnswerKind.ENDED, 1, "")]
+    assert in_doubt(Force.GTC, executed(1, 9)).desk.doubts
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        executed(1, 3, tick=101),
+        executed(1, 11),
+        executed(1, 3, after_ms=12_001),
+    ],
+    ids=["a worse price", "more than its quantity", "after it had expired"],
+)
+def test_an_execution_that_cannot_be_of_the_order_does_not_keep_its_doubt(other: Execution) -> None:
+    assert in_doubt(Force.IOC, other).kinds() == [(AnswerKind.REJECTED, 1, "never arrived")]
+
+
+def test_executions_of_two_unknown_orders_keep_the_doubt() -> None:
+    desk = in_doubt(Force.IOC, executed(1, 3), executed(2, 3, order="v10"))
     assert desk.desk.doubts
     assert not desk.answers
+
+
+def test_an_unknown_order_that_two_requests_may_have_made_keeps_both_doubts() -> None:
+    desk = Desk("binance_spot")
+    for no in (1, 2):
+        row = RequestRow(no, no, Act.PLACE, 1, Force.IOC, False, 100, 10, desk.now)
+        desk.take(desk.desk.on_request(0, row, desk.now))
+    ask_for_a_minute(desk, executed(1, 3))
+    assert len(desk.desk.doubts) == 2
 
 
 def test_executions_of_unknown_orders_keep_no_doubt_about_an_order_whose_id_is_known() -> None:
