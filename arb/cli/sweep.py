@@ -39,6 +39,13 @@ _FIGURES = ("pnl_quote", "fills", "round_trips.closed", "equity.drawdown_quote_m
 )
 @click.option("--random", "random", type=click.IntRange(min=1), metavar="N", help="Draw N sets at random.")
 @click.option("--sobol", type=click.IntRange(min=1), metavar="N", help="Draw N sets of a Sobol sequence.")
+@click.option(
+    "--optuna",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Search N sets with Optuna: each is chosen by the results of earlier ones.",
+)
+@click.option("--by", metavar="FIGURE", help="A figure of summary.json: what --optuna improves [pnl_quote].")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of drawn sets [0].")
 @click.option("--max", "sets_max", type=click.IntRange(min=1), help="Most sets [100000].")
 @click.option(
@@ -55,6 +62,8 @@ def sweep(
     vary: tuple[str, ...],
     random: int | None,
     sobol: int | None,
+    optuna: int | None,
+    by: str | None,
     seed: int | None,
     sets_max: int | None,
     walk: tuple[float, float] | None,
@@ -64,14 +73,18 @@ def sweep(
     """Run many sets of parameters over recorded days, each as arb backtest does."""
     if ctx.invoked_subcommand is not None:
         return
-    choice = _choice_of(random, sobol, seed, sets_max)
+    choice = _choice_of({"--random": random, "--sobol": sobol, "--optuna": optuna}, by, seed, sets_max)
+    if walk is not None and optuna is not None:
+        raise InputError(
+            "--walk and --optuna exclude each other: the search would use the periods that judge its choice"
+        )
 
     def choose(_: SetMaker) -> Sets:
         from arb.commands.sweep_plan import varied
 
         return varied(vary, choice)
 
-    _show(run(choose, walk, **given_options), None, as_json=as_json)
+    _show(run(choose, walk, **given_options), by, as_json=as_json)
 
 
 @sweep.command(
@@ -126,16 +139,22 @@ def latency(points: int, added_ms: float, as_json: bool, **given_options: Any) -
     echo(f"written to {folder}")
 
 
-def _choice_of(random: int | None, sobol: int | None, seed: int | None, sets_max: int | None) -> Choice:
-    from arb.commands.sweep_plan import GRID, RANDOM, SETS_MAX, SOBOL, Choice
+def _choice_of(
+    options: dict[str, int | None], by: str | None, seed: int | None, sets_max: int | None
+) -> Choice:
+    from arb.commands.sweep_plan import GRID, OPTUNA, RANDOM, SETS_MAX, SOBOL, Choice
+    from arb.sweep.ranking import DEFAULT
 
-    drawn = given({"--random": random, "--sobol": sobol})
+    drawn = given(options)
     if len(drawn) > 1:
         raise InputError(f"{' and '.join(drawn)} exclude each other: sets are drawn in one way")
     if seed is not None and not drawn:
-        raise InputError("--seed: only for drawn sets; give --random N or --sobol N as well")
-    source = {"--random": RANDOM, "--sobol": SOBOL}[drawn[0]] if drawn else GRID
-    return Choice(source, random or sobol or 0, seed or 0, sets_max or SETS_MAX)
+        raise InputError("--seed: only for drawn sets; give --random N, --sobol N or --optuna N as well")
+    sources = {"--random": RANDOM, "--sobol": SOBOL, "--optuna": OPTUNA}
+    source = sources[drawn[0]] if drawn else GRID
+    return Choice(
+        source, sum(options[name] or 0 for name in drawn), seed or 0, sets_max or SETS_MAX, by or DEFAULT
+    )
 
 
 @sweep.command(

@@ -30,7 +30,8 @@ from arb.sweep.judgement import FRONT, Judgement, judge
 from arb.sweep.page import PAGE_FIGURES, sweep_page
 from arb.sweep.pool import in_order
 from arb.sweep.ranking import DEFAULT, ranked
-from arb.sweep.table import FAILED, SetResult, SweepHead
+from arb.sweep.search import AHEAD
+from arb.sweep.table import FAILED, SetResult, SweepHead, read_results
 
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
@@ -84,7 +85,11 @@ def run_sweep(
         with SweepFolder(run_folder_path(out, maker.created, "sweep"), plan.head()) as folder:
             if child is not None:
                 child.board.set_folder(folder.path)
-            begun = folder.count
+            begun, search = folder.count, sets.search
+            if search is not None:
+                for result in read_results(folder.path):
+                    search.observe(result)
+            ahead = None if search is None else AHEAD
             if begun < plan.count:
                 strategy = maker.compiled()
                 if calls_itself(strategy.function):
@@ -95,16 +100,23 @@ def run_sweep(
                 advance = progress(plan.count) if progress is not None else _ignore
                 advance(begun)
                 if dask is None:
-                    results = _in_threads(maker, strategy, plan.jobs(begun), threads, rows, child)
+                    results = _in_threads(maker, strategy, plan.jobs(begun), threads, rows, child, ahead)
                 else:
-                    results = _on_workers(dask, load, plan, begun, rows)
+                    results = _on_workers(dask, load, plan, begun, rows, ahead)
                 for result in results:
                     folder.append([result])
+                    if search is not None:
+                        search.observe(result)
                     advance(1)
                     raise_if_interrupted()
             write_tables(folder)
             with folder.naming():
-                write_atomically(folder.path / PAGE, sweep_page(*judged(folder.path, DEFAULT, *PAGE_FIGURES)))
+                if search is not None:
+                    search.write(folder.path)
+                write_atomically(
+                    folder.path / PAGE,
+                    sweep_page(*judged(folder.path, folder.head.by or DEFAULT, *PAGE_FIGURES)),
+                )
         return WrittenSweep(folder.path, folder.head, begun)
 
 
@@ -142,6 +154,7 @@ def _in_threads(
     threads: int,
     rows: RowChoice,
     child: Child | None,
+    ahead: int | None,
 ) -> Iterator[SetResult]:
     """Results in the order of the jobs. An interrupted set leaves nothing."""
     running = Running()
@@ -149,8 +162,8 @@ def _in_threads(
     try:
         if child is not None:
             work = functools.partial(_run_in_child, child, work)
-            yield from in_order(_until_seen(jobs, child.suspects), work, 1)
-        yield from in_order(jobs, work, threads)
+            yield from in_order(_until_seen(jobs, child.suspects), work, 1, ahead)
+        yield from in_order(jobs, work, threads, ahead)
     finally:
         running.stop()
 
@@ -176,13 +189,15 @@ def _until_seen(jobs: Iterator[Job], places: Collection[tuple[int, int]]) -> Ite
         yield job
 
 
-def _on_workers(address: str, load: Loader, plan: Plan, begun: int, rows: RowChoice) -> Iterator[SetResult]:
+def _on_workers(
+    address: str, load: Loader, plan: Plan, begun: int, rows: RowChoice, ahead: int | None
+) -> Iterator[SetResult]:
     reader = plan.reader
     common = Remote(
         load, tuple(plan.spans), tuple(reader.periods), tuple(reader.row_keys), our_code(), rows.is_thin
     )
     places = (Place(*place) for place in plan.places(begun))
-    return dask_pool.in_order(address, places, run_remote, common)
+    return dask_pool.in_order(address, places, run_remote, common, ahead)
 
 
 def _ignore(_: int) -> None:

@@ -17,7 +17,10 @@ from arb.commands.sweep_sets import Group, Job, SetMaker, group_key, group_keys
 from arb.data.rows.cache import RowCache
 from arb.data.rows.window import Window, moment_text
 from arb.errors import InputError
+from arb.sweep.judgement import is_high_good
+from arb.sweep.ranking import DEFAULT
 from arb.sweep.returns import grid_of
+from arb.sweep.search import Search
 from arb.sweep.sets import Values, grid, grid_size, key_of, random_sets, sobol_sets
 from arb.sweep.table import ALL, FORMAT, TEST, TRAIN, Key, Period, SweepHead
 from connectors.units import DAY, SECOND
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
 
 #: Ways to choose the sets.
-GRID, RANDOM, SOBOL, POINTS = "grid", "random", "sobol", "points"
+GRID, RANDOM, SOBOL, POINTS, OPTUNA = "grid", "random", "sobol", "points", "optuna"
 #: Most sets without `--max`.
 SETS_MAX = 100_000
 #: Most steps of a walk-forward.
@@ -34,22 +37,24 @@ _STEPS_MAX = 10_000
 
 
 class Choice(NamedTuple):
-    """How the sets are chosen from the varied keys. number: of drawn ones."""
+    """How the sets are chosen from the varied keys. number: of drawn ones. by: the figure that a search improves."""
 
     source: str = GRID
     number: int = 0
     seed: int = 0
     sets_max: int = SETS_MAX
+    by: str = DEFAULT
 
 
 class Sets(NamedTuple):
-    """The sets of a sweep. make: yields them, always the same ones."""
+    """The sets of a sweep. make: yields them, always the same ones; where `search` chooses them, others like them."""
 
     keys: Sequence[Key]
     number: int
     make: Callable[[], Iterator[Values]]
     source: str
     seed: int = 0
+    search: Search | None = None
 
 
 class Span(NamedTuple):
@@ -87,13 +92,16 @@ def varied(vary: Sequence[str], choice: Choice) -> Sets:
             f"{number:,} sets are more than {choice.sets_max:,}: vary fewer values, draw some with --random N, or "
             f"allow them with --max {number}"
         )
-    return Sets(keys, number, lambda: _made(keys, choice), choice.source, choice.seed)
+    search = None
+    if choice.source == OPTUNA:
+        search = Search(keys, choice.by, choice.seed, is_high=is_high_good(choice.by))
+    return Sets(keys, number, lambda: _made(keys, choice), choice.source, choice.seed, search)
 
 
 def _made(keys: Sequence[Key], choice: Choice) -> Iterator[Values]:
     if choice.source == GRID:
         return grid(keys)
-    drawn = random_sets if choice.source == RANDOM else sobol_sets
+    drawn = sobol_sets if choice.source == SOBOL else random_sets
     return drawn(keys, choice.number, choice.seed)
 
 
@@ -203,6 +211,11 @@ class Plan:
         self._sets = sets
         self.spans = spans
         self.reader = GroupReader(maker, spans, cache, reading, keys=sets.keys)
+        if sets.search is not None and self.reader.row_keys:
+            raise InputError(
+                f"--vary {self.reader.row_keys[0]}: changes the rows that a set runs over, which --optuna cannot vary: "
+                "draw sets with --random, or take every combination"
+            )
 
     @property
     def count(self) -> int:
@@ -217,6 +230,8 @@ class Plan:
         common = groups[0].common
         code = {name: common[name] for name in ("arb_sha256", "adapters", "hftbacktest", "numba", "numpy")}
         code |= {name: common["strategy"][name] for name in ("sha256", "modules", "packages")}
+        if sets.search is not None:
+            code["optuna"] = sets.search.version
         files = [
             file["raw_sha256"]
             for group in groups
@@ -237,6 +252,7 @@ class Plan:
             sets=sets.number,
             source=sets.source,
             seed=sets.seed,
+            by="" if sets.search is None else sets.search.by,
             notes=list(dict.fromkeys(note for group in groups for note in group.inputs.notes)),
         )
 
@@ -246,23 +262,26 @@ class Plan:
             yield Job(set_no, period_no, values, self.reader.groups(values)[period_no])
 
     def jobs_at(self, places: Sequence[int]) -> Iterator[Job]:
-        """The jobs at these places among all, ascending."""
+        """The jobs at these places among all, ascending; of a search, whose sets are not known, others like them."""
         wanted = frozenset(places)
-        for place, (set_no, period_no, values) in enumerate(self.places(0)):
+        first = 0 if self._sets.search is None else self._sets.number
+        for place, (set_no, period_no, values) in enumerate(self._all_places()):
             if place in wanted:
-                yield Job(set_no, period_no, values, self.reader.groups(values)[period_no])
+                yield Job(first + set_no, period_no, values, self.reader.groups(values)[period_no])
 
     def places(self, begun: int) -> Iterator[tuple[int, int, Values]]:
         """Set, period and values of the jobs from this one on."""
-        place = itertools.count()
+        search = self._sets.search
+        if search is None:
+            return itertools.islice(self._all_places(), begun, None)
+        return ((set_no, 0, search.values(set_no)) for set_no in range(begun, self._sets.number))
+
+    def _all_places(self) -> Iterator[tuple[int, int, Values]]:
         names = self.reader.row_keys
         for key in group_keys(self._sets.make(), names):
             for set_no, values in enumerate(self._sets.make()):
-                if group_key(values, names) != key:
-                    continue
-                for period_no in range(len(self.spans)):
-                    if next(place) >= begun:
-                        yield set_no, period_no, values
+                if group_key(values, names) == key:
+                    yield from ((set_no, period_no, values) for period_no in range(len(self.spans)))
 
 
 def _period(span: Span, inputs: Inputs) -> Period:

@@ -28,9 +28,14 @@ _RETRIES = 3
 
 
 def in_order(
-    address: str, jobs: Iterable[tuple[Any, ...]], work: Callable[[Any, list[Any]], list[Result]], common: Any
+    address: str,
+    jobs: Iterable[tuple[Any, ...]],
+    work: Callable[[Any, list[Any]], list[Result]],
+    common: Any,
+    ahead: int | None = None,
 ) -> Iterator[Result]:
     """The results of the jobs, in their order. jobs: tuples that begin with the set's number.
+    ahead: as of `arb.sweep.pool.in_order`.
 
     work: gets `common` and some of the jobs, on a worker; both and the function must be picklable. Raises InputError
     for an address that does not answer, and what `work` raises.
@@ -42,7 +47,8 @@ def in_order(
         source = iter(jobs)
         while True:
             threads = sum(client.nthreads().values()) or 1
-            while len(waiting) < threads * _AHEAD and (chunk := list(itertools.islice(source, _CHUNK))):
+            most, size = (threads * _AHEAD, _CHUNK) if ahead is None else (ahead, 1)
+            while len(waiting) < most and (chunk := list(itertools.islice(source, size))):
                 future = client.submit(work, scattered, chunk, pure=False, retries=_RETRIES)
                 waiting.append((future, [int(job[0]) for job in chunk]))
             if not waiting:

@@ -31,8 +31,12 @@ class _Slot(Generic[Job, Result]):
         self.error: BaseException | None = None
 
 
-def in_order(jobs: Iterable[Job], work: Callable[[Job], Result], threads: int) -> Iterator[Result]:
+def in_order(
+    jobs: Iterable[Job], work: Callable[[Job], Result], threads: int, ahead: int | None = None
+) -> Iterator[Result]:
     """The results of the jobs, in their order. An error of a job is raised in its place.
+
+    ahead: job n is taken when the caller has got on from result n - ahead at the latest; None: of no importance.
 
     The jobs are taken one at a time, on the caller's thread. The threads are daemons: a job that never ends does not
     keep the process. On an error or when the iterator is closed, jobs that were not begun are dropped.
@@ -46,9 +50,10 @@ def in_order(jobs: Iterable[Job], work: Callable[[Job], Result], threads: int) -
         ).start()
     try:
         source = iter(jobs)
+        most = min(threads * _AHEAD, ahead or threads * _AHEAD)
         is_more = True
         while is_more or waiting:
-            while is_more and len(waiting) < threads * _AHEAD:
+            while is_more and len(waiting) < most:
                 try:
                     slot: _Slot[Job, Result] = _Slot(next(source))
                 except StopIteration:

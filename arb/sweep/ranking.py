@@ -66,12 +66,13 @@ def ranked(
             heapq.heappushpop(kept, entry)
     for name in (by, *bounds.least, *bounds.most):
         if names and name not in names:
-            raise InputError(f"{name}: no result of {folder} has this figure{_near(name, list(names))}")
+            raise InputError(f"{name}: no result of {folder} has this figure{near(name, list(names))}")
     kept.sort(key=lambda entry: entry[:2], reverse=True)
     return Ranked([result for _, _, result in kept], results, failed)
 
 
-def _near(name: str, known: list[str]) -> str:
+def near(name: str, known: list[str]) -> str:
+    """Which known figure may be meant."""
     return hint(name, known).partition("; known")[0] + "; sweep.csv has all of them"
 
 

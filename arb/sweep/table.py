@@ -59,7 +59,8 @@ class SweepHead(msgspec.Struct, frozen=True):
 
     config: the configuration without the varied keys, as in a manifest. code: SHA-256 of what determines a result
     beside it: the sources of arb, the strategy and the data. sets: their number, before any of them failed. source:
-    how the values were chosen: grid, random, sobol or optuna. seed: of random choices.
+    how the values were chosen: grid, random, sobol, points or optuna. seed: of random choices. by: the figure that a
+    search improves.
     """
 
     format: int
@@ -75,6 +76,7 @@ class SweepHead(msgspec.Struct, frozen=True):
     sets: int
     source: str = "grid"
     seed: int = 0
+    by: str = ""
     notes: list[str] = []
 
 

@@ -127,9 +127,27 @@ def test_groups_of_rows_tables_and_the_best_set(place: Path, tmp_path: Path) -> 
     assert "within" in arb("sweep", "best", out, "--min", "fills=1e9", code=2).output
 
 
+def test_a_search_is_the_same_in_threads_and_continued(place: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="the extra of sweeps is not installed")
+    given = ["--start", "2024-01-01", "--vary", "strategy.min_spread_bps=0.0:3", "--seed", 2]
+    given += ["--optuna", 14, "--by", "equity.sharpe", "--out", tmp_path / "s"]
+    arb("sweep", *words(place), *given, "--threads", 2)
+    whole = (tmp_path / "s" / "results.jsonl").read_bytes()
+    assert read_head(tmp_path / "s").by == "equity.sharpe"
+    (tmp_path / "s" / "results.jsonl").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "s" / "optuna.log").unlink()
+    arb("sweep", *words(place), *given, "--threads", 1)
+    assert (tmp_path / "s" / "results.jsonl").read_bytes() == whole
+    assert (tmp_path / "s" / "optuna.log").exists()
+    given[-3] = "fills"
+    assert "differs in its by" in arb("sweep", *words(place), *given, code=2).output
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [
+        (["--optuna", "4", "--vary", "clock.offset_ms=0,5"], "which --optuna cannot vary"),
+        (["--optuna", "4", "--walk", "5s/5s", "--vary", "strategy.min_spread_bps=0:2"], "exclude each other"),
         (["--vary", "strategy.min_spread_bps=5:1:1"], "reversed"),
         (["--vary", "strategy.exit_spread_bps=0,1"], "does not read it"),
         (["--vary", "strategy.min_sprea_bps=0,1"], "min_spread_bps"),

@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import psutil
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ["strategy.basis_halflife_s=5.0"]
 LEGS = "binance_usdm:BTCUSDT,bybit_spot:BTCUSDT"
-#: Enough that a sweep takes a few seconds.
 VARY = ["strategy.min_spread_bps=0:2:0.05", "execution.order_timeout_ms=50:400:25"]
-DERIVED = ("results.jsonl", "sweep.csv")
+RESULTS = "results.jsonl"
+DERIVED = (RESULTS, "sweep.csv")
 
 
 class Killed(NamedTuple):
-    """What kills have shown. kept: the results that each left."""
+    """What kills before the end have shown. kept: the results that each left."""
 
     kills: int
     kept: list[int]
@@ -67,15 +68,13 @@ def kill_often(
     vary: Sequence[str] = VARY,
     environment: Mapping[str, str] | None = None,
 ) -> Killed:
-    """Runs a sweep whole, then another one in parts, each killed at a random moment."""
+    """Runs a sweep whole, then others in parts: each is killed before its end, often more than once, and continued."""
 
     def words(name: str) -> list[str]:
         return command(config, data, folder / name, vary)
 
-    def run(name: str) -> float:
-        began = time.monotonic()
+    def finish(name: str) -> None:
         subprocess.run(words(name), check=True, capture_output=True, env=environment, cwd=ROOT)
-        return time.monotonic() - began
 
     def is_equal() -> bool:
         names = [(folder / one / name) for name in DERIVED for one in ("whole", "cut")]
@@ -83,28 +82,58 @@ def kill_often(
             one.read_bytes() == other.read_bytes() for one, other in zip(names[::2], names[1::2], strict=True)
         )
 
-    run("whole")
-    took_s = run("whole2")
-    total = len((folder / "whole" / "results.jsonl").read_bytes().splitlines())
+    finish("whole")
+    total = lines_of(folder / "whole")
     dice = random.Random(seed)
-    kept, equal = [], True
-    results = folder / "cut" / "results.jsonl"
-    for _ in range(kills):
-        process = subprocess.Popen(
-            words("cut"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, cwd=ROOT
-        )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(dice.uniform(0.3, 1.0) * took_s)
-        process.kill()
-        process.wait()
-        kept.append(results.read_bytes().count(b"\n") if results.exists() else 0)
-        if kept[-1] == total:  # the next kill is of a new one
-            run("cut")
+    kept: list[int] = []
+    equal, twice = True, 0
+    while len(kept) < kills:
+        killed_once(words("cut"), folder / "cut", total, dice, environment)
+        begun = lines_of(folder / "cut")
+        if begun < total:
+            kept.append(begun)
+        if begun > 0.8 * total or len(kept) == kills:
+            finish("cut")
+            sets = [
+                msgspec.json.decode(line)["set_no"]
+                for line in (folder / "cut" / RESULTS).read_bytes().splitlines()
+            ]
+            twice += len(sets) - len(set(sets))
             equal = equal and is_equal()
             shutil.rmtree(folder / "cut")
-    run("cut")
-    sets = [msgspec.json.decode(line)["set_no"] for line in results.read_bytes().splitlines()]
-    return Killed(kills, kept, equal and is_equal(), len(sets) - len(set(sets)))
+    return Killed(len(kept), kept, equal, twice)
+
+
+def killed_once(
+    words: Sequence[str], out: Path, total: int, dice: random.Random, environment: Mapping[str, str] | None
+) -> None:
+    """Begins or continues a sweep, and kills it: the process that runs the sets, or its parent.
+
+    The moment is up to 20 ms after a random one of the next results, a third of the rest; of every fifth before it.
+    """
+    begun = lines_of(out)
+    wanted = begun + dice.randint(1, max(1, (total - begun) // 3))
+    late_s = dice.uniform(0.0, 0.02)
+    has_time = dice.random() < 0.2
+    until = time.monotonic() + (dice.uniform(0.0, 2.0) if has_time else 600.0)
+    process = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, cwd=ROOT
+    )
+    while lines_of(out) < wanted and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.001)
+    time.sleep(late_s)
+    children = [psutil.Process(process.pid)] if process.poll() is None else []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        children += [child for one in children for child in one.children()]
+        (dice.choice(children) if children else process).kill()
+    process.wait()
+    psutil.wait_procs(children)
+
+
+def lines_of(folder: Path) -> int:
+    """The whole results in a folder."""
+    results = folder / RESULTS
+    return results.read_bytes().count(b"\n") if results.exists() else 0
 
 
 def main() -> int:
