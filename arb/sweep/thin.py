@@ -171,9 +171,8 @@ def _end(venue, local, is_venue_over, is_local_over, next_ts, stale_after_ns, ou
     next_ts: the local time of the strategy's next group.
     """
     is_venue_kept = is_venue_over and (_is_changed(venue) or not venue.is_begun)
-    is_local_kept = is_local_over and (
-        _is_changed(local) or not local.is_begun or _is_needed(local, next_ts, stale_after_ns)
-    )
+    # The first group is needed: before it nothing was kept.
+    is_local_kept = is_local_over and (_is_changed(local) or _is_needed(local, next_ts, stale_after_ns))
     if is_local_over:
         local.is_left = not is_local_kept
         local.left_exch_ts, local.left_local_ts = local.exch_ts, local.local_ts

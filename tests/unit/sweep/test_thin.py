@@ -18,8 +18,12 @@ STALE_NS = 100
 SEEDS = range(60)
 
 
-def thin(rows: Rows, **options: Any) -> Rows:
-    return thinned([rows], TICK, LOT, STALE_NS, **options)
+#: A bound between the latencies of the rows, and one that some of them have exactly.
+BOUNDS = (STALE_NS, 150)
+
+
+def thin(rows: Rows, stale_ns: int = STALE_NS, **options: Any) -> Rows:
+    return thinned([rows], TICK, LOT, stale_ns, **options)
 
 
 @pytest.mark.parametrize("reader", ["venue", "local"])
@@ -53,35 +57,37 @@ def test_a_side_is_never_empty_between_two_levels() -> None:
                 assert not np.any((found[side] == none) & is_kept & ~crossed), (seed, reader, side)
 
 
-def test_the_book_is_stale_at_the_same_times() -> None:
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_the_book_is_stale_at_the_same_times(bound: int) -> None:
     for seed in SEEDS:
         rows = random_rows(seed)
-        whole, kept = at_ends(seen(rows, "local")), at_ends(seen(thin(rows), "local"))
-        times = np.unique(np.concatenate([whole["ts"] + n for n in (-1, 0, 1, STALE_NS, STALE_NS + 1)]))
+        whole, kept = at_ends(seen(rows, "local")), at_ends(seen(thin(rows, bound), "local"))
+        times = np.unique(np.concatenate([whole["ts"] + n for n in (-1, 0, 1, bound, bound + 1)]))
         times = times[times >= whole["ts"][0]]
-        assert bool((is_stale(whole, times) == is_stale(kept, times)).all()), seed
+        assert bool((is_stale(whole, times, bound) == is_stale(kept, times, bound)).all()), seed
 
 
-def is_stale(found: Any, times: Any) -> Any:
+def is_stale(found: Any, times: Any, bound: int) -> Any:
     last = found[np.searchsorted(found["ts"], times, "right") - 1]
-    return (times - last["ts"] > STALE_NS) | (last["latency"] > STALE_NS)
+    return (times - last["ts"] > bound) | (last["latency"] > bound)
 
 
-def test_a_time_without_a_change_is_kept_only_for_staleness_and_at_both_ends() -> None:
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_a_time_without_a_change_is_kept_only_for_staleness_and_at_both_ends(bound: int) -> None:
     for seed in SEEDS:
         rows = random_rows(seed)
-        whole, kept = at_ends(seen(rows, "local")), at_ends(seen(thin(rows), "local"))
+        whole, kept = at_ends(seen(rows, "local")), at_ends(seen(thin(rows, bound), "local"))
         changed = set(changes(seen(rows, "local"))["ts"])
         expected, last_ts, was_late = [], 0, False
         for n, one in enumerate(whole):
-            is_late = one["latency"] > STALE_NS
+            is_late = one["latency"] > bound
             following = whole["ts"][n + 1] if n + 1 < len(whole) else None
             if (
                 n == 0
                 or n >= len(whole) - 2
                 or one["ts"] in changed
                 or is_late != was_late
-                or (not is_late and following - last_ts > STALE_NS)
+                or (not is_late and following - last_ts > bound)
             ):
                 expected.append(one["ts"])
                 last_ts, was_late = one["ts"], is_late
