@@ -326,6 +326,7 @@ class LiveRun:
         self._session.write("end", "stopping the strategy and writing the folder")
         self._watch.log_trading()
         self._watch.show()
+        self._watch.publish()  # what has ended it may be younger than the last one
         is_parked = self._driver.task.is_alive and not self._session.stop()
         # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
         self._writing.acquire()

@@ -1,4 +1,4 @@
-"""`series.bin` of a live session: touches and edges four times a second, for charts of other processes.
+"""`series.bin` of a live session: touches, edges and profit four times a second, for charts of other processes.
 
 A JSON line with the names of legs and edges, then rows of fixed length, little-endian. A row has the least and the
 largest value since the row before: a chart of fewer points keeps the extremes. The last row may not be whole.
@@ -18,7 +18,7 @@ from arb.errors import InputError
 #: Name of the file in the session's folder.
 SERIES = "series.bin"
 #: Of the file; a reader refuses any other.
-FORMAT = 1
+FORMAT = 2
 #: Interval of the rows.
 SERIES_S = 0.25
 _HEAD_MAX = 1 << 16
@@ -41,14 +41,15 @@ class Series(NamedTuple):
 
 
 def row_type(legs: int, edges: int) -> np.dtype[Any]:
-    """A row: time in ns of this machine; [least, largest] of bid and ask by leg and of the edge in bps by direction,
-    NaN where none was known."""
+    """A row: time in ns of this machine; [least, largest] of bid and ask by leg, of the edge in bps by direction, and
+    of the profit, positions at the mids, once a second; NaN where none was known."""
     return np.dtype(
         [
             ("time_ns", "<i8"),
             ("bid", "<f8", (legs, 2)),
             ("ask", "<f8", (legs, 2)),
             ("edge_bps", "<f8", (edges, 2)),
+            ("pnl_quote", "<f8", (2,)),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""Writes `series.bin` of a session (`arb.results.series`) from samples of touches and edges. The host's thread."""
+"""Writes `series.bin` of a session (`arb.results.series`) from samples of touches, edges, profit. The host's thread."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class SeriesFile:
         self._file = AppendedFile(folder / SERIES)
         self._head = encode_head(legs, edges)
         self._warn = warn
-        #: Of bids, asks and edges, in this order.
-        self._count = 2 * len(legs) + len(edges)
+        #: Of bids, asks, edges and the profit, in this order.
+        self._count = 2 * len(legs) + len(edges) + 1
         self._row = struct.Struct(f"<q{2 * self._count}d")
         self._last_ns = 0
         self._has_warned = self._is_closed = False
@@ -36,7 +36,7 @@ class SeriesFile:
         self._least, self._most = [math.inf] * self._count, [-math.inf] * self._count
 
     def sample(self, values: Sequence[float]) -> None:
-        """Takes all bids, asks and edges, in this order; NaN where unknown."""
+        """Takes all bids, asks and edges, and the profit, in this order; NaN where unknown."""
         least, most = self._least, self._most
         for place, value in enumerate(values):
             if value < least[place]:

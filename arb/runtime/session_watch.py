@@ -97,6 +97,8 @@ class SessionWatch:
         self._orders = orders
         self._output = output
         self._ticks = 0
+        #: That of the last status, NaN before.
+        self._pnl = math.nan
         self._has_received = False
         self._answers = AnswerTimes(bot.world.legs)
         self._capital = StartCapital(bot.world.legs)
@@ -123,7 +125,7 @@ class SessionWatch:
     def _sample(self) -> None:
         bids, asks = self._touches.prices()
         self._edges.sample(bids, asks)
-        self._series.sample([*bids, *asks, *self._edges.now_bps])
+        self._series.sample([*bids, *asks, *self._edges.now_bps, self._pnl])
 
     def _is_due(self, one: tuple[int, int]) -> bool:
         every, first = one
@@ -183,6 +185,7 @@ class SessionWatch:
         bot = self._bot
         state = state_of(bot, len(bot.world.legs), self._state)
         view = self._view(state)
+        self._pnl = view.pnl
         offs = self._orders.unbooked() or [0.0] * len(bot.world.legs)
         sizes = [leg.contract_size for leg in bot.world.legs]
         figures = Figures(

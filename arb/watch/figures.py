@@ -19,6 +19,7 @@ from arb.report.signs import sign_class, state_class
 from arb.report.wording import UNKNOWN, shown
 from arb.results.figures.declared import ATTEMPTS, LEGS, OPPORTUNITIES, RESULT, RISK, value_at
 from arb.results.status import Status
+from arb.watch.attempts import HEADS, attempt_lines
 from arb.watch.sessions import WatchedSession
 from connectors.text import printable
 
@@ -182,6 +183,8 @@ def _sheet(session: WatchedSession) -> dict[str, Any]:
             [] if status is None else [*_live_tables(status, known), *_status_tables(status, is_over=False)]
         )
 
+    if attempts := attempt_lines(reversed(session.trading)):
+        tables.append(Table("Last attempts", HEADS, attempts))
     if session.alarms:
         tables.append(_alarms(session.alarms))
 

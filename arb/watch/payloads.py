@@ -81,7 +81,6 @@ def session_of(session: WatchedSession) -> dict[str, Any]:
         "whole": None if session.thinned is None else series_of(session.thinned.rows),
         "recent": None if session.last is None else series_of(session.last.rows),
         "marks": marks_of(session.trading),
-        "equity": equity_of(session.equity.rows),
         "tradingKinds": sorted(TRADING),
     }
 
@@ -118,7 +117,8 @@ def threshold_of(session: WatchedSession) -> float | None:
 
 
 def series_of(rows: Any) -> dict[str, Any]:
-    """Columns: `t` in ms; for each leg the least bid and the largest ask; for each edge the least and the largest."""
+    """Columns: `t` in ms; for each leg the least bid and the largest ask; for each edge, and of the profit, the least
+    and the largest."""
     return {
         "t": (rows["time_ns"] // _MS).tolist(),
         "legs": [
@@ -129,13 +129,6 @@ def series_of(rows: Any) -> dict[str, Any]:
             [_column(rows["edge_bps"][:, n, side], 3) for side in (0, 1)]
             for n in range(rows["edge_bps"].shape[1])
         ],
-    }
-
-
-def equity_of(rows: Any) -> dict[str, Any]:
-    """Columns: `t` in ms, the least and the largest profit."""
-    return {
-        "t": (rows["time_ns"] // _MS).tolist(),
         "pnl": [_column(rows["pnl_quote"][:, side], 6) for side in (0, 1)],
     }
 

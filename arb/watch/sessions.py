@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 
 from arb.alerts.store import Alarm
 from arb.errors import InputError
@@ -53,8 +52,6 @@ _NEW_S = 5.0
 _AGAIN_S = 5.0
 #: Read at once of the series, and steps of a poll.
 _BLOCK, _STEPS = 4 << 20, 8
-#: Equity over time, from the statuses that were read.
-EQUITY_TYPE = np.dtype([("time_ns", "<i8"), ("pnl_quote", "<f8", (2,))])
 
 
 class Listener(Protocol):
@@ -73,7 +70,7 @@ class WatchedSession:
     run: its line in the list. status: the last one, None before the first. summary: of `summary.json`, once it has
     ended. trading, others: its last events, by whether their kind is in TRADING; counts: of all events since its start,
     by kind; missed: opportunities that were not taken, by reason. head, thinned, last: its series, None before the
-    first row. equity: profit by the statuses read so far. problem: why one of its files is not read, "" if all are.
+    first row. problem: why one of its files is not read, "" if all are.
     alarms: of guard and watcher, by rule; whoever finds them sets them.
     """
 
@@ -98,7 +95,6 @@ class WatchedSession:
         self.head: SeriesHead | None = None
         self.thinned: ThinnedRows | None = None
         self.last: LastRows | None = None
-        self.equity = ThinnedRows(EQUITY_TYPE)
         self._position: Position = START
         self._offset = self._series_inode = 0
         self._again_ns = 0
@@ -163,10 +159,6 @@ class WatchedSession:
             return
         self._status_mark = mark
         self.status = read_status(self.folder)
-        if self.status is not None and self.status.pnl_quote is not None:
-            row = np.zeros(1, EQUITY_TYPE)
-            row["time_ns"], row["pnl_quote"] = self.status.time_ns, self.status.pnl_quote
-            self.equity.add(row)
 
     def _read_events(self, listeners: Sequence[Listener]) -> bool:
         for _ in range(_STEPS):

@@ -16,7 +16,6 @@ from aiohttp import web
 from arb.watch.figures import sheet_of
 from arb.watch.payloads import (
     encode,
-    equity_of,
     events_of,
     last_event,
     problems_of,
@@ -129,11 +128,7 @@ class _Topic:
         text = encode(sheet)
         if text != self._sheet:
             self._sheet = text
-            parts |= {
-                "sheet": sheet,
-                "threshold_bps": threshold_of(session),
-                "equity": equity_of(session.equity.rows[-1:]),
-            }
+            parts |= {"sheet": sheet, "threshold_bps": threshold_of(session)}
         return parts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hftbacktest.order import NEW
 from parity.live import check, first_exch_ts, made_of, session_config
@@ -43,6 +44,8 @@ def test_a_session_is_the_same_with_a_watcher_that_follows_it(tmp_path: Path) ->
     session = follower.look()
     assert session.status is not None
     assert session.counts["fill"] == len(followed.bot.fills)
+    assert session.thinned is not None
+    assert np.isfinite(session.thinned.rows["pnl_quote"]).sum() > 2
     requests = followed.orders.records().requests
     placed = {
         (int(one["leg"]), int(one["row"]["order_id"])): float(one["row"]["qty"])

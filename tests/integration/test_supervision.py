@@ -21,6 +21,7 @@ from arb.config import Config
 from arb.errors import ExitCode, InputError
 from arb.journal.halts import Halts
 from arb.journal.reader import JournalReader
+from arb.results.status import Status, read_status
 from arb.runtime import orders_start, venue_watch
 from arb.runtime.private_log import read_private
 
@@ -67,6 +68,13 @@ def session(folder: Path, fault: dict[str, Any], *settings: str) -> tuple[ExitCo
         )
         thread.join()
     return result.exit_code, result.folder, state
+
+
+def status_of(run: Path) -> Status:
+    """What other processes were shown last."""
+    found = read_status(run)
+    assert found is not None
+    return found
 
 
 def held(state: Path) -> dict[str, float]:
@@ -122,6 +130,10 @@ def test_a_trade_of_somebody_else_halts_and_leaves_what_is_held(tmp_path: Path) 
     switched = [one.text for one in read_private(run, "binance_usdm") if "countdownCancelAll" in one.text]
     assert ["countdownTime=0&" in text for text in switched] == [False] * (len(switched) - 1) + [True]
     assert "supervisor position: bybit_linear:BTCUSDT has +20 lots beyond" in (run / "log.txt").read_text()
+    published = status_of(run)
+    assert [leg.off for leg in published.legs] == [0.0, pytest.approx(0.02)]
+    assert (published.command, published.environment) == ("live", "sandbox")
+    assert [name.partition("-")[0] for name in published.accounts] == ["binance", "bybit"]
     (flag,) = Halts(state).read()
     assert not flag.is_flattening
     assert held(state)["bybit_linear"] == pytest.approx(-0.05, abs=1e-3)
@@ -148,6 +160,7 @@ def test_a_withdrawal_is_seen_and_is_no_loss_and_margin_is_read(tmp_path: Path) 
     log = (run / "log.txt").read_text()
     assert "so as not to liquidate positions, limit 0.0001 %: nothing is opened" in log
     assert "drawdown" not in log
+    assert (status_of(run).margin_pct or 0.0) > 0.0001
     found = verify(run)
     assert (found.is_proven, found.differences) == (True, [])
 

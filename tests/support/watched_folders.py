@@ -110,6 +110,8 @@ def rows_of(count: int, start_ns: int = BEGAN_NS, seed: int = 1, every_ns: int =
     edge = 1e4 * (rows["bid"][:, 1, 0] - rows["ask"][:, 0, 0]) / mid - 1.0
     for n, values in enumerate((edge, -edge - 2.0)):
         rows["edge_bps"][:, n] = np.stack((values - 0.2, values + 0.2), axis=1)
+    pnl = np.round(np.cumsum(chance.normal(0.01, 0.5, count)), 4)
+    rows["pnl_quote"] = np.stack((pnl - 0.25, pnl), axis=1)
     return rows
 
 

@@ -205,10 +205,8 @@ class Charts {
     this.sources = {};
     this.edges = figureOf(EDGES_TITLE, 260);
     this.touches = figureOf(TOUCHES_TITLE, 260, {x_range: this.edges.x_range});
-    const isOver = !["running", "silent"].includes(shown.run.state);
-    this.equity = figureOf(`Profit (quote), ${isOver ? "as long as it was" : "since it is"} watched`, 170, {x_range: this.edges.x_range});
+    this.profit = figureOf("Profit (quote)", 170, {x_range: this.edges.x_range});
     this.bands = new ColumnDataSource({data: {}});
-    this.pnl = new ColumnDataSource({data: {}});
     this.marked = Object.fromEntries(Object.keys(shown.marks).map((name) => [name, new ColumnDataSource({data: {}})]));
     this.fill();
     shown.edges.forEach(([buy], n) => this.band(this.edges, `e${n}`, `buy ${buy}`, BANDS[n % BANDS.length]));
@@ -222,24 +220,21 @@ class Charts {
       plot.scatter({field: "t"}, {field: "y"}, {source: this.marked[name], size: 9, marker,
         fill_color: colour(fill), line_color: colour(line), legend_label: label});
     }
-    this.equity.line({field: "t"}, {field: "high"}, {source: this.pnl, line_color: colour("blue"), line_width: 1.5});
+    this.band(this.profit, "p0", undefined, "blue");
     for (const plot of [this.edges, this.touches]) legendOf(plot);
     byId("plots").replaceChildren();
     // In one document, because they share their times.
-    const plots = [this.edges, this.touches];
-    // Of a run that ended before, only the last is known; the report has the curve.
-    if (!isOver || shown.equity.t.length > 1) plots.push(this.equity);
-    this.ready = Bokeh.Plotting.show(plots, byId("plots"));
+    this.ready = Bokeh.Plotting.show([this.edges, this.touches, this.profit], byId("plots"));
   }
 
   band(plot, name, label, hue) {
-    const options = {source: this.bands, legend_label: label};
+    const options = {source: this.bands, ...(label && {legend_label: label})};
     plot.varea({field: "t"}, {field: name + "low"}, {field: name + "high"}, {...options, fill_color: colour(hue), fill_alpha: 0.3});
     plot.line({field: "t"}, {field: name + "high"}, {...options, line_color: colour(hue), line_width: 1.2});
   }
 
   fill() {
-    const rows = (isWhole ? shown.whole : shown.recent) || {t: [], legs: shown.legs.map(() => [[], []]), edges: shown.edges.map(() => [[], []])};
+    const rows = (isWhole ? shown.whole : shown.recent) || {t: [], legs: shown.legs.map(() => [[], []]), edges: shown.edges.map(() => [[], []]), pnl: [[], []]};
     const data = {t: rows.t};
     const put = (name, pairs) => pairs.forEach(([low, high], n) => {
       data[`${name}${n}low`] = low.map((value) => value === null ? NaN : value);
@@ -247,11 +242,8 @@ class Charts {
     });
     put("e", rows.edges);
     put("l", rows.legs);
+    put("p", [rows.pnl]);
     this.bands.data = data;
-    const from = rows.t.length ? rows.t[0] : 0;
-    const first = isWhole ? 0 : shown.equity.t.findIndex((t) => t >= from);
-    const part = (values) => first < 0 ? [] : values.slice(first);
-    this.pnl.data = {t: part(shown.equity.t), high: part(shown.equity.pnl[1])};
     this.marks();
   }
 
@@ -313,24 +305,23 @@ async function draw() {
   }
 }
 
+const columnsOf = (rows) => [rows.t, ...rows.legs.flat(), ...rows.edges.flat(), ...rows.pnl];
+
 function addRows(rows, name, most) {
   const kept = shown[name];
   if (!kept) {
     shown[name] = rows;
     return;
   }
-  kept.t.push(...rows.t);
-  for (const group of ["legs", "edges"]) {
-    rows[group].forEach((sides, n) => sides.forEach((values, side) => kept[group][n][side].push(...values)));
-  }
+  const fresh = columnsOf(rows);
+  columnsOf(kept).forEach((values, n) => values.push(...fresh[n]));
   const over = kept.t.length - most;
   if (over > 0) {
     if (name === "whole") {
       shown.isStale = true;
       return;
     }
-    kept.t.splice(0, over);
-    for (const group of ["legs", "edges"]) kept[group].forEach((sides) => sides.forEach((values) => values.splice(0, over)));
+    columnsOf(kept).forEach((values) => values.splice(0, over));
   }
 }
 
@@ -338,7 +329,7 @@ function addSeries(rows) {
   const last = shown.recent?.t.at(-1) ?? 0, from = rows.t.findIndex((t) => t > last);
   if (from < 0) return;
   const cut = (pairs) => pairs.map((sides) => sides.map((values) => values.slice(from)));
-  const fresh = {t: rows.t.slice(from), legs: cut(rows.legs), edges: cut(rows.edges)};
+  const fresh = {t: rows.t.slice(from), legs: cut(rows.legs), edges: cut(rows.edges), pnl: cut([rows.pnl])[0]};
   addRows(structuredClone(fresh), "recent", LAST_MAX);
   addRows(fresh, "whole", WHOLE_MAX);
   if (charts) charts.fill();
@@ -352,13 +343,7 @@ function apply(message) {
   if (message.runs) changeRuns(message.runs, message.names);
   if (message.problems) showProblems(message.problems);
   if (!shown) return;
-  if (message.sheet) {
-    showSheet(message.sheet);
-    if (message.equity.t.length && message.equity.t.at(-1) > (shown.equity.t.at(-1) ?? 0)) {
-      shown.equity.t.push(...message.equity.t);
-      message.equity.pnl.forEach((values, side) => shown.equity.pnl[side].push(...values));
-    }
-  }
+  if (message.sheet) showSheet(message.sheet);
   if (message.events) addEvents(message.events);
   if (message.series) addSeries(message.series);
   // Too many rows in the page: the server has them merged.

@@ -171,8 +171,8 @@ def test_a_row_has_the_extremes_of_its_samples(tmp_path: Path) -> None:
     series = SeriesFile(tmp_path, ["a", "b"], [("a", "b"), ("b", "a")], failing)
     assert read_series(tmp_path) is None
     nan = math.nan
-    series.sample([1.0, nan, 2.0, nan, 5.0, nan])
-    series.sample([3.0, nan, 1.5, 4.0, -5.0, nan])
+    series.sample([1.0, nan, 2.0, nan, 5.0, nan, nan])
+    series.sample([3.0, nan, 1.5, 4.0, -5.0, nan, -7.5])
     series.write(100)
     first = read_series(tmp_path)
     assert first is not None
@@ -182,6 +182,7 @@ def test_a_row_has_the_extremes_of_its_samples(tmp_path: Path) -> None:
     np.testing.assert_array_equal(row["bid"], [[1.0, 3.0], [nan, nan]])
     np.testing.assert_array_equal(row["ask"], [[1.5, 2.0], [4.0, 4.0]])
     np.testing.assert_array_equal(row["edge_bps"], [[-5.0, 5.0], [nan, nan]])
+    assert row["pnl_quote"].tolist() == [-7.5, -7.5]
     series.write(50)
     series.close()
     series.write(200)

@@ -241,6 +241,8 @@ def test_a_page_is_sent_what_is_new_and_nothing_twice(folder: WatchedFolder) -> 
             (whole,) = await messages(answer, 1)
             assert whole["whole"] == json.loads((await server.get("/data/a.json"))[1])
             assert whole["names"] == ["a"]
+            # Of the time before the watcher, too.
+            assert all(isinstance(value, float) for value in whole["whole"]["whole"]["pnl"][0])
             folder.write_events(event(3, "hedged"))
             folder.write_rows(rows_of(2, start_ns=2 * 10**18))
             folder.write_status(fills=1_235)
@@ -260,7 +262,7 @@ def test_a_page_is_sent_what_is_new_and_nothing_twice(folder: WatchedFolder) -> 
             second, third = await messages(answer, 2)
             assert second.keys() == {"events"}
             assert [one[0] for one in second["events"]] == [4]
-            assert third.keys() == {"sheet", "runs", "threshold_bps", "equity"}
+            assert third.keys() == {"sheet", "runs", "threshold_bps"}
             server.sessions.problems = {"x": EVIL}
             server.app[STREAM].publish(103.0)
             (fourth,) = await messages(answer, 1)
