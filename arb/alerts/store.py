@@ -352,8 +352,10 @@ def read_alarms(state: Path, but: Path | None = None) -> list[Alarms]:
 
 
 def _read(path: Path) -> Alarms:
+    # Nobody uses a file without a log; a folder that may not be written to cannot get one.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_S)
         try:
             return _alarms(db)
         finally:

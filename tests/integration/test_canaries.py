@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -21,10 +22,18 @@ from support.keyed_sandbox import LIMITS, KeyedSandbox
 from support.live_sandbox import await_first_row, demo_settings
 from support.paths import GUARD, ROOT
 
+from arb.alerts.conditions import condition_of
+from arb.alerts.metrics import METRICS
+from arb.alerts.rules import SHIPPED, AlertRule
+from arb.alerts.store import AlertStore
 from arb.commands import account_doctor, live
 from arb.errors import ExitCode
 from arb.execution.venue_desk import VenueDesk
 from arb.runtime import orders_start
+from arb.watch.alerts import WatchAlerts
+from arb.watch.metrics import Metrics
+from arb.watch.payloads import encode, session_of
+from arb.watch.sessions import Sessions
 
 pytestmark = pytest.mark.slow
 
@@ -153,6 +162,27 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
             assert number in [found for found, _ in looking.found]
 
 
+def look_at_the_watcher(looking: Search, run: Path) -> None:
+    """What a watcher of the run serves and sends: page, metrics, messages of alarms."""
+    sessions, messages = Sessions([run]), AlertStore(run.parent / "alerts.db", ["webhook"], lambda line: None)
+    metrics = Metrics(sessions)
+    # A state that always holds.
+    rules = [*SHIPPED.values(), AlertRule("always", condition_of("memory_gb > 0", METRICS))]
+    alerts = WatchAlerts(rules, {}, messages.known(), lambda work: work(messages), time.time_ns())
+    sessions.join(alerts)
+    deadline = time.monotonic() + 20.0
+    while (found := sessions.named(run.name)) is None or not found.events_read:
+        assert time.monotonic() < deadline
+        sessions.poll()
+        time.sleep(0.01)
+    alerts.look(sessions, time.time_ns())
+    looking.look(encode(session_of(found)), "page")
+    looking.look(metrics.text(), "metrics")
+    while (waiting := messages.next("webhook")) is not None:
+        looking.look(json.dumps(waiting.message).encode(), "alarm")
+        messages.accepted("webhook", waiting.no)
+
+
 def test_a_session_with_an_encrypted_key_writes_none_of_it(
     tmp_path: Path, sandbox: KeyedSandbox, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +198,7 @@ def test_a_session_with_an_encrypted_key_writes_none_of_it(
         if found := environment_of(guard):
             assert not {*keys} & (found.keys() - {"XDG_DATA_HOME"})
             assert "PATH" in found
+        look_at_the_watcher(looking, run)
         output = process.communicate(timeout=120)[0]
     finally:
         process.kill()
@@ -182,9 +213,10 @@ def test_a_session_with_an_encrypted_key_writes_none_of_it(
     doctor += ["--config", settings[settings.index("--config") + 1]]
     for command in (
         doctor, ["verify", run], ["report", run], ["status"], ["positions"], ["orders"], ["trades", "--json"], ["halt"],
-        ["resume"],
+        ["resume"], ["runs", run], ["runs", run, "--json"],
     ):  # fmt: skip
         looking.look(arb(*command).output.encode(), f"output of {command[0]}")
+    look_at_the_watcher(looking, run)
     looking.look_through(tmp_path / "work")
     assert {path.name for path in run.iterdir()} >= {"events.jsonl", "series.bin", "status.json"}
     assert looking.found == []
