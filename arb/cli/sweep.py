@@ -115,28 +115,34 @@ def latency(points: int, added_ms: float, as_json: bool, **given_options: Any) -
         return latency_sets(maker, points, added_ms)
 
     folder = run(choose, None, **given_options)
-    from arb.commands.sweep_latency import latency_points
     from arb.report.screen import rows_view
     from arb.report.wording import shown
+    from arb.sweep.columns import read_columns
+    from arb.sweep.curves import curves_of
+    from arb.sweep.ranking import DEFAULT
 
-    found = latency_points(folder)
+    found = curves_of(read_columns(folder, [DEFAULT]))
+    if not found:
+        raise InputError(
+            f"{folder}: the first set, which is the configuration, failed: results.jsonl has why"
+        )
+    names = ("venue", "entry_ms", "added_ms", "pnl_quote", "marginal")
+    measured = [(one.key.partition(".")[0], *one[1:]) for one in found]
     if as_json:
-        for one in found:
-            echo_json({**one._asdict(), "marginal": None if math.isnan(one.marginal) else one.marginal})
+        for point in measured:
+            echo_json({name: _known(value) for name, value in zip(names, point, strict=True)})
         return
     headings = ("venue", "entry_ms", "added", "profit (quote)", "for each further ms")
     rows = [
-        (
-            escape(one.venue),
-            f"{one.entry_ms:g}",
-            f"{one.added_ms:g}",
-            shown(one.pnl_quote, "gain"),
-            shown(one.marginal, "gain"),
-        )
-        for one in found
+        (escape(venue), f"{entry_ms:g}", f"{added_ms:g}", shown(profit, "gain"), shown(marginal, "gain"))
+        for venue, entry_ms, added_ms, profit, marginal in measured
     ]
     output().print(rows_view(headings, rows, words=frozenset(headings[:1])))
-    echo(f"written to {folder}")
+    echo(f"written to {folder}; as a chart: {folder / 'sweep.html'}")
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _choice_of(

@@ -17,6 +17,7 @@ from arb.commands.sweep_sets import Group, Job, SetMaker, group_key, group_keys
 from arb.data.rows.cache import RowCache
 from arb.data.rows.window import Window, moment_text
 from arb.errors import InputError
+from arb.sweep.curves import POINTS
 from arb.sweep.judgement import is_high_good
 from arb.sweep.ranking import DEFAULT
 from arb.sweep.returns import grid_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
 
 #: Ways to choose the sets.
-GRID, RANDOM, SOBOL, POINTS, OPTUNA = "grid", "random", "sobol", "points", "optuna"
+GRID, RANDOM, SOBOL, OPTUNA = "grid", "random", "sobol", "optuna"
 #: Most sets without `--max`.
 SETS_MAX = 100_000
 #: Most steps of a walk-forward.

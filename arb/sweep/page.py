@@ -51,11 +51,13 @@ def sweep_page(columns: Columns, judgement: Judgement) -> bytes:
         notes="".join(f'<div class="note" role="note">{note}</div>' for note in _notes(columns, summary)),
         luck=_luck(summary["luck"]),
         best=_best(summary),
+        curves=_curves(summary["curves"]),
         walk=_walk(summary["walk"], judgement.by),
         sets=_sets(columns, judgement),
         front=_front(columns, judgement, summary["front"]),
     )
     drawn = page_data(columns, judgement) | {"walk": (summary["walk"] or {"steps": None})["steps"]}
+    drawn |= {"curves": summary["curves"]}
     data = json.dumps(drawn, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     folder, _ = chart_files()
     scripts = [(folder / name).read_text() for name in CHART_FILES]
@@ -257,6 +259,25 @@ def _set_table(columns: Columns, judgement: Judgement, places: Sequence[int]) ->
 def _breakable(name: str) -> str:
     """A key or figure that may be broken into lines at its parts."""
     return escape(name).replace(".", ".<wbr>").replace("_", "_<wbr>")
+
+
+def _curves(curves: Sequence[Mapping[str, Any]]) -> str:
+    """The profit along each key of a sweep of listed sets; "" of other sweeps."""
+    if not curves:
+        return ""
+    rows = []
+    for n, one in enumerate(curves):
+        cells = [_value(one[name], f"curves.{n}.{name}") for name in ("value", "added")]
+        cells += [_number(one[name], f"curves.{n}.{name}", "gain") for name in ("pnl_quote", "marginal")]
+        name = f'<th><span data-key="curves.{n}.key">{_breakable(one["key"])}</span></th>'
+        rows.append(f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    heads = ("key", "value", "added", "profit", "for each further unit")
+    table = _table([f"<th>{head}</th>" for head in heads], rows)
+    return (
+        '<section class="card"><h2>Profit by key</h2><p><small>One key at a time is raised from the configuration, '
+        'which is the first set.</small></p><div class="plot" id="curves"></div>'
+        f'<div class="wide">{table}</div></section>'
+    )
 
 
 def _walk(walk: Mapping[str, Any] | None, by: str) -> str:

@@ -27,6 +27,7 @@ padding:2px 6px;max-width:min(60vw,320px)}
 BODY = """{header}
 {notes}
 <section class="luck">{luck}</section>
+{curves}
 <section class="card wide narrow"><h2>Peak and plateau</h2>{best}</section>
 <section class="card" data-needs="keys"><h2>Results by key</h2>
 <div class="controls"><label>across <select id="x"></select></label><label>up <select id="y"></select></label>

@@ -8,6 +8,7 @@ from typing import Any
 
 from arb.report.wording import shown
 from arb.sweep.columns import Columns
+from arb.sweep.curves import curves_of
 from arb.sweep.deflated import Deflated
 from arb.sweep.judgement import Judgement
 from arb.sweep.overfitting import Overfitting
@@ -39,6 +40,10 @@ def sweep_summary(columns: Columns, judgement: Judgement) -> dict[str, Any]:
         },
         "best": set_summary(columns, judgement, judgement.best),
         "best_plateau": set_summary(columns, judgement, judgement.best_plateau),
+        "curves": [
+            {**one._asdict(), "pnl_quote": _known(one.pnl_quote), "marginal": _known(one.marginal)}
+            for one in curves_of(columns)
+        ],
         "walk": _walk(columns, judgement.walk),
         "front": {
             "first": judgement.front_by[0],

@@ -22,7 +22,7 @@ from arb.bot.uses import calls_itself
 from arb.cli.period import Time, period_of
 from arb.commands.legs import legs_of
 from arb.commands.run_files import days_of_run
-from arb.commands.sweep_plan import RANDOM, Choice, Span
+from arb.commands.sweep_plan import RANDOM, Choice, Span, varied
 from arb.commands.sweep_sets import SetMaker, figures_of
 from arb.config import Config, load
 from arb.strategies.arguments import Arguments
@@ -70,7 +70,8 @@ def test_each_set_is_its_backtest_in_threads_and_continued(place: Path, engine: 
     time = Time()
     start, end = (time.convert(text, None, None) for text in (START, END))
     span = Span(*period_of(start, end), START, END)
-    found = compare(partial(loaded, place, engine), VARY, Choice(RANDOM, 4, 1), span, tmp_path, threads=2)
+    choice = Choice(RANDOM, 4, 1)
+    found = compare(partial(loaded, place, engine), lambda _: varied(VARY, choice), span, tmp_path, threads=2)
     assert found.differing == ()
     assert found.sets == 4
     assert found.fills > 20

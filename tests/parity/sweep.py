@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import partial
@@ -34,7 +34,8 @@ from arb.commands.backtest import run_backtest
 from arb.commands.legs import legs_of
 from arb.commands.run_files import days_of_run, read_inputs
 from arb.commands.sweep import run_sweep
-from arb.commands.sweep_plan import RANDOM, Choice, Span, varied
+from arb.commands.sweep_latency import latency_sets
+from arb.commands.sweep_plan import RANDOM, Choice, Sets, Span, varied
 from arb.commands.sweep_rows import RowChoice
 from arb.commands.sweep_sets import Group, SetMaker, figures_of
 from arb.config import Config, load
@@ -193,12 +194,12 @@ def _compiled_once(strategy: Compiled) -> Iterator[None]:
 
 
 def compare(
-    loader: Any, vary: Sequence[str], choice: Choice, span: Span, folder: Path, *, threads: int
+    loader: Any, choose: Callable[[SetMaker], Sets], span: Span, folder: Path, *, threads: int
 ) -> Tally:
     """A sweep in two parts against the backtests of its sets. loader: the configuration with further settings."""
     out = folder / "sweep"
     chosen: list[RowChoice] = []
-    swept = partial(run_sweep, loader, lambda _: varied(vary, choice), lambda _: [span], out)
+    swept = partial(run_sweep, loader, choose, lambda _: [span], out)
     swept(threads=threads, chosen=chosen.append)
     whole = (out / RESULTS).read_bytes()
     # As if it had been killed within a line: the rest runs again, in one thread.
@@ -256,11 +257,18 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
+def _drawn(vary: Sequence[str], choice: Choice, _: SetMaker) -> Sets:
+    return varied(vary, choice)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--latency", type=int, default=0, help="instead: arb sweep latency with so many points"
+    )
     parser.add_argument("--only", default="", help="markets whose text has this")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "recordings")
     given = parser.parse_args()
@@ -281,8 +289,9 @@ def _compare_all(given: argparse.Namespace, sample: Path) -> int:
         with tempfile.TemporaryDirectory() as folder:
             found = compare(
                 partial(market.load, given.data),
-                market.vary,
-                Choice(RANDOM, given.sets, given.seed),
+                partial(latency_sets, count=given.latency, added_ms=20.0)
+                if given.latency
+                else partial(_drawn, market.vary, Choice(RANDOM, given.sets, given.seed)),
                 Span(first, None, None, str(first), None),
                 Path(folder),
                 threads=given.threads,

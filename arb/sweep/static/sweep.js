@@ -240,6 +240,21 @@ function walk() {
   return show(plot, "walk");
 }
 
+function curves() {
+  const names = [...new Set(data.curves.map((point) => point.key))], hues = ["blue", "orange", "green", "red", "gray"];
+  const plot = figureOf("Profit by what is added to each key", 320);
+  names.forEach((name, n) => {
+    const own = data.curves.filter((point) => point.key === name), hue = colour(hues[n % hues.length]) || colour("gray");
+    const x = own.map((point) => point.added), y = own.map((point) => point.pnl_quote ?? NaN);
+    plot.line(x, y, {line_color: hue, line_width: 1.8, line_dash: n < hues.length ? [] : [5, 4], legend_label: name});
+    plot.scatter(x, y, {size: 6, color: hue});
+  });
+  plot.xaxis.axis_label = "added";
+  plot.yaxis.axis_label = "profit";
+  legendOf(plot, "bottom_left");
+  return show(plot, "curves");
+}
+
 // The controls, and what is drawn.
 
 function options(id, names, chosen) {
@@ -261,7 +276,7 @@ let drawing = 0;
 
 async function draw() {
   const own = ++drawing, has = data.keys.length && sets > 1;
-  const parts = [...(has ? [twoKeys, parallel] : []), ...(data.front.length > 0 && sets > 1 ? [front] : []),
+  const parts = [...(data.curves.length ? [curves] : []), ...(has ? [twoKeys, parallel] : []), ...(data.front.length > 0 && sets > 1 ? [front] : []),
     ...(data.ranks ? [ranks] : []), ...(data.walk && data.walk.length ? [walk] : [])];
   for (const part of parts) {
     await Promise.all([part()].flat());

@@ -105,6 +105,24 @@ def test_the_verdict_follows_both_figures(edge: float, verdict: str) -> None:
     assert verdict in luck_lines(summary_of(found))[0]
 
 
+def test_listed_sets_have_a_curve_for_each_key() -> None:
+    whole, results = sweep(3, 3)
+    listed = [results[n] for n in (0, 3, 6, 1, 2)]
+    listed = [msgspec.structs.replace(one, set_no=n) for n, one in enumerate(listed)]
+    found = columns_of(msgspec.structs.replace(whole, source="points", sets=5), listed, FIGURES)
+    curves = summary_of(found)["curves"]
+    assert [(one["key"].rpartition(".")[2], one["value"], one["added"]) for one in curves] == [
+        *(("min_spread_bps", 0.5 * n, 0.5 * n) for n in range(3)),
+        *(("order_timeout_ms", 100.0 * n, 100.0 * (n - 1)) for n in (1, 2, 3)),
+    ]
+    profits = [results[n].figures["pnl_quote"] for n in (0, 3, 6)]
+    assert [one["pnl_quote"] for one in curves[:3]] == profits
+    assert curves[2]["marginal"] == (profits[2] - profits[1]) / 0.5  # type: ignore[operator]
+    assert curves[3]["marginal"] is None
+    assert 'data-key="curves.5.pnl_quote"' in sweep_page(found, judge(found, "pnl_quote")).decode()
+    assert summary_of(columns())["curves"] == []
+
+
 # The page.
 
 
