@@ -342,7 +342,9 @@ def _scheduled(process: int) -> Scheduled:
             ran, waited = file.read().split()[:2]
         with open(f"/proc/{process}/stat", "rb") as file:
             state = file.read().rpartition(b")")[2].split()[0]
-        return Scheduled(int(ran), int(waited), state == b"R")
+        with open(f"/proc/{process}/status", "rb") as file:
+            yields = file.read().partition(b"\nvoluntary_ctxt_switches:")[2].split()[0]
+        return Scheduled(int(ran), int(waited), state == b"R", state == b"D", int(yields))
     except (OSError, ValueError, IndexError):  # only Linux says it there
         return UNKNOWN
 

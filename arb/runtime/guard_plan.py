@@ -23,10 +23,11 @@ from connectors.units import MILLISECOND, SECOND
 
 #: Most of a silence that counts at one look: the guard itself may have been stopped, or wait for the processor.
 _STEP_NS = 250 * MILLISECOND
-#: Of the time in which the session waits for a processor so many times as much counts as it computes meanwhile: a
-#: strategy that does not return computes whenever it may, also as one of ten processes on two processors. A session
-#: that is only slow gives its sign of life soon after it may compute. At least a fifth of that time counts.
-_WAITS_RUN, _WAITS_PART = 4, 5
+#: Of the time in which the session waits for a processor so many times as much counts as it computes meanwhile without
+#: ever giving its processor back: a strategy that does not return does that, also as one of ten processes on two
+#: processors. A session that is only slow waits for its disk and its sockets in between; of it as much counts as it
+#: computes. At least a tenth counts.
+_WAITS_RUN, _WAITS_PART = 4, 10
 
 
 class GuardKey(msgspec.Struct, frozen=True):
@@ -108,7 +109,8 @@ def plan_of(line: bytes) -> GuardPlan:
 
 
 class Scheduled(NamedTuple):
-    """For how long in all a thread has computed, and was ready to and had no processor; whether it is ready now.
+    """For how long in all a thread has computed, and was ready to and had no processor; whether it waits for one now, or
+    for its disk; how often it has waited for anything else than a processor.
 
     Linux adds a wait to `waited_ns` when it is over.
     """
@@ -116,6 +118,8 @@ class Scheduled(NamedTuple):
     ran_ns: int
     waited_ns: int
     is_ready: bool = False
+    is_blocked: bool = False
+    yields: int = 0
 
 
 #: Where the system does not say it.
@@ -127,7 +131,9 @@ class _Silence:
 
     def __init__(self, now_ns: int, scheduled: Scheduled) -> None:
         self._looked_ns, self._begun, self._last = now_ns, scheduled, scheduled
-        self._elapsed_ns = self._queued_ns = 0
+        #: What it had computed when it last gave its processor back.
+        self._yielded_ns = scheduled.ran_ns
+        self._elapsed_ns = self._queued_ns = self._blocked_ns = 0
 
     def look(self, now_ns: int, scheduled: Scheduled) -> None:
         """Adds the time since the last look."""
@@ -135,20 +141,25 @@ class _Silence:
         self._elapsed_ns += step
         if scheduled.is_ready and scheduled.ran_ns == self._last.ran_ns:
             self._queued_ns += step
+        if scheduled.is_blocked:
+            self._blocked_ns += max(step - (scheduled.ran_ns - self._last.ran_ns), 0)
+        if scheduled.yields != self._last.yields:
+            self._yielded_ns = scheduled.ran_ns
         self._looked_ns, self._last = now_ns, scheduled
 
     @property
     def counted_ns(self) -> int:
         """Without the time in which the machine did not let the session compute."""
         waited = self._waited_ns
-        return self._elapsed_ns - waited + max(min(waited, _WAITS_RUN * self._ran_ns), waited // _WAITS_PART)
+        computed = max(self._ran_ns, _WAITS_RUN * (self._last.ran_ns - self._yielded_ns))
+        return self._elapsed_ns - waited + max(min(waited, computed), waited // _WAITS_PART)
 
     def __str__(self) -> str:
         """What the session did meanwhile, " (...)"; "" where the system does not say it."""
         if self._last == UNKNOWN:
             return ""
         seconds, ran, waited = (ns / SECOND for ns in (self._elapsed_ns, self._ran_ns, self._waited_ns))
-        return f" (in {seconds:.2f} s it computed for {ran:.2f} s and waited {waited:.2f} s for a processor)"
+        return f" (in {seconds:.2f} s it computed for {ran:.2f} s, and waited {waited:.2f} s for a processor or a disk)"
 
     @property
     def _ran_ns(self) -> int:
@@ -157,7 +168,7 @@ class _Silence:
     @property
     def _waited_ns(self) -> int:
         over_ns = self._last.waited_ns - self._begun.waited_ns
-        return min(max(over_ns, self._queued_ns), self._elapsed_ns)
+        return min(max(over_ns, self._queued_ns) + self._blocked_ns, self._elapsed_ns)
 
 
 class Pulse:

@@ -4,6 +4,9 @@ Runs on the strategy's thread, over the strategy's bot, after the strategy has r
 every world. Sends only IOC limit orders within a price band, none larger than the position or the touch, and a bounded
 number. A bot's positions count from the start of the run, so flat means the initial inventory on spot and no position
 on perpetuals. Each order is logged as a FLATTEN decision, which identifies its fill.
+
+The legs of a pair are closed together. A leg that cannot be closed now (its book is unknown, its orders are refused)
+keeps its hedge, and while an order of a pair is without an answer nothing is sent for the pair: it may be executed.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from arb.bot.cache import bot_compiled
 from arb.bot.codes import END_OF_DATA, OK, ORDER_ID_EXISTS, ORDER_RESPONSE
 from arb.bot.recorder import Recorder
 from arb.bot.working_orders import is_finished
-from arb.leg import Leg
+from arb.leg import Leg, legs_of_pairs
 from arb.strategies.spread.decisions import Decision, Outcome, is_halted
 from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_price
 
@@ -103,7 +106,7 @@ class HostOrders(NamedTuple):
 
 def flattening(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., Any]:
     """Returns a function that calls the strategy and, if it returns HALTED, trades its positions back to 0."""
-    arguments = host.arguments(flatten)
+    arguments = host.arguments(flatten, pairs_of(host.legs))
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
@@ -112,6 +115,11 @@ def flattening(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., 
         return value
 
     return run
+
+
+def pairs_of(legs: Sequence[Leg]) -> Any:
+    """The legs of each pair, of shape (n, 2)."""
+    return np.array(legs_of_pairs(legs), np.int64).reshape(-1, 2)
 
 
 def traded_legs(legs: Sequence[Leg]) -> Any:
@@ -136,7 +144,7 @@ def halting(
     orders, and returns HALTED, after a stop what the strategy returned. bot: that of `host`. balance: see
     `arb.strategies.hedge_first.hedge_of`. has_pairs: whether it also balances what a strategy that halts by itself has
     left, since the strategy takes pairs."""
-    arguments = host.arguments(flatten)
+    arguments = host.arguments(flatten, pairs_of(host.legs))
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
@@ -174,11 +182,11 @@ def acting_first(
 def closing_first(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., Any]:
     """Returns a function that trades the positions back to 0 and then calls the strategy; it returns HALTED without the
     strategy if a position remains."""
-    return acting_first(strategy, host, close)
+    return acting_first(strategy, host, close, pairs_of(host.legs))
 
 
 @bot_compiled
-def close(bot, recorder, legs, band, qty_max, notional_max):
+def close(bot, recorder, legs, pairs, band, qty_max, notional_max):
     """Trades every position to 0; returns whether all are flat, except for remainders too small to trade.
 
     Nothing is traded before the touches of all positions are known: one closed leg leaves the other one open.
@@ -195,7 +203,7 @@ def close(bot, recorder, legs, band, qty_max, notional_max):
         if code == END_OF_DATA or code > ORDER_RESPONSE:
             break
     if is_known:
-        flatten(bot, recorder, legs, band, qty_max, notional_max)
+        flatten(bot, recorder, legs, pairs, band, qty_max, notional_max)
     is_closed = True
     for asset_no in range(len(legs)):
         if not _is_flat(bot, asset_no, legs[asset_no]):
@@ -206,41 +214,76 @@ def close(bot, recorder, legs, band, qty_max, notional_max):
 
 
 @bot_compiled
-def flatten(bot, recorder, legs, band, qty_max, notional_max):
+def flatten(bot, recorder, legs, pairs, band, qty_max, notional_max):
     """Cancels working orders and trades every position to 0, step by step, until all are flat or a bound is reached.
 
     Positions too small for an order remain. Waits while a book is unknown or an order is unanswered.
     """
     next_id = FIRST_ID
+    others = np.full(len(legs), -1)
+    for pair_no in range(len(pairs)):
+        others[pairs[pair_no, 0]], others[pairs[pair_no, 1]] = pairs[pair_no, 1], pairs[pair_no, 0]
+    is_waiting = np.full(len(legs), False)
     for _ in range(STEPS_MAX):
         is_done = True
         for asset_no in range(len(legs)):
-            leg = legs[asset_no]
-            if has_working(bot, asset_no):
-                is_done = False
+            is_waiting[asset_no] = has_working(bot, asset_no)
+            is_done = is_done and not is_waiting[asset_no]
+        for asset_no in range(len(legs)):
+            leg, other = legs[asset_no], others[asset_no]
+            if is_waiting[asset_no]:
                 continue
             settle(bot, asset_no, leg)
             if _is_over(bot, asset_no, leg):
                 continue
+            amount = -_held(bot, asset_no, leg)
+            if other >= 0:
+                if is_waiting[other]:
+                    continue
+                amount = _amount_beside(bot, legs, asset_no, other)
+                if amount == 0.0 and _is_over(bot, other, legs[other]):
+                    continue  # its hedge cannot be closed
             is_done = False
-            next_id = send_part(
-                bot,
-                recorder,
-                asset_no,
-                leg,
-                -_held(bot, asset_no, leg),
-                _FLATTEN,
-                next_id,
-                band,
-                qty_max,
-                notional_max,
-            )
+            if amount != 0.0:
+                next_id = send_part(
+                    bot,
+                    recorder,
+                    asset_no,
+                    leg,
+                    amount,
+                    _FLATTEN,
+                    next_id,
+                    band,
+                    qty_max,
+                    notional_max,
+                )
         if is_done:
             break
         code = bot.elapse(STEP_NS)
         if code == END_OF_DATA or code > ORDER_RESPONSE:
             break
     recorder.record(bot)
+
+
+@bot_compiled
+def _amount_beside(bot, legs, asset_no, other):
+    """What a leg buys now to close its position, negative to sell; 0: nothing before the other leg of its pair.
+
+    First what the other leg does not hedge; then all of it, together with that leg, if that can be closed too.
+    """
+    leg, hedge = legs[asset_no], legs[other]
+    held, hedged = _held(bot, asset_no, leg), -_held(bot, other, hedge)
+    if held * hedged <= 0.0 or _is_flat(bot, other, hedge):
+        return -held
+    sign, beyond = (1.0, held - hedged) if held > 0.0 else (-1.0, hedged - held)
+    least = floor_to_lot(beyond, leg.lot_size) if beyond > 0.0 else 0.0
+    touch, other_touch = _touch(bot, asset_no, leg), _touch(bot, other, hedge)
+    if least > 0.0 and (not touch > 0.0 or is_large_enough(leg, least, touch)):
+        return -sign * least
+    if not other_touch > 0.0 or hedge.refusals > 0 or _is_over(bot, other, hedge):
+        return 0.0
+    behind = floor_to_lot(-beyond, hedge.lot_size) if beyond < 0.0 else 0.0
+    return 0.0 if is_large_enough(hedge, behind, other_touch) else -held
 
 
 @bot_compiled

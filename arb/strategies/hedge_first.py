@@ -8,15 +8,22 @@ is not balanced in time halts the run before the strategy has started. Runs on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from arb.bot.cache import bot_compiled
 from arb.bot.codes import END_OF_DATA, ORDER_RESPONSE
-from arb.leg import Leg, legs_of_pairs
-from arb.strategies.flatten import FIRST_ID, HostOrders, acting_first, has_working, send_part, settle
+from arb.strategies.flatten import (
+    FIRST_ID,
+    HostOrders,
+    acting_first,
+    has_working,
+    pairs_of,
+    send_part,
+    settle,
+)
 from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.sizing import floor_to_lot, is_large_enough
 
@@ -40,19 +47,14 @@ _HEDGE, _HALTED = int(Decision.HEDGE), int(Decision.HALTED)
 def hedging_first(strategy: Callable[..., Any], host: HostOrders) -> Callable[..., Any]:
     """Returns a function that balances every pair and then calls the strategy; it returns HALTED without the strategy
     if a pair cannot be balanced."""
-    return acting_first(strategy, host, hedge, _pairs(host.legs), False)
+    return acting_first(strategy, host, hedge, pairs_of(host.legs), False)
 
 
 def hedge_of(host: HostOrders) -> Callable[[], bool]:
     """The hedge of every pair, compiled now, which also serves a later session: one that begins after a crash should
     not have to compile it."""
-    arguments = host.arguments(hedge, _pairs(host.legs), True)
+    arguments = host.arguments(hedge, pairs_of(host.legs), True)
     return lambda: bool(hedge(*arguments))
-
-
-def _pairs(legs: Sequence[Leg]) -> Any:
-    """The legs of each pair, of shape (n, 2)."""
-    return np.array(legs_of_pairs(legs), np.int64).reshape(-1, 2)
 
 
 @bot_compiled

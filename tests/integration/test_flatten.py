@@ -132,4 +132,5 @@ def test_an_id_that_the_strategy_has_used_is_passed_over(place: Path, tmp_path: 
     done = run(place, tmp_path / "run", "risk.on_halt='flatten'", f"strategy.params.first_id={1 << 62}")
     assert positions(done) == [0.0, 0.0]
     sent = decisions(done)[decisions(done)["code"] == Decision.FLATTEN]
-    assert sent["order_id"].min() == (1 << 62) + 1
+    # Those of the first leg: its resting order has the second one.
+    assert sent["order_id"].min() == (1 << 62) + 2

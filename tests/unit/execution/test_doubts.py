@@ -194,6 +194,20 @@ def test_its_executions_decide_only_when_both_of_its_ids_were_not_found_twice_af
     assert (desk.now - START_NS) / SECOND == 14.5
 
 
+def test_an_unknown_order_that_was_not_looked_up_decides_nothing_although_the_time_is_over() -> None:
+    desk = Desk("binance_spot")
+    desk.place(Force.IOC)
+    while desk.now < START_NS + 14 * SECOND:  # its execution is in no list until then
+        desk.pass_time(SECOND // 2)
+        desk.answer_queries()
+    desk.pass_time(SECOND // 2)
+    desk.answer_queries(executions=(executed(1, 3),))
+    assert desk.desk.doubts
+    assert not desk.answers
+    ask_for_a_minute(desk, executed(1, 3))
+    assert desk.kinds()[-1][:2] == (AnswerKind.ENDED, 1)
+
+
 def test_a_whole_execution_ends_the_doubt_about_an_order_that_rests_and_a_part_does_not() -> None:
     desk = in_doubt(Force.GTC, executed(1, 10))
     assert desk.kinds() == [(AnswerKind.ENDED, 1, "")]
