@@ -109,8 +109,8 @@ def plan_of(line: bytes) -> GuardPlan:
 
 
 class Scheduled(NamedTuple):
-    """For how long in all a thread has computed, and was ready to and had no processor; whether it waits for one now, or
-    for its disk; how often it has waited for anything else than a processor.
+    """For how long in all a thread has computed, and was ready to and had no processor; whether it waits for one now,
+    or for its disk; how often it has waited for anything else than a processor.
 
     Linux adds a wait to `waited_ns` when it is over.
     """
