@@ -45,7 +45,10 @@ button[aria-pressed=true]{background:var(--paper);border-color:var(--gray)}
 .run.heads{display:none}.run>:first-child{grid-column:1/-1}.run>:nth-child(2),.run>:last-child{grid-column:1/-1}
 .run .number{text-align:left}.run .number[data-label]::before{content:attr(data-label) " ";color:var(--quiet)}
 .tables td,.tables thead th{padding-left:6px}.tables th:first-child{white-space:normal;padding-right:0}
-.tables table{font-size:13px}.tables .many table{font-size:12px}}
+.tables table{font-size:13px}.tables .many table{font-size:12px}
+.lines thead{display:none}.lines tr{display:block;padding:4px 0;border-top:1px solid var(--rule)}
+.tables .lines td,.tables .lines th{display:inline-block;border:0;padding:0 8px 0 0}
+.lines td::before{content:attr(data-label) " ";color:var(--quiet)}}
 """
 
 _BODY = """

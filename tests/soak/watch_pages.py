@@ -54,6 +54,8 @@ LEG_METRICS = {
     "frames": "arb_frames_total",
     "gaps": "arb_gaps_total",
 }
+#: Every session has an alarm; nobody receives its message.
+ALARM = ("--set", "alerts.webhook='${PAGES_HOOK}'", "--set", "alerts.rules.always.when='memory_gb > 0'")
 _NUMBER = re.compile(r"([+-]?)([\d,]+(?:\.\d+)?) ?(.*)")
 #: How many of a number's unit one of the text's are.
 _UNITS = {"%": 0.01, "ms": 1e-3, "min": 60.0, "h": 3_600.0, "days": 86_400.0}
@@ -160,15 +162,20 @@ def wrong_metrics(found: Mapping[tuple[str, str], float], files: Mapping[str, An
 
 
 def wrong_list(rows: Mapping[str, Any], root: Path) -> Iterator[str]:
-    """Rows of the page's list that are not what `arb runs` says. rows: by name, fills and profit as shown."""
+    """Rows of the page's list that are not what `arb runs` says. rows: by name, fills, profit and alarm as shown."""
     lines = subprocess.run(
-        [sys.executable, "-m", "arb", "runs", str(root)], capture_output=True, text=True, check=True,
-        env={**os.environ, "COLUMNS": "400"},
+        [sys.executable, "-m", "arb", "runs", str(root), *state_of(root)],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "400"},
     ).stdout.splitlines()  # fmt: skip
-    for name, (fills, profit) in rows.items():
+    for name, shown in rows.items():
         line = next((one for one in lines if one.split()[:1] == [name]), "")
-        if line.split()[-2:] != [fills, profit]:
-            yield f"{name}: the page has {fills} fills and {profit}, arb runs {line.strip()!r}"
+        if re.split(r"\s{2,}", line.strip())[-3:] != shown:
+            yield f"{name}: the page has {shown}, arb runs {line.strip()!r}"
+
+
+def state_of(root: Path) -> list[str]:
+    """Words of commands that use the state directory."""
+    return ["--set", f'live.state_directory="{root / "state"}"']
 
 
 async def compared(page: Browser, address: str, folder: Path) -> tuple[int, list[str]]:
@@ -177,12 +184,14 @@ async def compared(page: Browser, address: str, folder: Path) -> tuple[int, list
     texts = await page.texts("#session")
     rows = await page.value(
         "Object.fromEntries([...document.querySelectorAll('a.run')].map(row => [row.dataset.name, "
-        "['fills', 'pnl_quote'].map(key => row.querySelector(`[data-key=${key}]`).textContent)]))"
+        "[...['fills', 'pnl_quote'].map(key => row.querySelector(`[data-key=${key}]`).textContent), "
+        "row.querySelector('small.bad, small.warn').textContent.replace('alarm ', '')]]))"
     )
+    rows = {folder.name: rows[folder.name]}  # others may go on meanwhile
     wrong = [*wrong_numbers(texts, files), *wrong_list(rows, folder.parent)]
     if files["outcome"] == "running":
         wrong += wrong_metrics(metrics_of(address, folder.name), files)
-    return sum(map(len, texts.values())) + 2 * len(rows), wrong
+    return sum(map(len, texts.values())) + 3 * len(rows), wrong
 
 
 async def fills_ms(
@@ -310,9 +319,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         watcher = subprocess.Popen(
-            [sys.executable, "-m", "arb", "watch", str(root), "--port", "0"],
+            [sys.executable, "-m", "arb", "watch", str(root), "--port", "0", *state_of(root), *ALARM],
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, "PAGES_HOOK": "http://127.0.0.1:9/nobody"},
         )
         try:
             assert watcher.stdout is not None

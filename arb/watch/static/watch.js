@@ -90,13 +90,14 @@ function showSheet(sheet) {
   byId("tiles").replaceChildren(...sheet.tiles.map(([label, key]) =>
     make("div", {class: "card tile"}, make("span", {}, label), make("b", {}, number(numbers[key], key)))));
   byId("tables").replaceChildren(...sheet.tables.map((table) => {
-    const cells = (row) => row.map((cell) => cell.key ? make("td", {}, number(numbers[cell.key], cell.key))
-      : make("td", {class: "text"}, cell.text));
+    const cells = (row) => row.map((cell, n) => cell.key ? make("td", {}, number(numbers[cell.key], cell.key))
+      : make("td", {class: "text", "data-label": table.heads[n]}, cell.text));
     const body = make("tbody", {}, ...table.rows.map(([label, row]) =>
       make("tr", {}, make("th", {}, ...label.split(/(?<=:)/).flatMap((part, n) => n ? [make("wbr"), part] : [part])), ...cells(row))));
     const head = table.heads.length
       ? [make("thead", {}, make("tr", {}, make("th"), ...table.heads.map((name) => make("th", {}, ...legName(name)))))] : [];
-    return make("section", {class: "card" + (table.heads.length > 1 ? " many" : "")},
+    const isText = table.rows.every(([, row]) => row.length > 2 && row.every((cell) => !cell.key));
+    return make("section", {class: "card" + (table.heads.length > 1 ? " many" : "") + (isText ? " lines" : "")},
       make("h2", {}, table.title), make("table", {}, ...head, body));
   }));
 }
