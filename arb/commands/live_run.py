@@ -177,9 +177,14 @@ class LiveRun:
                 "hftbacktest": hftbacktest.__version__,
                 "numba": numba.__version__,
             },
-            on_error=self._on_broken,
+            on_error=self._on_unrecorded,
             finishes_late=True,
         )
+
+    def _on_unrecorded(self, error: ArbError) -> None:
+        """Frames are not recorded any more. Any thread."""
+        self._log.event("recorder", str(error))
+        self._on_broken(error)
 
     def _on_broken(self, error: ArbError) -> None:
         """Files cannot be written: the session ends, once its legs balance where it trades at venues. Any thread."""

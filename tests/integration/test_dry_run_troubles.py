@@ -153,6 +153,7 @@ def test_a_file_that_cannot_grow_ends_the_session_with_whole_files(tmp_path: Pat
     assert errors.splitlines()[-1].startswith("error: ")
     assert sum(line.startswith("error: ") for line in errors.splitlines()) == 1
     assert "Traceback" not in errors
+    assert (tmp_path / "run" / "log.txt").read_text().count("Z recorder ") == 1
     found = verify(tmp_path / "run")
     assert found.verdict == Verdict.NOT_PROVEN
     assert "not recorded: " in found.causes[0]
