@@ -16,7 +16,7 @@ from tests.soak.watch_soak import Watcher, deaths, run, wait_until
 def test_kills_of_the_watcher_lose_no_message_and_make_none_twice(tmp_path: Path) -> None:
     with Receiver() as receiver:
         result = run(tmp_path, receiver, kills=2, events=200, seed=3)
-    assert (result.events, result.kills, result.lost, result.doubled) == (200, 2, 0, 0), result
+    assert (result.count, result.kills, result.lost, result.doubled) == (200, 2, 0, 0), result
     # Addresses are secrets.
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "alerts.db" for path in files)

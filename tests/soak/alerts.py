@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from soak.kills import Result, kills_at_the_answer
 from support.alert_receiver import AlertGuard, Receiver
 
 from arb.config.alert_keys import Alerts
@@ -34,28 +33,6 @@ from arb.runtime.supervision import LOOK_S
 
 #: Conditions, with a reading that is over the limit of each.
 OVER = {"doubt": 60.0, "unhedged": 60.0, "supervisor stale": 1.0}
-
-
-class Result(NamedTuple):
-    """lost: expected and not received; doubled: two ids for one change; again: sent again with the same id."""
-
-    changes: int
-    kills: int
-    lost: int
-    doubled: int
-    again: int
-    latencies_s: list[float]
-
-    @property
-    def latency_s_p99(self) -> float:
-        return sorted(self.latencies_s)[max(0, round(0.99 * len(self.latencies_s)) - 1)]
-
-    def __str__(self) -> str:
-        return (
-            f"{self.changes} changes, {self.kills} kills: {self.lost} lost, {self.doubled} twice, {self.again} sent "
-            f"again with the same id; condition to receiver: median {statistics.median(self.latencies_s):.2f} s, p99 "
-            f"{self.latency_s_p99:.2f} s"
-        )
 
 
 class Conditions:
@@ -110,11 +87,9 @@ async def run(folder: Path, receiver: Receiver, kills: int, seed: int, changes: 
             if chance.random() < 0.5:
                 guard.kill()
             else:  # between the receiver's answer and the guard's note of it
-                receiver.on_message = lambda message: guard.kill()
-                receiver.status = 204
-                await asyncio.sleep(0.3)
-                receiver.on_message = lambda message: None
-                guard.kill()
+                with kills_at_the_answer(receiver, guard.kill):
+                    receiver.status = 204
+                    await asyncio.sleep(0.3)
             killed += 1
             # Guards that do not live long are started again after a longer and longer pause.
             guard.process._shorts = 0
@@ -159,8 +134,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="arb-alerts-") as name, Receiver() as receiver:
         result = asyncio.run(run(Path(name), receiver, kills, given.seed, given.states))
     print(result)
-    is_late = not kills and result.latency_s_p99 > 2.0
-    return 4 if result.lost or result.doubled or is_late else 0
+    return result.code
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from soak.kills import Result, kills_at_the_answer
 from support.alert_receiver import Receiver
 from support.alert_world import calm
 from support.watched_folders import WatchedFolder, event
@@ -38,34 +38,10 @@ from arb.config import write_templates
 
 #: The rule whose state each event begins or ends.
 RULE = "flip"
-LATE_S, DEAD_S = 2.0, 5.0
+DEAD_S = 5.0
 #: Events a second, and at once.
 _RATE, _BATCH = 100, 5
 _VARIABLE = "SOAK_HOOK"
-
-
-class Result(NamedTuple):
-    """lost: expected and not received; doubled: received and not expected, or two for one change; again: sent again
-    with the same id."""
-
-    events: int
-    kills: int
-    lost: int
-    doubled: int
-    again: int
-    latencies_s: list[float]
-
-    @property
-    def latency_s_p99(self) -> float:
-        return sorted(self.latencies_s)[max(0, round(0.99 * len(self.latencies_s)) - 1)]
-
-    def __str__(self) -> str:
-        ordered = sorted(self.latencies_s)
-        return (
-            f"{self.events:,} events, {self.kills} kills: {self.lost} lost, {self.doubled} twice, {self.again} sent "
-            f"again with the same id; event to receiver: median {ordered[len(ordered) // 2]:.2f} s, p99 "
-            f"{self.latency_s_p99:.2f} s"
-        )
 
 
 class Watcher:
@@ -177,10 +153,8 @@ def run(folder: Path, receiver: Receiver, kills: int, events: int, seed: int) ->
             if chance.random() < 0.5:
                 watcher.kill()
             else:  # between the receiver's answer and the watcher's note of it
-                receiver.on_message = lambda message: watcher.kill()
-                wait_until(lambda: not watcher.is_running, 5.0)
-                receiver.on_message = lambda message: None
-                watcher.kill()
+                with kills_at_the_answer(receiver, watcher.kill):
+                    wait_until(lambda: not watcher.is_running, 5.0)
             watcher.wait()
             killed += 1
             watcher.start()
@@ -297,8 +271,7 @@ def main(given: Sequence[str] | None = None) -> int:
         kills, events = (0, options.alarms) if options.alarms else (options.kills, options.events)
         result = run(folder, receiver, kills, events, options.seed)
     print(result)
-    is_late = not kills and result.latency_s_p99 > LATE_S
-    return 4 if result.lost or result.doubled or is_late else 0
+    return result.code
 
 
 if __name__ == "__main__":
