@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from arb.errors import InputError
 if TYPE_CHECKING:
     from arb.commands.sweep_plan import Choice, Sets
     from arb.commands.sweep_sets import SetMaker
+    from arb.sweep.columns import Columns
 
 #: Rows of a table without `--all`.
 _SHOWN = 10
@@ -179,7 +181,7 @@ def show(folder: Path, by: str | None, is_all: bool, as_json: bool) -> None:
 @sweep.command(
     "best",
     epilog=examples(
-        "arb sweep best sweeps/first",
+        "arb sweep best sweeps/first --out best",
         "arb sweep best sweeps/first --by equity.sharpe --min round_trips.closed=50",
     ),
 )
@@ -191,25 +193,33 @@ def show(folder: Path, by: str | None, is_all: bool, as_json: bool) -> None:
 @click.option(
     "--max", "most", multiple=True, metavar="FIGURE=NUMBER", help="Leave out sets above; repeatable."
 )
-def best(folder: Path, by: str | None, least: tuple[str, ...], most: tuple[str, ...]) -> None:
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write its whole configuration, with the venues' files, to this new folder.",
+)
+def best(
+    folder: Path, by: str | None, least: tuple[str, ...], most: tuple[str, ...], out: Path | None
+) -> None:
     """The best set of a sweep as TOML, for arb backtest --config or --set."""
-    from arb.commands.sweep_best import best_toml
+    from arb.commands.sweep_best import best_toml, write_best
 
+    if out is not None:
+        path = write_best(folder, by, least, most, out)
+        echo(f"written to {out}; arb backtest --config {path} runs it")
+        return
     for line in best_toml(folder, by, least, most):
         echo(line)
 
 
 def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) -> None:
     from arb.commands.sweep import judged
-    from arb.report.screen import rows_view
-    from arb.report.wording import shown
-    from arb.sweep.columns import judged_periods
     from arb.sweep.judgement import best_first
     from arb.sweep.ranking import DEFAULT, ranked
     from arb.sweep.summary import luck_lines, sweep_summary
-    from arb.sweep.table import FAILED
+    from arb.sweep.table import read_head
 
-    by = by or DEFAULT
+    by = by or read_head(folder).by or DEFAULT
     figures = list(dict.fromkeys((by, *_FIGURES)))
     columns, judgement = judged(folder, by, *figures)
     summary = sweep_summary(columns, judgement)
@@ -220,24 +230,56 @@ def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) 
         for one in ranked(folder, by, is_high=judgement.is_high).best:
             echo_json(msgspec.to_builtins(one))
         return
+    for line in luck_lines(summary):
+        echo(line)
     order = best_first(judgement.results, is_high=judgement.is_high)
+    if not order:
+        echo(f"no set has a known {by}")
+    _print_sets(columns, order if is_all else order[:_SHOWN], figures)
+    _print_end(folder, columns, by)
+
+
+def _print_sets(columns: Columns, places: Sequence[int], figures: Sequence[str]) -> None:
+    from arb.report.screen import rows_view
+    from arb.report.wording import shown
+    from arb.sweep.figure_kinds import kind_of
+
+    if not places:
+        return
     names = [key.name for key in columns.head.keys]
     rows = [
         (
             str(columns.set_nos[place]),
-            *(escape(str(columns.values[name][place])) for name in names),
-            *(shown(float(columns.figure(name)[place]), "ratio") for name in figures),
+            *(escape(_short(columns.values[name][place])) for name in names),
+            *(shown(*kind_of(name, float(columns.figure(name)[place]))) for name in figures),
         )
-        for place in (order if is_all else order[:_SHOWN])
+        for place in places
     ]
-    for line in luck_lines(summary):
-        echo(line)
-    output().print(rows_view(("set", *names, *figures), rows, words=frozenset()))
+    output().print(rows_view(("set", *_headings([*names, *figures])), rows, words=frozenset()))
+
+
+def _print_end(folder: Path, columns: Columns, by: str) -> None:
+    from arb.sweep.columns import judged_periods
+    from arb.sweep.table import FAILED, read_results
+
     failed = f", {columns.failed:,} {FAILED}" if columns.failed else ""
     done = len(columns.set_nos) + columns.failed
-    means = (
-        f", means of {count} test periods" if (count := len(judged_periods(columns.head.periods))) > 1 else ""
-    )
+    periods = len(judged_periods(columns.head.periods))
+    means = f", means of {periods} test periods" if periods > 1 else ""
     echo(
         f"{done:,} of {columns.head.sets:,} sets{failed}; the best by {by}{means}; all of them, and a page: {folder}"
     )
+    if columns.failed:
+        first = next(one for one in read_results(folder) if one.outcome == FAILED)
+        echo(f"the first that failed is set {first.set_no}: {first.error}")
+
+
+def _headings(names: Sequence[str]) -> list[str]:
+    """The last part of each name, where no other has the same."""
+    last = [name.rpartition(".")[2] for name in names]
+    return [part if last.count(part) == 1 else name for name, part in zip(names, last, strict=True)]
+
+
+def _short(value: Any) -> str:
+    """A value of a key in few digits; sweep.csv has all of them."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from arb.config import load
 from arb.config.model import MAIN_SECTIONS
 from arb.config.strict import toml_of
-from arb.errors import InputError
+from arb.errors import InputError, InvariantError
+from arb.files import write_atomically
 from arb.sweep.columns import read_columns
 from arb.sweep.judgement import best_first, is_high_good
 from arb.sweep.ranking import DEFAULT, Bounds, ranked
@@ -18,8 +22,43 @@ from arb.sweep.table import SetResult, SweepHead, read_head
 
 def best_toml(folder: Path, by: str | None, least: Sequence[str], most: Sequence[str]) -> Iterator[str]:
     """The lines of the best set's TOML. least, most: `FIGURE=NUMBER`. Raises InputError if no set is within them."""
+    head, best, by = _best_of(folder, by, least, most)
+    yield from _lines(folder, head, best, by)
+
+
+def write_best(folder: Path, by: str | None, least: Sequence[str], most: Sequence[str], out: Path) -> Path:
+    """Writes the best set's whole configuration, venues' files included, to the folder `out`; its main file.
+
+    `arb backtest --config` with it has the set's result. Raises InputError for a folder that exists, and as
+    `best_toml`.
+    """
+    head, best, by = _best_of(folder, by, least, most)
+    tree = _tree_of(head, best)
+    venues = tree.pop("venues")
+    for table in (tree["capital"], tree["account"], tree["data"]["grid"]):
+        for name in set(table) - set(venues):  # venues without a leg, whose files a sweep does not have
+            del table[name]
+    if out.exists():
+        raise InputError(f"{out}: exists already: name another folder")
+    comment = [f"# Set {best.set_no} of {folder}: {by} = {best.figures[by]!r}."]
+    try:
+        out.mkdir(parents=True)
+        for name, part in {"arbitrage": tree, **venues}.items():
+            lines = [*comment, *_table((), part), ""]
+            write_atomically(out / f"{name}.toml", "\n".join(lines).encode())
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    path = out / "arbitrage.toml"
+    if load(path).as_dict() != {**tree, "venues": venues}:
+        raise InvariantError(f"{path}: is not the configuration of set {best.set_no}")
+    return path
+
+
+def _best_of(
+    folder: Path, by: str | None, least: Sequence[str], most: Sequence[str]
+) -> tuple[SweepHead, SetResult, str]:
     head = read_head(folder)
-    by = by or DEFAULT
+    by = by or head.by or DEFAULT
     within_bounds = Bounds(_bounds("--min", least), _bounds("--max", most))
     found = ranked(folder, by, 1, within_bounds, is_high=is_high_good(by))
     best = _best_mean(folder, by, within_bounds) if len(head.periods) > 1 else found.best
@@ -27,7 +66,19 @@ def best_toml(folder: Path, by: str | None, least: Sequence[str], most: Sequence
         bounds = " and ".join([*(f"--min {one}" for one in least), *(f"--max {one}" for one in most)])
         within = f" within {bounds}" if bounds else ""
         raise InputError(f"{folder}: none of its {found.results:,} results has a {by}{within}")
-    yield from _lines(folder, head, best[0], by)
+    return head, best[0], by
+
+
+def _tree_of(head: SweepHead, result: SetResult) -> dict[str, Any]:
+    """The configuration of a set, as in a manifest."""
+    tree: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(head.config))
+    for name, value in result.values.items():
+        *path, key = name.split(".")
+        table = tree if path[0] in MAIN_SECTIONS else tree["venues"]
+        for part in path:
+            table = table.setdefault(part, {})
+        table[key] = value
+    return tree
 
 
 def _best_mean(folder: Path, by: str, bounds: Bounds) -> list[SetResult]:
@@ -61,19 +112,14 @@ def _lines(folder: Path, head: SweepHead, result: SetResult, by: str) -> Iterato
     yield f"# Set {result.set_no} of {folder}: {by} = {result.figures[by]!r}."
     yield "# Of the sweep's own configuration, arb backtest has this result with:"
     yield f"#   {' '.join(f'--set {_quoted(one)}' for one in settings_of(result.values))}"
-    yield "# As --config this file needs the venues' files beside it."
-    tree: dict[str, Any] = {name: part for name, part in head.config.items() if name in MAIN_SECTIONS}
+    yield "# As --config this file needs the venues' files beside it; --out FOLDER writes all of them."
+    tree = _tree_of(head, result)
     for name, value in result.values.items():
-        *path, key = name.split(".")
-        if path[0] not in MAIN_SECTIONS:
-            yield f"# In the file of {path[0]}: {'.'.join([*path[1:], key])} = {toml_of(value)}"
-            continue
-        table = tree
-        for part in path:
-            table = table.setdefault(part, {})
-        table[key] = value
-    for section, values in tree.items():
-        yield from _table((section,), values)
+        venue, _, key = name.partition(".")
+        if venue not in MAIN_SECTIONS:
+            yield f"# In the file of {venue}: {key} = {toml_of(value)}"
+    del tree["venues"]
+    yield from _table((), tree)
 
 
 def _table(path: tuple[str, ...], values: Mapping[str, Any]) -> Iterator[str]:
@@ -81,13 +127,17 @@ def _table(path: tuple[str, ...], values: Mapping[str, Any]) -> Iterator[str]:
     plain = {
         key: value for key, value in values.items() if not isinstance(value, Mapping) and value is not None
     }
-    if plain:
-        yield ""
-        yield f"[{'.'.join(path)}]"
-        yield from (f"{key} = {toml_of(value)}" for key, value in plain.items())
+    has_tables = any(isinstance(value, Mapping) for value in values.values())
+    if plain or (values and not has_tables):
+        yield from ("", f"[{'.'.join(map(_key, path))}]") if path else ()
+        yield from (f"{_key(key)} = {toml_of(value)}" for key, value in plain.items())
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _table((*path, key), value)
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else toml_of(name)
 
 
 def _quoted(setting: str) -> str:

@@ -36,10 +36,14 @@ def figure_names(folder: Path) -> list[str]:
 
 def row_of(result: SetResult, keys: list[str], figures: list[str]) -> dict[str, Any]:
     """A result as a row. A figure with the name of a varied key has the prefix `figure.`."""
+    return {name: _cell(value) for name, value in _values(result, keys, figures).items()}
+
+
+def _values(result: SetResult, keys: list[str], figures: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(result, name) for name in _FIRST}
     row |= {name: result.values[name] for name in keys}
     row |= {column_of(name, keys): result.figures.get(name) for name in figures}
-    return {name: _cell(value) for name, value in row.items()}
+    return row
 
 
 def _cell(value: Any) -> Any:
@@ -84,17 +88,20 @@ def _write_parquet(file: IO[bytes], folder: Path, keys: list[str], figures: list
 
 
 def _schema(folder: Path, keys: list[str], figures: list[str], polars: Any) -> dict[str, Any]:
-    """The type of each column: whole numbers, numbers or texts, by the values of all results."""
+    """The type of each column: whole numbers, numbers, truths or texts, by the values of all results."""
     kinds: dict[str, set[type]] = {}
     for result in read_results(folder):
-        for name, value in row_of(result, keys, figures).items():
+        for name, value in _values(result, keys, figures).items():
             found = kinds.setdefault(name, set())
             if value is not None:
                 found.add(type(value))
+    kinds["error"] = {str}  # of no set, perhaps
     return {name: _type_of(found, polars) for name, found in kinds.items()}
 
 
 def _type_of(kinds: set[type], polars: Any) -> Any:
     if kinds == {int}:
         return polars.Int64
+    if kinds == {bool}:
+        return polars.Boolean
     return polars.Float64 if kinds <= {int, float} else polars.String

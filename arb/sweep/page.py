@@ -18,8 +18,8 @@ from arb.report.bokeh_files import CHART_FILES, chart_files
 from arb.report.page_style import STYLE
 from arb.report.signs import sign_class
 from arb.report.wording import UNKNOWN, escape, plain, shown
-from arb.results.figures.summary import GROUPS
 from arb.sweep.columns import Columns
+from arb.sweep.figure_kinds import kind
 from arb.sweep.judgement import Judgement, best_first
 from arb.sweep.page_data import SETS_MAX, page_data
 from arb.sweep.page_parts import BODY, SWEEP_STYLE
@@ -33,11 +33,6 @@ PAGE_FIGURES = (
 #: Sets in the tables.
 _LISTED_MAX = 20
 _STEPS_MAX = 60
-_KINDS = {
-    f"{group.key}.{figure.name}" if group.key else figure.name: figure.kind
-    for group in GROUPS
-    for figure in group.figures
-}
 _NUMBERS = (int, float)
 
 
@@ -106,14 +101,8 @@ def _set_no(number: int, key: str) -> str:
     return f'<data data-key="{key}" value="{number}">{number}</data>'
 
 
-def _kind(figure: str) -> str:
-    """The kind of a figure of `summary.json`; those of legs and pairs are numbered."""
-    parts = [part for part in figure.split(".") if not part.isdigit()]
-    return _KINDS.get(".".join(parts), "units")
-
-
 def _figure(value: Any, key: str, figure: str) -> str:
-    return _number(value, key, _kind(figure))
+    return _number(value, key, kind(figure))
 
 
 def _header(columns: Columns, summary: Mapping[str, Any]) -> str:

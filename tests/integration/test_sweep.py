@@ -116,6 +116,14 @@ def test_groups_of_rows_tables_and_the_best_set(place: Path, tmp_path: Path) -> 
     assert table.columns == list(lines[0])
     assert [float(line["pnl_quote"]) for line in lines] == table["pnl_quote"].to_list()
 
+    assert table.schema["error"] == polars.String
+    arb("sweep", "best", out, "--by", "fills", "--out", tmp_path / "best")
+    arb(
+        "backtest", "-c", tmp_path / "best" / "arbitrage.toml", "--start", "2024-01-01", "--end", "2024-01-02",
+        "--no-report", "--out", tmp_path / "whole",
+    )  # fmt: skip
+    assert json.loads((tmp_path / "whole" / "summary.json").read_bytes())["fills"] == max(fills)
+    assert "exists already" in arb("sweep", "best", out, "--out", tmp_path / "best", code=2).output
     best = arb("sweep", "best", out, "--by", "fills").stdout
     (place / "my" / "best.toml").write_text(best)
     run = tmp_path / "run"
@@ -218,6 +226,7 @@ def test_a_set_whose_strategy_raises_is_marked_and_the_others_go_on(place: Path,
     words = ["-c", place / "my" / "arbitrage.toml", "--data", place / "data", "--legs", LEGS, "--threads", 2]
     done = arb("sweep", *words, "--start", "2024-01-01", "--out", out, *given)
     assert "2 failed" in done.stdout
+    assert "the first that failed is set 2: ValueError: the level is too high" in done.stdout
     results = list(read_results(out))
     assert [one.outcome for one in results] == ["ended", "ended", "failed", "failed"]
     assert {one.error for one in results[2:]} == {"ValueError: the level is too high"}
