@@ -222,6 +222,8 @@ def payments_of(found: Sequence[Mapping[str, Any]]) -> list[Payment]:
             row["asset"],
             Decimal(row["income"]),
             int(row["time"]),
+            row.get("symbol") or "",
+            str(row.get("tranId") or ""),
         )
         for row in found
         if row["incomeType"] not in _OF_TRADES

@@ -130,7 +130,14 @@ class BybitAccount:
             )
         )
         return [
-            Payment(kind, row["currency"], Decimal(row["change"]), int(row["transactionTime"]))
+            Payment(
+                kind,
+                row["currency"],
+                Decimal(row["change"]),
+                int(row["transactionTime"]),
+                row.get("symbol") or "",
+                row.get("id") or "",
+            )
             for kind, found in zip(_PAYMENTS.values(), rows, strict=True)
             for row in found
         ]

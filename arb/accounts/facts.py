@@ -128,12 +128,15 @@ class OrderLimit(NamedTuple):
 
 
 class Payment(NamedTuple):
-    """Money received or paid without a trade. kind: "funding", "transfer", or the venue's word in lower case."""
+    """Money received or paid without a trade. kind: "funding", "transfer", or the venue's word in lower case; symbol,
+    payment_id: "" if the venue gives none."""
 
     kind: str
     asset: str
     amount: Decimal
     at_ms: int
+    symbol: str = ""
+    payment_id: str = ""
 
 
 class CheckedOrder(NamedTuple):

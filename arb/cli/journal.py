@@ -140,18 +140,20 @@ def orders(
 def trades(
     since: Moment | None, folder: Path | None, directory: Path, environments: Sequence[str], as_json: bool
 ) -> None:
-    """The executions in the journal, oldest first."""
-    from arb.commands.journal import orders_of, trade_record
+    """The executions in the journal, oldest first; then funding, transfers and what else accounts got or paid."""
+    from arb.commands.journal import orders_of, payment_record, trade_record
 
-    _show(
-        [
-            trade_record(name, reader.tag, one)
-            for name, reader in orders_of(folder, directory, environments)
-            for one in reader.executions(_since_ns(since))
-        ],
-        ("ts", "venue", "symbol", "side", "price", "qty", "is_maker", "fee", "fee_asset", "execution_id"),
-        as_json,
-    )
+    executions: list[dict[str, Any]] = []
+    payments: list[dict[str, Any]] = []
+    for name, reader in orders_of(folder, directory, environments):
+        executions += [trade_record(name, reader.tag, one) for one in reader.executions(_since_ns(since))]
+        payments += [payment_record(name, one) for one in reader.payments(_since_ns(since))]
+    columns = (
+        "ts", "venue", "symbol", "side", "price", "qty", "is_maker", "fee", "fee_asset", "execution_id",
+    )  # fmt: skip
+    _show(executions, columns, as_json)
+    if payments:
+        _show(payments, ("ts", "kind", "account", "symbol", "amount", "asset"), as_json)
 
 
 @click.command(epilog=examples("arb halt", "arb halt --flatten --account binance"))
@@ -225,6 +227,10 @@ def _status_lines(found: Status) -> list[str]:
         for _, ts, text in found.unhedged
     ]
     lines.append(f"  {found.open_orders} open orders, {found.trades} trades")
+    lines += [
+        f"  {kind}: {amount:+f} {asset} in {count} ({account})"
+        for account, kind, asset, amount, count in found.payments
+    ]
     lines += [f"  position: {one.venue}:{one.symbol} {one.qty:+f} ({one.account})" for one in found.positions]
     for account, is_agreed, ts, text in found.reconciled:
         word = "agreed with its venue" if is_agreed else "DIFFERS from its venue"

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from arb.accounts.clients import account_clients
 from arb.accounts.facts import Balance, Rights
 from arb.accounts.start import AccountFacts, wallet_of
+from arb.commands.account_payments import fetch_payments
 from arb.commands.account_start import AccountStart
 from arb.commands.order_setup import instrument_of_orders
 from arb.commands.run_setup import run_row
@@ -163,10 +164,12 @@ class _Preparation:
             raise InvariantError("the accounts were not claimed")
         with JournalReader(self._journal.path, self._options.environment) as reader:
             known_ns = reader.known_until_ns()
+            last = [one for one in reader.runs() if reader.legs(one.run)]
             run = self._journal.begin_run(run_row("live", self._config, self._folder))
             owned = _owned(legs, start.facts)
             taken = await self._reconciled(host, reader, run, known_ns, self._journal, owned)
-        for line in taken.lines:
+            paid = await self._payments(host, reader, run, self._journal, last[-1].started_ns if last else 0)
+        for line in (*taken.lines, *paid):
             self._write("start", line)
         config = replace(self._config, legs=_with_openings(legs, taken.holdings, start.facts))
         ids = SessionIds(self._journal.tag, run, time.time_ns() // MILLISECOND)
@@ -247,6 +250,28 @@ class _Preparation:
         finally:
             for rest in rests.values():
                 await rest.close()
+
+    async def _payments(
+        self, host: Host, reader: JournalReader, run: int, journal: Journal, since_ns: int
+    ) -> list[str]:
+        """Brings funding and transfers since the last session began into the journal. since_ns: 0: there was none."""
+        if not since_ns or host.hosts is None:
+            return []
+        clients = account_clients(
+            {name: host.urls[name] for name in self._signers}, self._signers, host.hosts, self._folder
+        )
+        try:
+            names = {house_of(venue): name for venue, name in self._accounts.items()}
+            rows, lines = await fetch_payments(
+                clients, names, reader.payments(), since_ns, run, time.time_ns()
+            )
+        finally:
+            for client in clients.values():
+                await client.close()
+        for row in rows:
+            journal.note(row)
+        journal.write_notes()
+        return lines
 
     async def _entries(self, host: Host) -> dict[tuple[str, str], Decimal]:
         """Prices at which the positions of perpetuals were opened, as their venues say, by venue and symbol."""

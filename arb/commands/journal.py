@@ -19,7 +19,7 @@ from arb.journal.halts import HOUSES, Halt, Halts, clear_halt, halt_path, set_ha
 from arb.journal.journal import FILE
 from arb.journal.locks import GUARD_LOCK, is_held
 from arb.journal.reader import JournalReader, Order, Position, Run, Trade
-from arb.journal.schema import DRY_RUN, LETTERS
+from arb.journal.schema import DRY_RUN, LETTERS, Paid
 from arb.results.evidence import ORDERS_DB, SESSION_DB
 from arb.risk.supervisor import OVER
 
@@ -40,6 +40,8 @@ class Status(NamedTuple):
     open_orders: int
     positions: Sequence[Position]
     trades: int
+    #: Funding, transfers and what else was no execution: account, kind, asset, sum, number.
+    payments: Sequence[tuple[str, str, str, Decimal, int]]
     #: Of each account, whether journal and venue agreed, when, and about what not.
     reconciled: Sequence[tuple[str, bool, int, str]]
     #: Rules of the supervisor that hold while the session runs: (name, since, text).
@@ -117,6 +119,7 @@ def statuses(directory: Path, environments: Sequence[str]) -> list[Status]:
                 len(reader.orders(open_only=True)),
                 [one for one in reader.positions() if one.qty],
                 reader.trade_count(),
+                _sums(reader.payments()),
                 [(one.account, one.is_agreed, one.ts, one.text) for one in reader.reconciliations().values()],
                 _lasting(reader, run, "supervisor") if run is not None and reader.is_running else (),
                 _lasting(reader, run, "venue") if run is not None and reader.is_running else (),
@@ -153,6 +156,10 @@ def status_record(status: Status) -> dict[str, Any]:
         "open_orders": status.open_orders,
         "positions": [position_record(status.environment, one) for one in status.positions],
         "trades": status.trades,
+        "payments": [
+            {"account": account, "kind": kind, "asset": asset, "amount": _text(amount), "count": count}
+            for account, kind, asset, amount, count in status.payments
+        ],
         "reconciled": [
             {"account": account, "is_agreed": is_agreed, "ts": ts, "text": text}
             for account, is_agreed, ts, text in status.reconciled
@@ -199,10 +206,35 @@ def order_record(environment: str, tag: str, order: Order) -> dict[str, Any]:
     }
 
 
+def payment_record(environment: str, one: Paid) -> dict[str, Any]:
+    """Funding, a transfer or another payment for JSON."""
+    return {
+        "environment": environment,
+        "kind": one.kind,
+        "account": one.account,
+        "symbol": one.symbol,
+        "ts": one.ts,
+        "venue_ms": one.venue_ms,
+        "amount": one.amount,
+        "asset": one.asset,
+    }
+
+
+def _sums(payments: Iterable[Paid]) -> list[tuple[str, str, str, Decimal, int]]:
+    """By account, kind and asset."""
+    sums: dict[tuple[str, str, str], tuple[Decimal, int]] = {}
+    for one in payments:
+        key = one.account, one.kind, one.asset
+        amount, count = sums.get(key, (Decimal(0), 0))
+        sums[key] = amount + Decimal(one.amount), count + 1
+    return [(*key, *sums[key]) for key in sorted(sums)]
+
+
 def trade_record(environment: str, tag: str, trade: Trade) -> dict[str, Any]:
     """An execution for JSON."""
     return {
         "environment": environment,
+        "kind": "trade",
         "execution_id": trade.execution_id,
         "client_id": SessionIds(tag, trade.run, 0).client_id(trade.leg, trade.placed, trade.attempt),
         "account": trade.account,

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from arb.errors import InputError
 from arb.journal.journal import LOCK, check_journal
 from arb.journal.locks import is_held
-from arb.journal.schema import LegRow
-from connectors.units import SECOND
+from arb.journal.schema import LegRow, Paid
+from connectors.units import MILLISECOND, SECOND
 
 
 class Run(NamedTuple):
@@ -344,6 +344,14 @@ class JournalReader:
             "SELECT min(ts) FROM flags WHERE run = (SELECT max(run) FROM legs) AND flag = 'position differs'"
         )[0]
         return known if differs is None else min(known, differs - _UNSEEN_NS)
+
+    def payments(self, since_ns: int = 0) -> list[Paid]:
+        """Money without an execution that the venues booked since then, oldest first."""
+        rows = self._rows(
+            "SELECT * FROM payments WHERE venue_ms >= ? ORDER BY venue_ms, account, kind, payment_id",
+            since_ns // MILLISECOND,
+        )
+        return [Paid._make(row) for row in rows]
 
     def flags(self, since_ns: int = 0) -> list[tuple[int, int, str, str, str]]:
         """Changes of state since then: (run, time, account, flag, text)."""

@@ -180,7 +180,22 @@ class Opened(NamedTuple):
     text: str
 
 
-Note: TypeAlias = Sent | Answered | Ended | ExecutionRow | Refused | Flagged | Reconciled | Opened
+class Paid(NamedTuple):
+    """Money that an account received, or paid if it is negative, without an execution. kind: "funding", "transfer" or
+    the venue's word in lower case; symbol: "" if it is of none; payment_id: with account and kind its own."""
+
+    run: int
+    ts: int
+    account: str
+    kind: str
+    payment_id: str
+    venue_ms: int
+    symbol: str
+    amount: str
+    asset: str
+
+
+Note: TypeAlias = Sent | Answered | Ended | ExecutionRow | Refused | Flagged | Reconciled | Opened | Paid
 
 
 _SQL = {int: "INTEGER", bool: "INTEGER", str: "TEXT"}
@@ -218,6 +233,7 @@ NOTES = (
     Table("flags", Flagged),
     Table("reconciliations", Reconciled),
     Table("openings", Opened),
+    Table("payments", Paid, "account, kind, payment_id"),
 )
 
 

@@ -110,7 +110,7 @@ class LiveOrders:
         if feed is not None:
             feed.is_halting = lambda: self._session is not None and self._session.is_halting
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
-        self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of)
+        self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of, desks)
         self.gateway.commit = self._journal.commit
         self.gateway.shortage = lambda: str(self._journal.shortage or "")
         self.gateway.on_step = self._on_step
@@ -374,8 +374,7 @@ class LiveOrders:
                     state = orders.executed(one.leg, answer.order_id, answer.execution_id)
                 execution = state.executions[answer.execution_id] if state is not None else None
             self._log.response(one.leg, one.received_ns, one.row, execution)
-            if isinstance(answer, BotAnswer):
-                self._journal.answered(answer, execution, state)
+            self._journal.answered(answer, execution, state)
 
     def _apply(self, venue: str, outputs: Outputs, now: int, has_more: bool = False) -> None:
         self.gateway.apply(venue, outputs, now, has_more)

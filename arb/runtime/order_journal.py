@@ -5,13 +5,16 @@ A session without a journal has `NoOrderJournal` in its place. The host's thread
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from arb.errors import ArbError, InputError
-from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
+from arb.execution.answers import AnswerKind, BotAnswer, FundingAnswer, RequestRow
 from arb.execution.gateway import ReadyRequest, TakenRequest
 from arb.execution.order_state import OrderState
+from arb.execution.venue_desk import VenueDesk
 from arb.journal.journal import Journal, JournalError
 from arb.journal.schema import (
     Answered,
@@ -20,6 +23,7 @@ from arb.journal.schema import (
     Flagged,
     Intent,
     LegRow,
+    Paid,
     Reconciled,
     Refused,
     Sent,
@@ -27,6 +31,7 @@ from arb.journal.schema import (
 from arb.runtime.order_tables import STATUS_WORDS, signed_id
 from connectors.orders.model import Act, Execution, Force, WireRequest
 from connectors.trade.interfaces import Sent as SentWire
+from connectors.units import MILLISECOND
 
 _ACTS = {act: act.name.lower() for act in Act}
 _KINDS = {kind: kind.name.lower() for kind in AnswerKind}
@@ -68,7 +73,9 @@ class NoOrderJournal:
     def sent(self, venue: str, request: WireRequest, sent: SentWire, now: int) -> None:
         """See `OrderJournal`."""
 
-    def answered(self, answer: BotAnswer, execution: Execution | None, state: OrderState | None) -> None:
+    def answered(
+        self, answer: BotAnswer | FundingAnswer, execution: Execution | None, state: OrderState | None
+    ) -> None:
         """See `OrderJournal`."""
 
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
@@ -90,12 +97,19 @@ class NoOrderJournal:
 class OrderJournal(NoOrderJournal):
     """See the module."""
 
-    def __init__(self, kept: KeptRun, order_of: Callable[[int, int], OrderState | None]) -> None:
-        """order_of: the latest order of a leg with an id of the bot. `end` closes the journal."""
+    def __init__(
+        self,
+        kept: KeptRun,
+        order_of: Callable[[int, int], OrderState | None],
+        desks: Mapping[str, VenueDesk] = MappingProxyType({}),
+    ) -> None:
+        """order_of: the latest order of a leg with an id of the bot. desks: by venue. `end` closes the journal."""
         self._journal, self._run, self._legs = kept
         self._order_of = order_of
-        #: Names by venue.
+        self._desks = desks
+        #: Names by venue; rows of the legs.
         self._accounts: dict[str, str] = {}
+        self._rows: Sequence[LegRow] = ()
 
     @property
     def accounts(self) -> Sequence[str]:
@@ -105,7 +119,7 @@ class OrderJournal(NoOrderJournal):
         """The accounts are known, and nothing is sent yet. Raises InputError."""
         legs = self._legs()
         self._journal.add_legs(self._run, legs)
-        self._accounts = {leg.venue: leg.account for leg in legs}
+        self._accounts, self._rows = {leg.venue: leg.account for leg in legs}, legs
 
     def commit(self, ready: Sequence[ReadyRequest]) -> bool:
         """Commits the requests of a step. False: nothing of the step may be sent."""
@@ -147,8 +161,17 @@ class OrderJournal(NoOrderJournal):
             )
         )  # fmt: skip
 
-    def answered(self, answer: BotAnswer, execution: Execution | None, state: OrderState | None) -> None:
+    def answered(
+        self, answer: BotAnswer | FundingAnswer, execution: Execution | None, state: OrderState | None
+    ) -> None:
         """An answer for the bot; execution: that it reports; state: of its order."""
+        if isinstance(answer, FundingAnswer):
+            row = self._rows[answer.leg]
+            self._paid(
+                row.account, "funding", answer.exch_ns // MILLISECOND, row.symbol, answer.amount, row.quote,
+                answer.received_ns,
+            )  # fmt: skip
+            return
         run, leg, at = self._run, answer.leg, answer.received_ns
         placed = state.request_no if state is not None else answer.request_no
         self._journal.note(
@@ -171,7 +194,14 @@ class OrderJournal(NoOrderJournal):
             )
 
     def happened(self, venue: str, event: str, text: str, now: int) -> None:
-        """An event of a venue's desk: doubts, streams that are away."""
+        """An event of a venue's desk: doubts, streams that are away, transfers."""
+        if event == "transfer" and venue in self._desks:
+            # Venues of one account report the same ones, and rows that are there are ignored.
+            for one in self._desks[venue].facts.transfers.values():
+                self._paid(
+                    self._accounts[venue], "transfer", one.venue_ms, "", one.amount, one.asset, now,
+                    one.transfer_id,
+                )  # fmt: skip
         self._journal.note(Flagged(self._run, now, self._accounts.get(venue, ""), event, text))
 
     def flagged(self, event: str, text: str, now: int) -> None:
@@ -183,6 +213,13 @@ class OrderJournal(NoOrderJournal):
         self._journal.note(
             Reconciled(self._run, now, self._accounts[venue], True, "every order and position")
         )
+
+    def _paid(
+        self, account: str, kind: str, venue_ms: int, symbol: str, amount: Decimal, asset: str, now: int,
+        payment_id: str = "",
+    ) -> None:  # fmt: skip
+        own = payment_id or f"{symbol}-{asset}-{venue_ms}"
+        self._journal.note(Paid(self._run, now, account, kind, own, venue_ms, symbol, f"{amount:f}", asset))
 
     def write(self) -> None:
         """Commits what was noted; if that fails, the next call tries again."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
+from connectors.orders.blanking import blanked
 from connectors.orders.limits import LimitUse
 from connectors.orders.numbers import DecimalStep
 
@@ -119,6 +120,11 @@ class WireRequest(NamedTuple):
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without the key and the signature: an error's text may have it."""
+        words = " ".join(blanked(one) for one in (self.text, self.method, self.path, self.query) if one)
+        return f"WireRequest({self.wire_id!r}, {self.channel.name}, {self.act.name}, {words!r})"
 
 
 class Verdict(IntEnum):

@@ -20,6 +20,7 @@ from support.account_sandbox import (
     when_priced,
 )
 from support.command_line import arb
+from support.guard.markers import marked
 
 from arb.config import write_templates
 from arb.errors import ExitCode
@@ -137,7 +138,7 @@ def test_everything_that_is_wrong_is_found_at_once_and_nothing_is_changed(
 def test_a_wrong_secret_fails_every_question_and_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BYBIT_SECRET_KEY", "another-secret")
+    monkeypatch.setenv("BYBIT_SECRET_KEY", marked("AnotherSecret"))
     found = examined(tmp_path, AccountSandbox(tmp_path), code=ExitCode.DIFFERENCES)
     failed = {name for name, line in found.items() if line["level"] == "fail"}
     assert {"bybit key", "bybit_spot fees", "bybit balances", "bybit_spot orders"} <= failed
@@ -279,9 +280,9 @@ def test_arb_live_ends_before_an_order_when_the_clock_is_two_seconds_off(tmp_pat
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("BINANCE_SECRET_KEY", "another-secret"),
-        ("BYBIT_API_KEY", "another-key"),
-        ("BYBIT_SECRET_KEY", "another-secret"),
+        ("BINANCE_SECRET_KEY", marked("AnotherSecret")),
+        ("BYBIT_API_KEY", marked("AnotherKey")),
+        ("BYBIT_SECRET_KEY", marked("AnotherSecret")),
     ],
 )
 def test_arb_live_ends_before_an_order_when_the_key_is_wrong(

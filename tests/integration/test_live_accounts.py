@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hftbacktest.order import NEW
 from support.command_line import arb
+from support.guard.markers import MARK, marked
 from support.keyed_sandbox import GUARD_KEYS, KEYS, LIMITS, KeyedSandbox
 from support.live_sandbox import PATIENT_GUARD, demo_settings
 
@@ -133,12 +134,12 @@ def test_a_key_of_the_guard_s_own_must_be_of_the_same_account(
 def test_wrong_keys_end_it_in_one_line_without_an_order(
     tmp_path: Path, sandbox: KeyedSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BYBIT_SECRET_KEY", "canary3AnotherSecret5Tz8Wp3")
+    monkeypatch.setenv("BYBIT_SECRET_KEY", marked("3AnotherSecret5Tz8Wp3"))
     monkeypatch.setattr(orders_start, "_OPEN_S", 5.0)
     main = sandbox.write_config(tmp_path / "config")
     done = arb("live", "--testnet", *words(tmp_path, main, PAIRS["spot"]), code=ExitCode.USER_INPUT)
     (line,) = (line for line in done.output.splitlines() if line.startswith("error: "))
     assert line.startswith("error: bybit: ")
     assert "must belong together" in line
-    assert "canary" not in done.output
+    assert MARK not in done.output
     assert sandbox.order_count() == 0

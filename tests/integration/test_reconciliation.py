@@ -26,6 +26,7 @@ from arb.journal.schema import LegRow, RunRow
 from arb.leg import Leg
 from arb.runtime.account_queries import AccountQueries
 from arb.runtime.trade_protocols import protocols_of
+from arb.sandbox.funding import Funding
 from connectors.net.hosts import LOOPBACK
 from connectors.net.trade_rest import HttpTradeRest
 from connectors.orders.model import Act, Force, OrderRequest, Verdict
@@ -38,10 +39,10 @@ PAIR = ("binance_spot", "bybit_linear")
 class Place:
     """A sandbox with one account, and sessions that prepare to trade on it."""
 
-    def __init__(self, folder: Path, venues: tuple[str, ...] = PAIR) -> None:
+    def __init__(self, folder: Path, venues: tuple[str, ...] = PAIR, funding: Funding | None = None) -> None:
         self.folder = folder
         self.venues = venues
-        self.sandbox = AccountSandbox(folder / "sandbox")
+        self.sandbox = AccountSandbox(folder / "sandbox", funding=funding)
         self.state = folder / "state" / "sandbox"
         self.lines: list[str] = []
 
@@ -188,6 +189,36 @@ def test_orders_that_a_loss_of_power_took_from_the_journal_are_adopted(tmp_path:
         place.prepared()
         with place.journal() as reader:
             assert reader.trade_count() == executions
+
+
+def test_funding_and_transfers_between_sessions_are_in_the_journal_once(tmp_path: Path) -> None:
+    place = Place(tmp_path, funding=Funding(1_000, ("0.001",)))
+    with place.sandbox:
+        place.prepared()
+        with place.journal() as reader:
+            assert reader.payments() == [], "what was before the first session is not its own"
+        place.order("bybit_linear", f"arb-{place.tag}-1-0-1-1")
+        place.sandbox.begin(
+            kind="transfer", venue="bybit_linear", account="main", asset="USDT", quantity="-12.5"
+        )
+        time.sleep(2.0)
+        place.prepared()
+        assert any(
+            "bybit: transfer -12.5 USDT (1) while no session received it" in line for line in place.lines
+        )
+        place.prepared()
+        with place.journal() as reader:
+            found = reader.payments()
+            (position,) = [one for one in reader.positions() if one.qty]
+    transfers = [one for one in found if one.kind == "transfer"]
+    fundings = [one for one in found if one.kind == "funding"]
+    assert [(one.amount, one.asset, one.account) for one in transfers] == [
+        ("-12.5", "USDT", position.account)
+    ]
+    assert len(fundings) >= 1
+    assert {one.symbol for one in fundings} == {"BTCUSDT"}
+    assert len({one.venue_ms for one in fundings}) == len(fundings), "each time once"
+    assert all(-1.0 < float(one.amount) < -0.2 for one in fundings), "a thousandth of 0.01 BTC"
 
 
 def test_an_order_of_a_run_that_the_journal_does_not_know_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from arb.sandbox.funding import Funding
 from arb.sandbox.serve.urls import VENUES, VenueUrls
 from connectors.net.hosts import LOOPBACK
 from connectors.orders.signing import HmacSigner, Signer
+from support.guard.markers import marked
 from support.live_sandbox import LiveSandbox, free_ports
 
 SPOT = ("binance_spot", "bybit_spot")
@@ -32,8 +33,8 @@ PERPETUAL = ("binance_usdm", "bybit_linear")
 KEYS = {
     house: {
         "venue": house,
-        "id": f"{house}00000000key",
-        "secret": f"{house}-secret-of-a-test",
+        "id": marked(f"{house}00key"),
+        "secret": marked(f"{house}Secret"),
         "ips": ["127.0.0.1"],
     }
     for house in ("binance", "bybit")

@@ -23,14 +23,18 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from support.guard.markers import MARK, marked
+
 
 def text_canary(number: int, length: int = 40) -> str:
-    """A key, a secret or a passphrase of letters and digits."""
-    return f"C{number:02d}{sha256(f'canary {number}'.encode()).hexdigest()}"[:length]
+    """A key, a secret or a passphrase of letters and digits, at least 18."""
+    return marked(f"{number:02d}{sha256(f'canary {number}'.encode()).hexdigest()}")[:length]
 
 
 def private_key(number: int) -> ed25519.Ed25519PrivateKey:
-    return ed25519.Ed25519PrivateKey.from_private_bytes(sha256(f"canary key {number}".encode()).digest())
+    return ed25519.Ed25519PrivateKey.from_private_bytes(
+        MARK.encode() + sha256(f"canary key {number}".encode()).digest()[:16]
+    )
 
 
 def pem_of(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey, passphrase: str = "") -> str:

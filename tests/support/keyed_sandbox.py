@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from arb.commands.legs import known_venues
 from arb.commands.serve import sandbox_of
 from arb.config import write_templates
+from support.guard.markers import MARK, marked
 from support.live_sandbox import LiveSandbox, free_ports
 
 VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
@@ -24,22 +25,22 @@ FILES = {
     "bybit_spot": "bybit.toml",
     "bybit_linear": "bybit_linear.toml",
 }
-_PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+_PRIVATE = Ed25519PrivateKey.from_private_bytes(2 * MARK.encode())
 PEM = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 _PUBLIC = _PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 #: The variables of its keys: Ed25519 at Binance, HMAC at Bybit.
 KEYS = {
-    "BINANCE_API_KEY": "canary0BinanceKey7Qv2xR",
+    "BINANCE_API_KEY": marked("0BinanceKey7Qv2xR"),
     "BINANCE_SECRET_KEY": PEM,
-    "BYBIT_API_KEY": "canary1BybitKey9Lm4",
-    "BYBIT_SECRET_KEY": "canary2BybitSecret5Tz8Wp3",
+    "BYBIT_API_KEY": marked("1BybitKey9Lm4"),
+    "BYBIT_SECRET_KEY": marked("2BybitSecret5Tz8Wp3"),
 }
 #: Further keys of Bybit: of the same account, and of another one.
 GUARD_KEYS = {
-    "SECOND_API_KEY": "canary3BybitKey2Wd8",
-    "SECOND_SECRET_KEY": "canary4BybitSecret1Hq6Yk9",
-    "OTHER_API_KEY": "canary5BybitKey6Rb3",
-    "OTHER_SECRET_KEY": "canary6BybitSecret7Mj2Vx4",
+    "SECOND_API_KEY": marked("3BybitKey2Wd8"),
+    "SECOND_SECRET_KEY": marked("4BybitSecret1Hq6Yk9"),
+    "OTHER_API_KEY": marked("5BybitKey6Rb3"),
+    "OTHER_SECRET_KEY": marked("6BybitSecret7Mj2Vx4"),
 }
 #: No session at a venue is without.
 LIMITS = ("live.max_notional=100000.0", "live.max_daily_notional=10000000.0")

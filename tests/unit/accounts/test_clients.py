@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.guard.markers import marked
 
 from arb.accounts.clients import account_clients
 from arb.accounts.facts import AccountError
@@ -17,7 +18,7 @@ from connectors.orders.signing import HmacSigner
 
 SPOT, USDM = "https://api.one.example", "https://fapi.one.example"
 BYBIT = "https://api.two.example"
-SIGNER = HmacSigner("a-key-of-a-test", "a-secret-of-a-test")
+SIGNER = HmacSigner(marked("Key"), marked("Secret"))
 
 
 def urls(rest: str, wallet: str = "") -> VenueUrls:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.command_line import arb
+from support.guard.markers import marked
 
 from arb.commands import live
 from arb.config import write_templates
@@ -106,7 +107,7 @@ def test_hosts_without_an_address_end_it_before_anything_is_written(
     main: Path, looked_up: list[str], place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in KEYS:
-        monkeypatch.setenv(name, "a-key-or-a-secret-of-nobody")
+        monkeypatch.setenv(name, marked("KeyOrSecret"))
     said = refused(place, "--config", main, *LIMITS)
     assert "cannot be resolved: Name or service not known; look at the network" in said
     assert len(looked_up) == 1

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from support.guard.markers import MARK, marked
 
 from arb.config import load
 from arb.config.account_keys import account_signers, guard_signers
@@ -24,7 +25,7 @@ from connectors.orders.signing import Ed25519Signer, HmacSigner
 
 BINANCE = ["binance_spot:BTCUSDT", "binance_usdm:BTCUSDT"]
 BYBIT = ["bybit_spot:BTCUSDT", "bybit_linear:BTCUSDT"]
-KEY, SECRET, PASSPHRASE = "canary-key-0123456789", "canary-secret-abcdef", "canary passphrase"
+KEY, SECRET, PASSPHRASE = marked("-key-0123456789"), marked("-secret-abcdef"), marked(" passphrase")
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 
 
@@ -131,7 +132,7 @@ def test_what_is_no_key_is_refused(folder: Path, tmp_path: Path) -> None:
     assert said(public) == "a public key in PEM form; the private one signs"
     assert said(pem().replace("PRIVATE", "PRIVAT")) == "no Ed25519 private key in PEM form"
     assert said(locked) == "an encrypted PEM, and there is no passphrase"
-    assert said(locked, PASS="canary of another") == "an encrypted PEM that the passphrase does not open"
+    assert said(locked, PASS=marked(" of another")) == "an encrypted PEM that the passphrase does not open"
     assert said(pem(), PASS=PASSPHRASE) == "a PEM that is not encrypted, and there is a passphrase"
     assert said("two words are no secret") == "neither a secret nor a PEM"
     assert said("short") == "neither a secret nor a PEM"
@@ -176,7 +177,7 @@ def test_the_environment_has_no_keys_afterwards(folder: Path, monkeypatch: pytes
     found = account_signers(venues)
     assert not {"BINANCE_API_KEY", "BINANCE_SECRET_KEY", "PASS"} & os.environ.keys()
     assert KEY not in repr(found)
-    assert "canary" not in repr([vars(signer) for signer in found.values()]).replace(KEY, "")
+    assert MARK not in repr([vars(signer) for signer in found.values()]).replace(KEY, "")
 
 
 def test_the_guard_of_a_session_may_have_a_key_of_its_own(
