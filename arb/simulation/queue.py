@@ -36,9 +36,10 @@ def _least(a, b):
     return b if b < a else a
 
 
-@compiled
+@compiled(error_model="numpy")
 def _share(front, back, model, power):
-    """Probability that a decrease happened behind the order."""
+    """Probability that a decrease happened behind the order; NaN for 0 / 0, as in the engine: nothing is on either
+    side."""
     if model == LOG_PROB:
         return math.log(1.0 + back) / (math.log(1.0 + back) + math.log(1.0 + front))
     if model == LOG_PROB2:
