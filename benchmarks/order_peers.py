@@ -43,8 +43,9 @@ from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.order_journal import KeptRun
 from arb.runtime.order_setup import OrderSetup
-from arb.runtime.session import Session, VenueTap
+from arb.runtime.session import Session
 from arb.runtime.strategy_task import StrategyTask
+from arb.runtime.venue_tap import VenueTap
 from arb.sandbox.serve.urls import VenueUrls
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.net.hosts import LOOPBACK

@@ -46,8 +46,9 @@ from watching import TimedOutput, answer_and_trade, output_of, show_segments, wa
 from arb.bot.compilation import compile_strategy
 from arb.data.recordings.recorder import Recorder
 from arb.runtime.live_rows import LiveDriver
-from arb.runtime.session import Session, VenueTap
+from arb.runtime.session import Session
 from arb.runtime.strategy_task import StrategyTask
+from arb.runtime.venue_tap import VenueTap
 from arb.runtime.warm import warm_session
 from arb.simulation.bot import DryRunBot
 from arb.simulation.watermark import VenueSide

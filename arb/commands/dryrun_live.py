@@ -23,6 +23,7 @@ from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.warm import warm_session
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import live_latency
+from arb.simulation.read import ReadSteps
 from arb.simulation.watermark import VenueSide
 from connectors.units import MILLISECOND
 
@@ -58,6 +59,7 @@ def _simulated(config: Config, setup: Setup, folder: Path) -> LiveParts:
     task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
     disorder_ns = round(config.dry_run.disorder_ms * MILLISECOND)
     side = VenueSide(bot.exchanges, disorder_ns, 4 * disorder_ns + _SILENCE_NS)
+    ReadSteps(bot.world, side)
     ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
     orders = NoOrders(OrderTables(bot, run_row("dry-run", config, folder)))
     return LiveParts(LiveDriver(bot, task, side, ranges), recorder, limits, orders)

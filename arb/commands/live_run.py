@@ -281,9 +281,13 @@ class LiveRun:
             yield
 
     def _tick(self) -> float:
-        """Advances the session's clock; returns the seconds until the next call."""
-        self._session.on_time()
-        return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
+        """Advances the session's clock unless rows have just done so; returns the seconds until the next call."""
+        session = self._session
+        due_s, quiet_s = session.due_ns / SECOND, session.quiet_ns / SECOND
+        if due_s > 0.0 and quiet_s < _TICK_S - _TICK_MIN_S:
+            return max(_TICK_MIN_S, min(due_s, _TICK_S - quiet_s))
+        session.on_time()
+        return min(_TICK_S, max(_TICK_MIN_S, session.due_ns / SECOND))
 
     def _keep(self) -> float:
         """Prepares or writes an entry; returns the seconds until the next call. What is broken has no more entries:

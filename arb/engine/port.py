@@ -17,9 +17,10 @@ between two waits. `arb.engine.account.deliver` appends a response to its queue.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arb.bot.memory import record_view
 from connectors.jit.compilation import compiled
@@ -46,11 +47,45 @@ PORT = np.dtype(
 )
 
 
+class Late(NamedTuple):
+    """Rows of a message that arrived behind the watermark of their leg. message: its number in the read."""
+
+    message: int
+    rows: int
+    watermark: int
+
+
+class MessageSteps(Protocol):
+    """Of an answering side that follows the messages of a read in compiled code, while the strategy is entered once."""
+
+    #: Most messages of one read.
+    messages_max: int
+
+    def begin(self, leg_no: int, rows: Rows, ends: NDArray[np.int64]) -> int:
+        """Sets the messages that the strategy's next entry processes; returns the time of the first one with rows.
+
+        ends: the end of each message's rows. Both must stay as they are until the strategy waits again. There is at
+        least one row.
+        """
+
+    def finish(self) -> int:
+        """Returns how many messages were processed, after the strategy has been entered.
+
+        If it has ended, the message at which it did counts, and the answering side receives it.
+        """
+
+    @property
+    def late(self) -> list[Late]:
+        """Of the messages that were processed."""
+
+
 class AnsweringSide(Protocol):
     """The host's part of what is attached to the port of a session on live data. The event loop's thread."""
 
     #: Called with (leg, number of rows, watermark) for rows that were too late for it; the session sets it.
     on_late: Callable[[int, int, int], object]
+    #: None: messages are passed one by one.
+    steps: MessageSteps | None
 
     @property
     def settled_ts(self) -> int:

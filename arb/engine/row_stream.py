@@ -30,7 +30,7 @@ STREAM = np.dtype(
     ]
 )
 
-_PIECES, _COUNT, _PIECE = 0, 1, 2
+_PIECES, _COUNT, _PIECE, _ROW = 0, 1, 2, 3
 
 
 class Stream:
@@ -60,6 +60,11 @@ class Stream:
         self._pieces[count, 0] = rows.ctypes.data
         self._pieces[count, 1] = len(rows)
         self._cells[_COUNT] = count + 1
+
+    def follow(self, piece: int) -> None:
+        """Reads one array from now on, whose (address, rows) pair lies at this address: rows are appended there, and
+        the cursor is set back to them (`restart`). Nothing is appended here any more."""
+        self._cells[_PIECES], self._cells[_COUNT], self._cells[_PIECE], self._cells[_ROW] = piece, 1, 1, -1
 
     def _forget(self) -> None:
         """Drops the arrays before the cursor."""
@@ -102,6 +107,14 @@ def step(stream):
         stream.piece += 1
         stream.row = -1
     stream.next_ts = _NEVER
+
+
+@compiled
+def restart(stream, row):
+    """Rows were appended from number `row` on to the only array of a stream (`Stream.follow`)."""
+    if stream.piece > 0:
+        stream.piece = 0
+        stream.row = row - 1
 
 
 @compiled

@@ -8,9 +8,10 @@ The host sets up to when the bot's data is complete. In a replay both sides have
 engine's. On live data the answering side lags behind the bot, or answers from outside: a response that is late is the
 next event, and the actual times are recorded (`LiveWorld.answers`), so that a replay with them gives the same results.
 
-A wait processes events while data is available, then calls the host, the C function at `World.park`, until there is
-more. The strategy runs on a greenlet of its own, so this call returns. After a stop every wait returns 1; a strategy
-that keeps waiting is then parked forever, so that it cannot block the host's loop.
+A wait processes events while data is available, then prepares the next of the messages that the host has passed
+together, if any is left (`World.more`), or calls the host, the C function at `World.park`, until there is more. The
+strategy runs on a greenlet of its own, so this call returns. After a stop every wait returns 1; a strategy that keeps
+waiting is then parked forever, so that it cannot block the host's loop.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_
         code = call_int64(world.advance, address)
         if code != STARVED:
             return code
+        if world.more != 0 and call_int64(world.more, address) != 0:
+            continue
         # Without a host no more data can arrive; a world that was closed meanwhile cannot continue.
         if world.park == 0 or call_int64(world.park, address) != 0 or world.owners_count == 0:
             world.is_stopping = 1

@@ -73,6 +73,10 @@ WORLD = np.dtype(
         #: Addresses of the logs of fills (`arb.bot.fills.FILL`) and of charges (`arb.bot.account.CHARGE`).
         ("fills", "i8"),
         ("charges", "i8"),
+        #: Messages that the host has passed together (`arb.simulation.read`): address of a C function `int64 f(int64
+        #: world)` that prepares the next step of them, 0 when there is none left; and of what it needs. 0: none.
+        ("more", "i8"),
+        ("read", "i8"),
         #: Requests and responses that were lost because a queue was full: the results are then invalid.
         ("lost", "i8"),
     ]

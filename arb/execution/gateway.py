@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from arb.engine.live import LiveWorld
 from arb.engine.mailbox import Mailbox, order_of
+from arb.engine.port import MessageSteps
 from arb.errors import InvariantError
 from arb.execution.answers import (
     BotAnswer,
@@ -161,6 +162,8 @@ class Gateway:
         #: The time reached; no row takes effect on answers.
         self.settled_ts = -1
         self.on_late: Callable[[int, int, int], object] = _nothing
+        #: Messages are passed one by one.
+        self.steps: MessageSteps | None = None
         #: Requests that could not be committed, and those after them: no desk knows them.
         self._left: list[TakenRequest] = []
         #: Set by the session. Commits the requests of a step before the first byte of any is sent. False: nothing of

@@ -50,6 +50,15 @@ class AgeWatch:
         """Whether the data have been too old for `_SECONDS` seconds."""
         return self._old_seconds >= _SECONDS
 
+    @property
+    def second(self) -> int:
+        """The second of the rows that were added last."""
+        return self._second
+
+    def add(self, oldest_ns: int) -> None:
+        """Adds rows of that second by the age of the oldest."""
+        self._oldest_ns = max(self._oldest_ns, oldest_ns)
+
     def follow(self, rows: Rows) -> str:
         """Adds rows as the strategy received them. Returns a message when the state changes, otherwise ""."""
         news = ""

@@ -72,6 +72,11 @@ class FeedLags:
         #: (time of receipt, latency), at most one per second.
         self.samples: list[tuple[int, int]] = []
 
+    @property
+    def due_ts(self) -> int:
+        """From which time of receipt on rows are a sample."""
+        return self.samples[-1][0] + _SAMPLE_NS if self.samples else 0
+
     def follow(self, rows: Rows) -> None:
         """Adds a sample from rows as the strategy received them, in the order of receipt."""
         if rows["ival"][-1] == LOCAL_ONLY or is_funding(rows):

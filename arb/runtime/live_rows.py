@@ -14,13 +14,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from hftbacktest.types import LOCAL_EVENT
+from numpy.typing import NDArray
 
 from arb.engine.live import LiveBot
-from arb.engine.port import AnsweringSide
+from arb.engine.port import AnsweringSide, Late
 from arb.engine.price_range import RangeFinder
 from arb.engine.row_stream import flagged
 from arb.engine.world import NEVER
-from arb.errors import InputError
+from arb.errors import InputError, InvariantError
 from arb.runtime.strategy_task import StrategyTask
 from connectors.model import Rows
 
@@ -76,6 +77,40 @@ class LiveDriver:
         self._move(now_ns)
         self.side.on_rows(leg_no, rows)
         return self.on_time(now_ns)
+
+    @property
+    def messages_max(self) -> int:
+        """How many messages of a read `on_read` takes together now; 0: pass the rows of each to `on_rows`."""
+        steps = self.side.steps
+        if steps is None or self._ranges or not self.task.switches or not self.task.is_alive:
+            return 0
+        return steps.messages_max
+
+    def on_read(
+        self, leg_no: int, rows: Rows, ends: NDArray[np.int64], last_ts: int
+    ) -> tuple[int, bool, Sequence[Late]]:
+        """Passes messages of one leg in order of receipt; `on_rows` with each gives the same.
+
+        rows: at least one; ends: the end of each message's rows; last_ts: the last row's local time. The rows of each
+        message have later times than the strategy has reached. Returns how many messages were processed, which are
+        fewer if the strategy has ended; whether it has not; and rows that were late for the answering side.
+        """
+        steps, world = self.side.steps, self.bot.world
+        if steps is None:
+            raise InvariantError("the answering side takes messages one by one")
+        shown: Rows = flagged(rows, LOCAL_FLAG)
+        world.streams[leg_no].append(shown)
+        world.set_horizon(steps.begin(leg_no, rows, ends))
+        is_alive, done = False, 0
+        try:
+            is_alive = self.task.resume()
+        finally:
+            # Whatever was raised: the rows are not valid any longer.
+            done = steps.finish()
+        self._local_ts = (
+            last_ts if is_alive else max(self._local_ts, int(rows["local_ts"][ends[done - 1] - 1]))
+        )
+        return done, is_alive, steps.late
 
     def _watch(self, leg_no: int, rows: Rows, now_ns: int) -> None:
         finder = self._ranges[leg_no]

@@ -108,6 +108,23 @@ class LegMarks:
             self._add(MarkKind.LIFTED, reached_ts)
         return rows
 
+    def has_offset(self, offset_ns: int) -> bool:
+        """Whether rows have been stamped with this offset last: no mark is needed."""
+        return offset_ns == self._offset_ns
+
+    def on_read(self, frames: int, rows: Rows, *, is_fresh: bool) -> None:
+        """Frames were recorded and the strategy received their rows, in this order, none of which needed a mark.
+
+        is_fresh: whether the last frame had no rows.
+        """
+        self.frames += frames
+        self._is_fresh = is_fresh
+        self.add_rows(rows)
+
+    def on_late_message(self, frame: int, watermark: int) -> None:
+        """As `on_late`, for the rows of this frame, a number among the leg's."""
+        self._cells.extend((self._leg_no, int(MarkKind.LATE), frame, watermark))
+
     def on_late(self, watermark: int) -> None:
         """Some rows that `take` last returned were too late for the venues' side."""
         self._add(MarkKind.LATE, watermark)

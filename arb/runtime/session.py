@@ -11,40 +11,36 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from arb.data.funding import FundingSpans
-from arb.data.outages import BookOutages, OutageFinder
+import numpy as np
+from numpy.typing import NDArray
+
 from arb.engine.world import NEVER
 from arb.leg import Leg
-from arb.runtime.health_events import AgeWatch, Unreached
-from arb.runtime.latencies import FeedLags, is_funding
+from arb.runtime.calm import calm_messages
+from arb.runtime.health_events import Unreached
+from arb.runtime.latencies import is_funding
+from arb.runtime.leg_state import FeedCounts, LegState
 from arb.runtime.live_rows import LiveDriver
-from arb.runtime.replay_marks import LegMarks, emptied_by, losses_of
-from arb.runtime.snapshot import STOP, LegSnapshot, Snapshot
+from arb.runtime.replay_marks import emptied_by, losses_of
+from arb.runtime.snapshot import STOP, Snapshot
+from arb.runtime.venue_tap import VenueTap
 from arb.runtime.view import EventLine
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.status import FeedStatus
 from connectors.model import Rows
 from connectors.net.interfaces import Event, EventKind
+from connectors.parsing.batch import Batch
 
 log = logging.getLogger(__name__)
 
 _S = 1_000_000_000
 #: Number of recent events that the view has.
 _EVENTS_SHOWN = 200
-#: A latency is one of the last second until this time after it: there is at most one sample a second.
-_LAG_NS = 2 * _S
 #: Events that are counted and recorded, not shown, and logged at debug: a status line follows, or nothing has changed.
 _NOISE = frozenset({EventKind.PONG, EventKind.ACK, EventKind.SYNCED})
-
-
-class FeedCounts(NamedTuple):
-    """Of a leg since the start. lag_ns: of a row of the last second, from the venue's time to receipt; None: none."""
-
-    frames: int
-    gaps: int
-    lag_ns: int | None
 
 
 class FrameRecorder(Protocol):
@@ -52,53 +48,13 @@ class FrameRecorder(Protocol):
 
     def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool: ...
 
+    def frames(self, venue: str, symbol: str, local_ts_ns: Sequence[int], frames: Sequence[bytes]) -> int: ...
+
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Any = None) -> None: ...
 
 
-class _LegState:
-    """Running state of a leg."""
-
-    def __init__(self, leg_no: int, leg: Leg) -> None:
-        self.leg = leg
-        self.marks = LegMarks(leg_no)
-        self.outages = OutageFinder()
-        self.funding = FundingSpans()
-        self.first_ts = self.last_ts = 0
-        #: Of rows with data: the feed itself makes those that only empty a book.
-        self.data_ts = 0
-        self.gaps = 0
-        #: Why its values are not on the configured tick and lot, "" where they are.
-        self.off_grid = ""
-        self.lags = FeedLags()
-        self.age = AgeWatch()
-
-    def counts(self, now: int) -> FeedCounts:
-        """Its feed so far."""
-        last = self.lags.samples[-1:]
-        lag_ns = last[0][1] if last and now - last[0][0] < _LAG_NS else None
-        return FeedCounts(self.marks.frames, self.gaps, lag_ns)
-
-    @property
-    def book(self) -> BookOutages:
-        """When the book has been known so far."""
-        return self.outages.until(self.last_ts)
-
-    def snapshot(self, first_lag: int) -> LegSnapshot:
-        """The leg so far; latency samples only from this number on."""
-        marks = self.marks
-        return LegSnapshot(
-            frames=marks.frames,
-            rows=marks.rows,
-            checksum=marks.checksum,
-            gaps=self.gaps,
-            book=self.book,
-            lags=self.lags.samples[first_lag:],
-            off_grid=self.off_grid,
-            funding=self.funding.spans,
-        )
-
-
 _P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 def _ends_session(call: Callable[Concatenate[Session, _P], None]) -> Callable[Concatenate[Session, _P], None]:
@@ -138,7 +94,7 @@ class Session:
         self._on_end = ended
         driver.side.on_late = self.on_late
         self._clock = clock
-        self._states = [_LegState(no, leg) for no, leg in enumerate(legs)]
+        self._states = [LegState(no, leg) for no, leg in enumerate(legs)]
         self._reached_ts = -1
         #: By leg, how many marks and latency samples `session.db` has.
         self._saved = [(0, 0) for _ in legs]
@@ -236,6 +192,70 @@ class Session:
         marks.on_frame()
         if not is_recorded:
             marks.on_loss(self._reached_ts, self._driver.side.settled_ts)
+
+    @_ends_session
+    def on_read(self, leg_no: int, batch: Batch, first: int, rows: Rows, ends: NDArray[np.int64]) -> None:
+        """Receives frames of a leg, from number `first` of a batch on, and their rows: as `on_frame` and `on_rows` with
+        each in turn. ends: the end of each frame's rows."""
+        done = 0
+        while done < len(ends) and not self.is_over:
+            taken = self._take_calm(leg_no, batch, first, rows, ends, done)
+            if not taken:
+                taken = 1
+                self.on_frame(leg_no, batch.stamps[first + done], batch.frames[first + done])
+                start, end = (int(ends[done - 1]) if done else 0), int(ends[done])
+                if end > start:
+                    self.on_rows(leg_no, rows[start:end])
+            done += taken
+
+    def _take_calm(
+        self, leg_no: int, batch: Batch, first: int, rows: Rows, ends: NDArray[np.int64], done: int
+    ) -> int:
+        """Takes frames from number `done` on together, as far as none needs a mark, a sample or a look; returns how
+        many."""
+        state = self._states[leg_no]
+        marks = state.marks
+        most = self._driver.messages_max
+        if not (most and state.first_ts and marks.has_offset(self._offset.offset_ns)):
+            return 0
+        look = (self._reached_ts, state.age.second, state.lags.due_ts)
+        limit = min(len(ends), done + most)
+        count, end, last_ts, oldest_ns = calm_messages(rows, ends, done, limit, *look)
+        if not count:
+            return 0
+        at = first + done
+        leg = state.leg
+        recorded = self._recorder.frames(
+            leg.venue, leg.symbol, batch.stamps[at : at + count], batch.frames[at : at + count]
+        )
+        if recorded < count:
+            if not recorded:
+                return 0
+            count, end, last_ts, oldest_ns = calm_messages(rows, ends, done, done + recorded, *look)
+        start = int(ends[done - 1]) if done else 0
+        if end == start:
+            marks.on_read(count, rows[start:end], is_fresh=True)
+            return count
+        frames, own = marks.frames, rows[start:end]
+        own_ends = ends[done : done + count] - start
+        self._reached_ts, self._is_funding = last_ts, False
+        processed, is_alive, late = self._entered(
+            partial(self._driver.on_read, leg_no, own, own_ends, last_ts)
+        )
+        if processed < count:
+            own, own_ends = own[: own_ends[processed - 1]], own_ends[:processed]
+        marks.on_read(processed, own, is_fresh=len(own_ends) > 1 and own_ends[-1] == own_ends[-2])
+        for one in late:
+            marks.on_late_message(frames + one.message + 1, one.watermark)
+            self.late += one.rows
+            self.late_since = self.late_since or int(own["local_ts"][own_ends[one.message] - 1])
+        state.outages.follow(own)
+        state.last_ts = state.data_ts = int(own["local_ts"][-1])
+        state.age.add(oldest_ns)
+        if not is_alive:
+            self._reached_ts = state.last_ts
+            self._end()
+        return int(count)
 
     @_ends_session
     def on_status(self, leg_no: int, status: FeedStatus) -> None:
@@ -345,6 +365,11 @@ class Session:
         due = self._driver.next_due
         return _S if due == NEVER else max(0, due - self.now)
 
+    @property
+    def quiet_ns(self) -> int:
+        """How long ago the strategy's clock was advanced."""
+        return self.now - self._reached_ts
+
     def snapshot(self, *, is_whole: bool = True) -> Snapshot:
         """The session so far; otherwise with the marks and latency samples since the last call that was not whole.
 
@@ -368,14 +393,14 @@ class Session:
             wrong_stamps=dict(self._offset.wrong_stamps),
         )
 
-    def _entered(self, call: Callable[[], bool]) -> bool:
+    def _entered(self, call: Callable[[], _T]) -> _T:
         self.entered_ns = time.monotonic_ns()
         try:
             return call()
         finally:
             self.entered_ns = 0
 
-    def _count(self, state: _LegState, rows: Rows) -> None:
+    def _count(self, state: LegState, rows: Rows) -> None:
         state.marks.add_rows(rows)
         if self._is_funding:
             state.funding.follow(rows)
@@ -400,24 +425,3 @@ class Session:
     def _end(self) -> None:
         self.is_over = True
         self._on_end()
-
-
-class VenueTap:
-    """Sink and tap of one venue's feed, whose instruments are legs of the run."""
-
-    def __init__(self, session: Session, leg_nos: list[int], venue: str) -> None:
-        self._session = session
-        self._leg_nos = leg_nos
-        self.venue = venue
-
-    def on_rows(self, no: int, rows: Rows) -> None:
-        self._session.on_rows(self._leg_nos[no], rows)
-
-    def on_status(self, no: int, status: FeedStatus) -> None:
-        self._session.on_status(self._leg_nos[no], status)
-
-    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
-        self._session.on_frame(self._leg_nos[no], local_ts, frame)
-
-    def on_event(self, event: Event) -> None:
-        self._session.on_event(self._leg_nos, event)

@@ -48,6 +48,8 @@ class SimulatedExchanges:
         self._logs = [(GrowingLog(ORDER), GrowingLog(ORDER)) for _ in world.legs if logs_orders]
         # All fields have 64 bits; setting them by index is much faster than by name.
         self._port = world.port.view(np.int64)
+        #: For who sets the horizon in compiled code.
+        self.port_address = int(world.port.ctypes.data)
         for number, (leg, latency) in enumerate(zip(world.legs, latencies, strict=True)):
             exchange = self._exchanges[number]
             exchange["world"] = world.address

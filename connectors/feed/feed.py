@@ -279,6 +279,10 @@ class Feed:
         """Passes the plain frames to the tap and their rows to the sink, frame by frame."""
         loop, tap, no, start = book.loop, self._tap, book.no, 0
         rows, doubts = loop.rows, book.doubts
+        on_read = getattr(tap, "on_read", None)
+        if on_read is not None and self._sink is tap:  # type: ignore[comparison-overlap]
+            on_read(no, batch, first, rows, loop.ends)
+            return
         try:
             for n, end in enumerate(loop.row_ends):
                 loop.shown = n

@@ -143,6 +143,8 @@ class FrameLoop:
         self._touches = np.zeros(FRAMES_MAX, TICK_TOUCH)
         self._row_ends = np.zeros(FRAMES_MAX, np.int64)
         self._row_ends_view = self._row_ends.data
+        #: The same ends for compiled code.
+        self.ends: NDArray[np.int64] = self._row_ends[:0]
         self._arrays = np.zeros(1, _ARRAYS)
         #: The arrays that were bound last; the record holds only addresses.
         self._packed: Packed | None = None
@@ -176,12 +178,16 @@ class FrameLoop:
                 self._arrays, first, end, stream, plain_max, lead_max, offset_ns, now_ns
             )
             if code != _ROOM:
-                self.row_ends = self._row_ends_view[:count].tolist()
+                self._keep_ends(count)
                 return code
             if count or len(batch.frames[first]) > FRAME_BYTES_MAX:
-                self.row_ends = self._row_ends_view[:count].tolist()
+                self._keep_ends(count)
                 return END if count else REFUSED
             self._make_room(len(batch.frames[first]))
+
+    def _keep_ends(self, count: int) -> None:
+        self.row_ends = self._row_ends_view[:count].tolist()
+        self.ends = self._row_ends[:count]
 
     def finish_decoding(self, code: int, frame: bytes, local_ts: int) -> Kind:
         """Decodes the frame at which `take` stopped with REFUSED or DECODED, if it is not yet.

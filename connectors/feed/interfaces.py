@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from connectors.feed.status import FeedStatus
 from connectors.model import Rows
 from connectors.net.interfaces import Event
 from connectors.net.session import SessionTimes
+from connectors.parsing.batch import Batch
 from connectors.units import MILLISECOND, SECOND
 
 
@@ -29,6 +33,17 @@ class Tap(Protocol):
 
     def on_event(self, event: Event) -> None:
         """An event other than market data: connection, resynchronisation, clock."""
+
+
+class Reader(Sink, Tap, Protocol):
+    """A feed's sink and tap in one, which takes the messages of a read together."""
+
+    def on_read(self, no: int, batch: Batch, first: int, rows: Rows, ends: NDArray[np.int64]) -> None:
+        """Frames number `first` to `first + len(ends) - 1` of a batch, of one instrument.
+
+        ends: the end of each frame's rows; it takes the place of `on_frame` and `on_rows` for each frame in turn. The
+        arrays are views, valid until this returns; `Feed.touch` is the one after all frames.
+        """
 
 
 class FeedTimes(NamedTuple):

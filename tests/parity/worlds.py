@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from arb.runtime.replay import PIECE_ROWS, replay
 from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_latencies
+from arb.simulation.read import ReadSteps
 from arb.simulation.watermark import VenueSide
 
 #: Places of a journal.
@@ -171,11 +172,19 @@ def received(arrays: Sequence[Any]) -> Any:
 
 
 def drive(
-    bot: DryRunBot, task: StrategyTask, rows_of_legs: Sequence[Any], disorder_ns: int = DISORDER_NS
+    bot: DryRunBot,
+    task: StrategyTask,
+    rows_of_legs: Sequence[Any],
+    disorder_ns: int = DISORDER_NS,
+    *,
+    read_max: int = 1,
+    is_together: bool = False,
 ) -> int:
     """All rows at their local times as a feed gives them, and the host's timer in between; then a stop.
 
-    Returns the number of rows that were too late for the simulated exchange.
+    read_max: messages of a leg that follow each other are a read, up to so many: the timer waits until its end.
+    is_together: the messages of a read are passed together. Returns the number of rows that were too late for the
+    simulated exchange.
     """
     late: list[int] = []
     side = VenueSide(bot.exchanges, disorder_ns, 4 * disorder_ns + 500_000_000)
@@ -186,12 +195,37 @@ def drive(
     for number, rows in enumerate(rows_of_legs):
         cuts = [0, *(np.flatnonzero(np.diff(rows["local_ts"])) + 1), len(rows)]
         parts += [(int(rows["local_ts"][a]), number, a, b) for a, b in pairwise(cuts)]
-    for now, number, first, end in sorted(parts):
+    if is_together:
+        ReadSteps(bot.world, side)
+    for read in _reads(sorted(parts), read_max):
+        now, number, first, _ = read[0]
         while driver.next_due < now:
             driver.on_time(driver.next_due)
-        driver.on_rows(number, rows_of_legs[number][first:end], now)
+        rows = rows_of_legs[number]
+        if driver.messages_max:
+            ends = np.array([end - first for *_, end in read])
+            done, is_alive, found = driver.on_read(number, rows[first : read[-1][3]], ends, read[-1][0])
+            late += [one.rows for one in found]
+            assert done == len(read) or not is_alive
+        else:
+            is_alive = all(driver.on_rows(number, rows[a:b], now) for now, _, a, b in read)
+        if not is_alive:
+            break
     driver.stop()
     return sum(late)
+
+
+def _reads(
+    parts: list[tuple[int, int, int, int]], read_max: int
+) -> Iterator[list[tuple[int, int, int, int]]]:
+    """Messages (time, leg, first row, end) in their order, those of a leg together."""
+    read: list[tuple[int, int, int, int]] = []
+    for part in parts:
+        if read and (part[1] != read[0][1] or len(read) == read_max):
+            yield read
+            read = []
+        read.append(part)
+    yield read
 
 
 def compare_again(function: Callable[..., Any], legs: Sequence[LegData], arguments: Arguments) -> Compared:

@@ -13,7 +13,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -148,19 +148,52 @@ class Recorder:
                 written = os.write(track.handle, line)
                 if written != len(line):
                     write_all(track.handle, line[written:])
-                took = time.perf_counter_ns() - began
+                self._note_time(track, local_ts_ns, time.perf_counter_ns() - began)
                 self._frames += 1
                 self._bytes += len(line)
-                if took > self._slowest_ns:
-                    self._slowest_ns = took
-                    if took > _STALL_NS:
-                        track.write_event(local_ts_ns, "recorder.stall", {"ms": took // 1_000_000})
                 return True
             except (OSError, ClockError) as error:
                 self._lost += 1
                 stopped = self._stop(error)
         self._report(stopped)
         return False
+
+    def frames(self, venue: str, symbol: str, local_ts_ns: Sequence[int], frames: Sequence[bytes]) -> int:
+        """Records frames of one read by one write, each received at its time; returns how many are recorded.
+
+        Those behind are to be recorded one by one with `frame`: nothing was done with them, since the recording has
+        stopped, a new file is due, the clock was set, or one has to be changed.
+        """
+        stopped = None
+        with self._lock:
+            track = self._tracks.get((venue, symbol))
+            if self.error is not None or self._is_closed or track is None:
+                return 0
+            first, last = min(local_ts_ns), max(local_ts_ns)
+            if not (track.start_ns <= first and last < track.end_ns):
+                return 0
+            if first < track.last_ns - _STEP_NS or last - first > _STEP_NS:
+                return 0
+            lines = [b"%d %b\n" % line for line in zip(local_ts_ns, frames, strict=True)]
+            text = b"".join(lines)
+            if text.count(b"\n") != len(lines) or b"\0" in text:
+                return 0
+            written = 0
+            began = time.perf_counter_ns()
+            try:
+                while written < len(text):
+                    written += os.write(track.handle, text[written:] if written else text)
+                self._note_time(track, local_ts_ns[-1], time.perf_counter_ns() - began)
+                count = len(lines)
+            except (OSError, ClockError) as error:
+                # The rest of a line is cut off.
+                count = text.count(b"\n", 0, written)
+                stopped = self._stop(error)
+            track.last_ns = local_ts_ns[-1]
+            self._frames += count
+            self._bytes += sum(map(len, lines[:count]))
+        self._report(stopped)
+        return count
 
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Detail = None) -> None:
         """Records an event that is not market data: an acknowledgement, a notice, a connection opened or lost.
@@ -201,6 +234,13 @@ class Recorder:
         self._folder_lock.release()
 
     # Called under the lock.
+
+    def _note_time(self, track: Track, local_ts_ns: int, took_ns: int) -> None:
+        """Notes how long a write took; a long one is an event. Raises OSError, ClockError."""
+        if took_ns > self._slowest_ns:
+            self._slowest_ns = took_ns
+            if took_ns > _STALL_NS:
+                track.write_event(local_ts_ns, "recorder.stall", {"ms": took_ns // 1_000_000})
 
     def _new_track(self, venue: str, symbol: str) -> Track:
         if not VENUE.fullmatch(venue) or not _SYMBOL.fullmatch(symbol):

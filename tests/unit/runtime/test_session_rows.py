@@ -14,6 +14,7 @@ from support.dry_market import leg
 from support.sim_market import LOT, TICK
 from support.sim_time import MS, S
 
+from arb.engine.port import Late
 from arb.engine.world import NEVER
 from arb.errors import InputError
 from arb.runtime.replay_marks import MARK, LegMarks, MarkKind, checksum
@@ -35,7 +36,7 @@ class Reported:
         self._orders = [VenueOrder(5 * MS, 30 * MS) for _ in range(2)]
         self.on_late: Any = None
         self.latest = -1
-        self.late = 0
+        self.late = self.reads = 0
         self.next_due = NEVER
         self.fault = None
         self.side = self
@@ -49,6 +50,22 @@ class Reported:
             self.late += late
             self.on_late(leg_no, late, self._orders[leg_no].watermark)
         return self.on_time(now_ns)
+
+    #: Less than what a read may have.
+    messages_max = 3
+
+    def on_read(self, leg_no: int, rows: Rows, ends: Any, last_ts: int) -> tuple[int, bool, list[Late]]:
+        start, found = 0, []
+        on_late = self.on_late
+        for number, end in enumerate(ends.tolist()):
+            self.on_late = lambda _, late, watermark, at=number: found.append(Late(at, late, watermark))
+            if end > start:
+                self.on_rows(leg_no, rows[start:end], int(rows["local_ts"][end - 1]))
+            start = end
+        self.on_late = on_late
+        self.reads += 1
+        assert self.latest == last_ts
+        return len(ends), True, found
 
     def on_time(self, now_ns: int) -> bool:
         assert now_ns >= self.latest
@@ -70,6 +87,13 @@ class Lines:
     def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool:
         self.lines.setdefault(symbol, []).append(b"%d %b\n" % (local_ts_ns, frame))
         return True
+
+    def frames(self, venue: str, symbol: str, local_ts_ns: Any, frames: Any) -> int:
+        # Sometimes not all of them.
+        taken = len(frames) - (local_ts_ns[0] % 5 == 0)
+        for at, frame in zip(local_ts_ns[:taken], frames, strict=False):
+            self.frame(venue, symbol, at, frame)
+        return taken
 
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Any = None) -> None:
         """Not of interest here."""
@@ -128,6 +152,7 @@ def test_rows_of_a_session_are_derived_again_with_marks_of_every_kind(tmp_path: 
             assert derived.exch[: len(released)].tobytes() == released.tobytes()
             assert len(released) > 0.9 * np.count_nonzero(expected["ival"] != LOCAL_ONLY)
             assert session.late == reported.late > 100
+        assert reported.reads > 1_000
     assert kinds == set(MarkKind)
 
 
