@@ -27,6 +27,7 @@ from arb.commands.serve import sandbox_of
 from arb.commands.verify import verify
 from arb.config import write_templates
 from arb.errors import ExitCode
+from arb.journal.schema import Paid
 from arb.runtime import orders_start
 from arb.runtime.live_files import read_order_files
 from connectors.units import SECOND
@@ -284,6 +285,8 @@ def test_one_account_is_halted_by_its_name(tmp_path: Path) -> None:
 def test_the_documentation_has_every_key(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     write_orders(journal, begun(journal), [1])
+    journal.note(Paid(1, 5, "binance-7", "funding", "BTCUSDT-3", 3, "BTCUSDT", "-1.5", "USDT"))
+    journal.write_notes()
     journal.close()
     text = (ROOT / "docs" / "journal.md").read_text()
     listed = dict(re.findall(r"^\| `?([a-z ]+)`? \| (`.+) \|$", text.partition("## Halts")[0], re.MULTILINE))
@@ -292,3 +295,5 @@ def test_the_documentation_has_every_key(tmp_path: Path) -> None:
         keys = set(rows(tmp_path, command)[0])
         assert keys <= shared | set(re.findall(r"`([a-z_]+)`", listed[command])), command
         assert set(re.findall(r"`([a-z_]+)`", listed[command])) <= keys, command
+    own = set(re.findall(r"`([a-z_]+)`", listed["payments among them"].partition(";")[0]))
+    assert set(rows(tmp_path, "trades")[-1]) == own | shared - {"venue"}
