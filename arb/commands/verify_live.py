@@ -48,6 +48,7 @@ from arb.runtime.private_log import Mark, PrivateLine
 from arb.runtime.replay_live import RecordedAnswers, replay_live
 from arb.runtime.session_files import SESSION, latencies_of
 from arb.strategies.loader import PAIRS
+from arb.verify.balances import balance_lines
 from arb.verify.execution_lists import execution_differences, place_differences
 from arb.verify.losses import with_causes
 from arb.verify.once import once_differences
@@ -105,7 +106,10 @@ def proofs_of_live(
         one._replace(differences=with_causes(one.differences, losses, error)) if one.id in "ac" else one
         for one in proofs
     ]
-    return proofs, killed_facts(manifest, session), simulated
+    said = killed_facts(manifest, session)
+    if not is_killed:
+        said += balance_lines(orders, legs, int(manifest["session_ms"]))
+    return proofs, said, simulated
 
 
 def _beside_simulation(

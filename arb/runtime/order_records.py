@@ -203,6 +203,10 @@ def facts_of(facts: DeskFacts, desk: VenueDesk) -> dict[str, Any]:
         "events": dict(sorted(facts.events.items())),
         "refusals": dict(sorted(facts.refusals.items())),
         "gate": dict(sorted(facts.gate.items())),
+        "transfers": [
+            {"id": name, "asset": one.asset, "amount": f"{one.amount:f}", "venue_ms": one.venue_ms}
+            for name, one in facts.transfers.items()
+        ],
     }
 
 
