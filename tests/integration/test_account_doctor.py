@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from functools import partial
@@ -21,9 +22,11 @@ from support.account_sandbox import (
 )
 from support.command_line import arb
 from support.guard.markers import marked
+from support.keyed_sandbox import PEM
 
 from arb.config import write_templates
 from arb.errors import ExitCode
+from arb.journal import reserve
 from arb.journal.halts import Halt, set_halt
 
 pytestmark = pytest.mark.slow
@@ -292,6 +295,45 @@ def test_arb_live_ends_before_an_order_when_the_key_is_wrong(
     with AccountSandbox(tmp_path) as sandbox:
         expected = f"{variable.partition('_')[0].lower()}: 127.0.0.1:"
         assert "look at [auth] of " in refuse_live(tmp_path, sandbox, expected)
+
+
+def test_arb_live_ends_before_an_order_when_the_key_is_of_another_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BYBIT_SECRET_KEY", PEM)
+    with AccountSandbox(tmp_path) as sandbox:
+        line = refuse_live(tmp_path, sandbox, str(tmp_path / "config" / "bybit.toml"))
+    assert "[auth] secret_key" in line
+
+
+@pytest.mark.parametrize(
+    ("venue", "why"), [("bybit_linear", "does not list it"), ("binance_usdm", "does not trade it now")]
+)
+def test_arb_live_ends_before_an_order_when_a_symbol_is_delisted(
+    tmp_path: Path, venue: str, why: str
+) -> None:
+    with AccountSandbox(tmp_path) as sandbox:
+        sandbox.begin(kind="delisted", venue=venue, symbol="BTCUSDT", notice_s=0.001, duration_s=0.0)
+        refuse_live(tmp_path, sandbox, f"{venue}:BTCUSDT: the venue {why}: choose another leg")
+
+
+def test_arb_live_ends_before_an_order_when_the_kill_flag_is_set(tmp_path: Path) -> None:
+    set_halt(tmp_path / "state" / "testnet", Halt("", 1_700_000_000 * 10**9, False, "a test"))
+    with AccountSandbox(tmp_path) as sandbox:
+        line = refuse_live(tmp_path, sandbox, "")
+    assert "halted since 2023-11-14 22:13:20 UTC (a test): look at the accounts, then arb resume" in line
+
+
+def test_arb_live_ends_before_an_order_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(reserve, "_fill", full)
+    with AccountSandbox(tmp_path) as sandbox:
+        line = refuse_live(tmp_path, sandbox, str(tmp_path / "state" / "testnet" / "journal.reserve"))
+    assert "No space left on device; the journal needs 16 MB in reserve" in line
 
 
 def refuse_live(folder: Path, sandbox: AccountSandbox, expected: str, *settings: str) -> str:
