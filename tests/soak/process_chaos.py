@@ -8,7 +8,8 @@ more start where the session was killed, journal and sandbox must have the same 
 was used twice, the pair is balanced, no order of ours is open, and those of others are as they were. The venues' own
 switches cancel orders of others too: the rounds with them are on an account of our own.
 
-A table has the times until no order of ours was open; of a silent network, until that was noticed. Exit code 4 if a
+A table has the times until no order of ours was open; of a silent network, until that was noticed; of Ctrl+C, until the
+process had ended. Exit code 4 if a
 round is not as it should be.
 """
 
@@ -41,6 +42,8 @@ from connectors.units import SECOND
 
 #: Most time until no order of ours is open: by the guard, and by switches of `_SWITCH_S`.
 _GUARD_S, _SWITCH_S = 2.0, 10.0
+#: Most time from Ctrl+C or SIGTERM until the process has ended.
+_END_S = 5.0
 #: Most time until a venue that falls silent is known to be away.
 _NOTICED_S = 5.0
 #: A session is stopped for so long, and so much of it shows as a pause in its private log.
@@ -271,6 +274,21 @@ def network_silent(this: Round) -> None:
     this.start_again()
 
 
+def ended_by_hand(this: Round) -> None:
+    """Ctrl+C or SIGTERM, at times in the middle of an attempt."""
+    with this.session("swinging") as process:
+        begun = time.monotonic()
+        process.send_signal(this.chance.choice([signal.SIGINT, signal.SIGTERM]))
+        this.ended(process, ExitCode.INTERRUPTED)
+        this.gone_s = time.monotonic() - begun
+    this.check(this.gone_s <= _END_S, f"it ended after {this.gone_s:.2f} s")
+    this.check(not this.guarded.open_orders(is_ours=True), "orders are open")
+    this.check(this.guarded.halts() == (), "a halt is set")
+    named = [venue for venue in this.guarded.venues if f" position {venue}:" in this.guarded.log()]
+    this.check(named == list(this.guarded.venues), f"positions are reported of {named}")
+    this.start_again()
+
+
 def orders_after_pause(this: Round) -> str:
     """Whether orders were sent after the process was stopped, before or after open orders and executions were known."""
     found = "none"
@@ -309,6 +327,7 @@ CASES: dict[str, Callable[[Round], None]] = {
     "stopped for 5 s": stopped_for_a_while,
     "stopped for 5 s, patient guard": stopped_beside_a_patient_guard,
     "network silent": network_silent,
+    "Ctrl+C or SIGTERM": ended_by_hand,
 }
 _OWN = "session and guard killed"
 
