@@ -326,7 +326,7 @@ class ChaosSession(LiveSession):
             for taken, row, _ in ready:
                 if row.act is Act.PLACE:
                     client_id = SessionIds(self.journal.tag, self.run_no, 0).client_id(
-                        taken.leg, row.request_no
+                        taken.leg, row.request_no, row.attempt
                     )
                     self.order_ids[client_id] = taken.leg, row.order_id
                     if is_in_doubt:
@@ -334,6 +334,8 @@ class ChaosSession(LiveSession):
             return commit(ready)
 
         self.gateway.commit = committed
+        recorder = self.recorder_of_strategy
+        self.gateway.attempts.decisions = lambda: recorder.decisions
         send = self.orders.send
 
         def sent(venue: str, request: Any) -> Any:
