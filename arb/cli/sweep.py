@@ -216,7 +216,7 @@ def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) 
     from arb.commands.sweep import judged
     from arb.sweep.judgement import best_first
     from arb.sweep.ranking import DEFAULT, ranked
-    from arb.sweep.summary import luck_lines, sweep_summary
+    from arb.sweep.summary import further_lines, luck_lines, sweep_summary
     from arb.sweep.table import read_head
 
     by = by or read_head(folder).by or DEFAULT
@@ -236,6 +236,8 @@ def _show(folder: Path, by: str | None, *, is_all: bool = False, as_json: bool) 
     if not order:
         echo(f"no set has a known {by}")
     _print_sets(columns, order if is_all else order[:_SHOWN], figures)
+    for line in further_lines(summary):
+        echo(line)
     _print_end(folder, columns, by)
 
 

@@ -10,6 +10,7 @@ from arb.report.wording import shown
 from arb.sweep.columns import Columns
 from arb.sweep.curves import curves_of
 from arb.sweep.deflated import Deflated
+from arb.sweep.figure_kinds import kind
 from arb.sweep.judgement import Judgement
 from arb.sweep.overfitting import Overfitting
 from arb.sweep.table import TEST, TRAIN
@@ -18,6 +19,8 @@ from arb.sweep.walk_forward import WalkForward
 
 #: Limits of the verdict: the usual 95 % for a Sharpe ratio, and few splits in which the choice was bad.
 _DEFLATED_GOOD, _OVERFITTING_GOOD = 0.95, 0.1
+#: Sets of the front that a line has.
+_FRONT_MAX = 8
 #: Beyond these, luck is as likely as not.
 _DEFLATED_BAD, _OVERFITTING_BAD = 0.5, 0.4
 
@@ -79,6 +82,29 @@ def luck_lines(summary: Mapping[str, Any]) -> list[str]:
     """How much of the best is luck, to be shown above the best set: two or three lines."""
     luck = summary["luck"]
     return [f"LUCK: {luck['verdict']}", *_luck_parts(luck)]
+
+
+def further_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What the choice of a walk-forward was worth, the best neighbourhood, and the front: a line each, where known."""
+    walk, by, kind_of_by = summary["walk"], summary["by"], kind(summary["by"])
+    if walk is not None and walk["unknown"]:
+        yield f"walk-forward: not known: {walk['unknown']}"
+    elif walk is not None:
+        after, median = (shown(walk[name], kind_of_by) for name in ("after_mean", "median_mean"))
+        yield (
+            f"walk-forward: {by} {after} after the choice, {median} the median of all sets; above it in "
+            f"{shown(walk['above_share'], 'share')} of {len(walk['steps']):,} steps"
+        )
+    plateau, front = summary["best_plateau"], summary["front"]
+    if plateau is not None:
+        median = shown(plateau["plateau"], kind_of_by)
+        count = plateau["neighbours"] - 1
+        yield f"plateau: set {plateau['set_no']} and its {count} neighbours have a median of {median}"
+    if front["sets"]:
+        first = ", ".join(map(str, front["sets"][:_FRONT_MAX]))
+        more = len(front["sets"]) - _FRONT_MAX
+        others = f", and {more:,} more" if more > 0 else ""
+        yield f"front of {front['first']} and {front['second']}: sets {first}{others}"
 
 
 def _luck_parts(luck: Mapping[str, Any]) -> Iterator[str]:

@@ -38,7 +38,8 @@ function colours(values, middleName = "rule") {
   if (!known.length) [low, high] = [0, 1];
   const middle = full(colour(middleName)), warm = full(colour("orange")), cold = full(colour("blue")), steps = 33;
   const isAboutZero = low < 0 && high > 0;
-  if (isAboutZero) high = Math.max(high, -low), low = -high;
+  // Losses beyond three times the best profit have the darkest colour: they would make all profits look alike.
+  if (isAboutZero) high = Math.max(high, Math.min(-low, 3 * high)), low = -high;
   if (low === high) high = low + (Math.abs(low) || 1) * 1e-3;
   const palette = Array.from({length: steps}, (_, n) => {
     const share = n / (steps - 1);

@@ -20,7 +20,7 @@ from arb.sweep.columns import Columns, columns_of
 from arb.sweep.judgement import is_high_good, judge
 from arb.sweep.page import sweep_page
 from arb.sweep.page_data import SETS_MAX, drawn_places, page_data
-from arb.sweep.summary import luck_lines, sweep_summary
+from arb.sweep.summary import further_lines, luck_lines, sweep_summary
 from arb.sweep.table import FAILED, TEST, TRAIN, Key, SetResult
 
 
@@ -90,6 +90,21 @@ def test_the_lines_say_how_much_is_luck_before_anything_else() -> None:
     unknown = luck_lines(summary_of(columns(1, 1)))
     assert unknown[0] == "LUCK: how much of the best set is luck is not known."
     assert unknown[1].endswith("not known: fewer than two sets: nothing was chosen")
+
+
+def test_the_lines_after_the_table_have_walk_plateau_and_front() -> None:
+    found = summary_of(
+        columns(periods=(period(TRAIN, 1, 96), period(TEST, 1), period(TRAIN, 2, 96), period(TEST, 2)))
+    )
+    walk, plateau, front = further_lines(found)
+    assert re.match(r"walk-forward: pnl_quote [+−-][\d.]+ after the choice, .* of 2 steps$", walk)
+    best = found["best_plateau"]
+    assert plateau.startswith(
+        f"plateau: set {best['set_no']} and its {best['neighbours'] - 1} neighbours have"
+    )
+    assert front.startswith("front of pnl_quote and equity.drawdown_quote_max: sets ")
+    assert front.split("sets ")[1].split(", ")[0] == str(found["front"]["sets"][0])
+    assert not list(further_lines({**found, "walk": None, "best_plateau": None, "front": {"sets": []}}))
 
 
 @pytest.mark.parametrize(
