@@ -45,8 +45,10 @@ DAY = date(2024, 8, 8)
 SPAN = Span(DAY, None, None, str(DAY), None)
 #: Sets of one measured run, of thresholds around the example's.
 SETS = 12
-#: Alternations, and sets of the whole sweep.
-RUNS, WHOLE_SETS = 9, 1_000
+#: Alternations, and of runs in threads, each of so many sets: a thread's first ones take longer.
+RUNS, THREAD_RUNS, THREAD_SETS = 9, 5, 60
+#: Of the whole sweep.
+WHOLE_SETS = 1_000
 
 
 def loaded(settings: Sequence[str]) -> Config:
@@ -120,8 +122,9 @@ class Case:
         bot.close()
 
     def threads(self, count: int) -> Times:
-        """All sets in threads."""
-        return times_of(lambda: list(in_order(iter(self._jobs), self._work, count)))
+        """Sets in threads."""
+        jobs = [self._job(number, 0.5 + number / THREAD_SETS) for number in range(THREAD_SETS)]
+        return times_of(lambda: list(in_order(iter(jobs), self._work, count)))
 
     def over_days(self, days: int) -> None:
         """Makes the thinned rows those of this many days, each as the recorded one."""
@@ -191,8 +194,8 @@ def main() -> None:
         show("a set against hftbacktest's bot from .npz", peer, 8)
         whole = alternate_measured(case.one_set, case.on_all_rows, RUNS)
         show("a set against all rows kept mapped", whole, 4)
-        threads = alternate_measured(lambda: case.threads(2), lambda: case.threads(1), RUNS)
-        show(f"{SETS} sets, two threads against one", threads, 1.85)
+        threads = alternate_measured(lambda: case.threads(2), lambda: case.threads(1), THREAD_RUNS)
+        show(f"{THREAD_SETS} sets, two threads against one", threads, 1.85)
         show_table(case)
     show_whole(WHOLE_SETS)
 

@@ -82,11 +82,14 @@ def changed_parts(raw: bytes) -> list[Changed]:
 
 def as_json(content: Any) -> Any:
     """Content as read back from a JSON file: NaN and infinity, which JSON lacks, become null, tuples become lists."""
+    # Numbers and texts first: they are the most, and the question for a mapping takes longest.
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if content is None or isinstance(content, int | str):
+        return content
     if isinstance(content, Mapping):
         return {key: as_json(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [as_json(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+    return [as_json(value) for value in content] if isinstance(content, list | tuple) else content
 
 
 def file_hashes(folder: Path, known: Mapping[str, str]) -> dict[str, str]:

@@ -209,7 +209,7 @@ def ties_of(trades: Sequence[Trade]) -> dict[str, tuple[int, int]]:
 def iso_time(ns: int) -> str:
     """A time in ns as UTC text with all nine digits."""
     seconds, rest = divmod(ns, SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:09d}Z"
 
 
 def time_text(ns: int) -> str:

@@ -111,15 +111,16 @@ def numbers_of(summary: Mapping[str, Any]) -> dict[str, bool | int | float | Non
 
 
 def _add(path: str, value: Any, found: dict[str, Any]) -> None:
-    if isinstance(value, Mapping):
+    # Numbers first: they are the most, and the question for a mapping takes longest.
+    if value is None or isinstance(value, bool | int | float):
+        found[path] = value
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             _add(f"{path}.{name}" if path else name, inner, found)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         if path.rpartition(".")[2] != "outages":
             for number, inner in enumerate(value):
                 _add(f"{path}.{number}", inner, found)
-    elif value is None or isinstance(value, bool | int | float):
-        found[path] = value
 
 
 def read_head(folder: Path) -> SweepHead:

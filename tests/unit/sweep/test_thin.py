@@ -57,11 +57,14 @@ def test_a_side_is_never_empty_between_two_levels() -> None:
                 assert not np.any((found[side] == none) & is_kept & ~crossed), (seed, reader, side)
 
 
-@pytest.mark.parametrize("bound", BOUNDS)
-def test_the_book_is_stale_at_the_same_times(bound: int) -> None:
+@pytest.mark.parametrize(
+    ("bound", "keeps_trades"), [(bound, keeps) for bound in BOUNDS for keeps in (False, True)]
+)
+def test_the_book_is_stale_at_the_same_times(bound: int, keeps_trades: bool) -> None:
     for seed in SEEDS:
         rows = random_rows(seed)
-        whole, kept = at_ends(seen(rows, "local")), at_ends(seen(thin(rows, bound), "local"))
+        thinner = thin(rows, bound, keeps_trades=keeps_trades)
+        whole, kept = at_ends(seen(rows, "local")), at_ends(seen(thinner, "local"))
         times = np.unique(np.concatenate([whole["ts"] + n for n in (-1, 0, 1, bound, bound + 1)]))
         times = times[times >= whole["ts"][0]]
         assert bool((is_stale(whole, times, bound) == is_stale(kept, times, bound)).all()), seed
