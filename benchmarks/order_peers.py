@@ -43,6 +43,7 @@ from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.order_journal import KeptRun
 from arb.runtime.order_setup import OrderSetup
+from arb.runtime.path_warming import PathWarming
 from arb.runtime.session import Session
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.venue_tap import VenueTap
@@ -247,8 +248,11 @@ class LiveHost:
     It has no gate, which would close legs whose orders are all refused: `gate_step` times it.
     """
 
-    #: Of all sessions: `live.poll = "busy"`.
+    #: Of all sessions: `live.poll = "busy"`, and `live.warm_ms`.
     is_polling = False
+    warm_ms = 0.0
+    #: Nothing is warmed then: it would evict the peers' code.
+    is_peers_turn = False
 
     def __init__(
         self,
@@ -271,6 +275,7 @@ class LiveHost:
             2_000,
             5_000,
         )
+        self._warming = PathWarming(setup) if self.warm_ms else None
         journal = Journal.open(folder / "journal.db", "sandbox")
         run = journal.begin_run(RunRow("benchmark", "", str(folder), "", time.time_ns()))
         rows = [
@@ -305,6 +310,14 @@ class LiveHost:
         self.session.start()
         if self.is_polling:
             self._poll()
+        self._warm()
+
+    def _warm(self) -> None:
+        """As `LiveRun`."""
+        if self._warming is not None and not self._is_closed:
+            if not self.is_peers_turn:
+                self._warming.begin()
+            asyncio.get_running_loop().call_later(self.warm_ms / 1e3, self._warm)
 
     def _poll(self) -> None:
         """As `Host.poll`."""
@@ -314,6 +327,10 @@ class LiveHost:
     async def close(self) -> None:
         """Raises what ended the session before. The account is not queried once more."""
         self._is_closed = True
+        if self._warming is not None:
+            self._warming.close()
+            if self._warming.error is not None:
+                raise self._warming.error
         await self.orders.close()
         self.session.stop()
         self.recorder.close()

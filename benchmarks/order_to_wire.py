@@ -204,11 +204,13 @@ async def run(
             await asyncio.sleep(_PAUSE_S)
 
     async def order_of_peers() -> None:
+        host.is_peers_turn = block > 1
         for peer in peers.values():
             for number in range(block):
                 await peer.order(number)
                 await pause()
             gc.collect()
+        host.is_peers_turn = False
 
     commit_bare, bare_commits = bare_commit(folder), []
     gc.collect()
@@ -382,8 +384,9 @@ if __name__ == "__main__":
     parser.add_argument("--orders", type=int, default=400)
     parser.add_argument("--mixed", action="store_true", help="an order of each peer between any two steps")
     parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--warm", type=float, default=0.0, metavar="MS", help="of the session: live.warm_ms")
     given = parser.parse_args()
-    LiveHost.is_polling = given.poll == "busy"
+    LiveHost.is_polling, LiveHost.warm_ms = given.poll == "busy", given.warm
     show_machine()
     met = [measure(mode, given.orders, 1 if given.mixed else _BLOCK) for mode in given.modes.split(",")]
     print(

@@ -39,6 +39,7 @@ from arb.execution.ids import SessionIds
 from arb.journal.journal import Journal
 from arb.runtime.live_orders import LiveOrders
 from arb.runtime.live_rows import LiveDriver
+from arb.runtime.path_warming import PathWarming
 from arb.runtime.process_guard import no_core_files, refuse_unresolved
 from arb.runtime.sandbox_venues import sandbox_urls
 from arb.runtime.session_alerts import SessionAlerts
@@ -158,6 +159,7 @@ class _Trading:
         self._state: AccountState | None = None
         #: Of accounts that end with the session.
         self._journal: Journal | None = None
+        self._warming: PathWarming | None = None
 
     def prepare(self, config: Config, market: Market, folder: Path, write: Write) -> Config:
         """See `prepare_accounts`. The accounts of a sandbox inside the command are checked once it has started."""
@@ -170,6 +172,8 @@ class _Trading:
 
     def close(self) -> None:
         """Releases the accounts."""
+        if self._warming is not None:
+            self._warming.close()
         if self._state is not None:
             self._state.close()
         if self._journal is not None:
@@ -230,7 +234,11 @@ class _Trading:
                 return driver.has_begun and (is_open or bool(supervision.left(gate.exposure)))
 
             last = partial(balance_before_end, orders, is_unbalanced)
-        return LiveParts(driver, recorder, limits, orders, last)
+        made = LiveParts(driver, recorder, limits, orders, last)
+        if not config.live.warm_ms:
+            return made
+        self._warming = PathWarming(own)
+        return made._replace(warm=partial(self._warming.run, interval_s=config.live.warm_ms / 1e3))
 
     def _signer(self, venue: str) -> Signer:
         return self._signers[house_of(venue)]

@@ -73,6 +73,7 @@ class LiveParts(NamedTuple):
     limits: Limits
     orders: SessionOrders
     last: Callable[[Session, Host], Awaitable[None]] | None = None
+    warm: Callable[[Host, Session], object] = lambda host, session: None
 
 
 class LiveRun:
@@ -96,7 +97,7 @@ class LiveRun:
         the log."""
         self._config = config
         self._setup = setup
-        self._driver, self._recorder, self._limits, self._orders, self._last = parts
+        self._driver, self._recorder, self._limits, self._orders, self._last, self._warm = parts
         self._bot = self._driver.bot
         self._legs = self._bot.world.legs
         self._host = host
@@ -258,6 +259,7 @@ class LiveRun:
             host.every(LOOK_S, self._orders.supervise)
             if self._is_polling:
                 host.poll()
+            self._warm(host, self._session)
             await host.wait(duration_s, self._last, self._session, host)
             self._end_strategy()
 

@@ -182,6 +182,12 @@ class DeskWires(ABC):
         self._cancels: dict[str, tuple[int, int]] = {}
         self._out = _Outs()
 
+    def assume_up(self, *, is_logged_on: bool) -> None:
+        """Of a desk whose requests reach no venue: lines are up, and the account is known."""
+        self._stage, self._trade_lines, self._user_lines = Stage.UP, {"t1"}, {"u1"}
+        if not is_logged_on:
+            self._protocol.fallback()
+
     @property
     def venue_has_cancel_ids(self) -> bool:
         """Whether a cancellation has a client id of its own."""

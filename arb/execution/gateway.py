@@ -183,7 +183,7 @@ class Gateway:
         self.on_retire: Callable[[str, str], None] = _nothing
         #: The process was stopped for longer than the gate allows: `VenueDesk.on_stopped` of all is needed.
         self.on_stopped: Callable[[int], None] = _nothing
-        self._callback = _SERVE(self._serve)
+        self._callback = _SERVE(self.serve)
         world.attach(ctypes.cast(self._callback, ctypes.c_void_p).value or 0)
 
     # -- AnsweringSide
@@ -200,7 +200,7 @@ class Gateway:
 
     # -- requests
 
-    def _serve(self, _: int) -> int:
+    def serve(self, _: int) -> int:
         """The port's function, on the strategy's stack. It raises nothing: `fault` is the host's."""
         taken: list[TakenRequest] = []
         try:

@@ -63,6 +63,7 @@ class OrderStates:
         self.open: dict[str, OrderState] = {}
         #: By the bot's id, the latest with it; by the client's and the venue's.
         self._by_order: dict[tuple[int, int], OrderState] = {}
+        self.closed_max = CLOSED_MAX
         self._by_client: dict[str, tuple[OrderState, Link]] = {}
         self._by_venue_id: dict[str, tuple[OrderState, Link]] = {}
         self._finals: deque[OrderState] = deque()
@@ -386,9 +387,9 @@ class OrderStates:
             self.closed[client] = closed
         if self._by_order.get((state.leg, state.order_id)) is state:
             del self._by_order[state.leg, state.order_id]
-        while len(self.closed) > CLOSED_MAX:
+        while len(self.closed) > self.closed_max:
             self.closed.popitem(last=False)
-        while len(self._closed_ids) > CLOSED_MAX:
+        while len(self._closed_ids) > self.closed_max:
             self._closed_ids.popitem(last=False)
 
 

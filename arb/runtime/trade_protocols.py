@@ -8,13 +8,16 @@ from typing import Protocol
 from arb.errors import InputError
 from arb.risk.rate_budget import Ban, RateBudget
 from connectors.binance import limits as binance
+from connectors.binance import order_examples as binance_examples
 from connectors.binance.order_frames import SpotOrders, UsdmOrders
 from connectors.binance.user_events import SpotUser, UsdmUser
 from connectors.bybit import limits as bybit
+from connectors.bybit import order_examples as bybit_examples
 from connectors.bybit.order_frames import BybitOrders
 from connectors.bybit.user_events import BybitUser
+from connectors.orders.examples import OrderTemplates
 from connectors.orders.limits import LimitUse
-from connectors.orders.model import Act
+from connectors.orders.model import Act, Instrument
 from connectors.orders.protocol import OrderProtocol, UserProtocol
 from connectors.orders.signing import Ed25519Signer, HmacSigner, Signer
 
@@ -69,6 +72,16 @@ def banned_with(venue: str, venues: Iterable[str]) -> list[str]:
     """Those of these venues at whose address nothing may be sent while a venue refuses everything."""
     is_bybit = venue.startswith("bybit")
     return [one for one in venues if one == venue or (is_bybit and one.startswith("bybit"))]
+
+
+def templates_of(venue: str, instrument: Instrument, tick: int, lots: int) -> OrderTemplates:
+    """What a venue says about a purchase that rests and is then filled."""
+    price, quantity = instrument.tick.text_of(tick), instrument.lot.text_of(lots)
+    if venue.startswith("bybit_"):
+        return bybit_examples.templates(
+            venue.removeprefix("bybit_"), instrument.symbol, "Buy", price, quantity
+        )
+    return binance_examples.templates(venue, instrument.symbol, "BUY", price, quantity)
 
 
 def protocols_of(

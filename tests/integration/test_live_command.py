@@ -44,6 +44,7 @@ from arb.results.simulated_orders import read_simulated
 from arb.runtime import orders_start
 from arb.runtime.host import Host
 from arb.runtime.live_files import read_order_files
+from arb.runtime.path_warming import PathWarming
 from arb.runtime.private_log import read_private
 
 pytestmark = pytest.mark.slow
@@ -308,20 +309,17 @@ def test_a_ban_is_obeyed_to_the_second(tmp_path: Path) -> None:
     assert facts_of(run)["binance_spot"]["gate"]["the venue limits requests"] > 5
 
 
-@pytest.mark.parametrize("poll", ["wait", "busy"])
-def test_a_busy_session_looks_for_messages_without_pause(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poll: str
+@pytest.mark.parametrize(("poll", "warm_ms"), [("wait", 0), ("busy", 1)])
+def test_a_busy_session_looks_without_pause_and_keeps_its_code_warm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poll: str, warm_ms: int
 ) -> None:
     passes, call = Counter[str](), Host.poll
-
-    def counted(host: Host) -> None:
-        passes[poll] += 1
-        call(host)
-
-    monkeypatch.setattr(Host, "poll", counted)
-    run = session(tmp_path, config_of(tmp_path, SPOT, f'live.poll="{poll}"'), 2.0)
-    assert verify(run).differences == []
-    assert (passes[poll] > 1000) == (poll == "busy")
+    errors: list[Exception | None] = []
+    monkeypatch.setattr(Host, "poll", lambda host: (passes.update([poll]), call(host)))
+    monkeypatch.setattr(PathWarming, "close", lambda one: errors.append(one.error))
+    config = config_of(tmp_path, SPOT, f'live.poll="{poll}"', f"live.warm_ms={warm_ms}")
+    assert verify(session(tmp_path, config, 2.0)).differences == []
+    assert (passes[poll] > 1000, errors) == (poll == "busy", [None] * warm_ms)
 
 
 def test_a_sandbox_that_shows_no_keys_is_refused(tmp_path: Path) -> None:

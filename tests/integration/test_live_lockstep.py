@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from arb.alerts.rules import SHIPPED
 from arb.alerts.store import Known
 from arb.bot.recorder import Recorder
 from arb.results.event_log import read_events
+from arb.runtime.path_warming import ScratchOrders
 from arb.watch.alerts import WatchAlerts
 
 pytestmark = pytest.mark.slow
@@ -29,7 +31,20 @@ def test_a_session_on_a_simulated_network_is_a_dry_run(pair: str, kind: str) -> 
     assert found.requests > 0
 
 
-def test_a_session_is_the_same_with_a_watcher_that_follows_it(tmp_path: Path) -> None:
+def warmed(live: LiveSession) -> ScratchOrders:
+    """From now on the code of orders runs on scratch objects before each row of the session."""
+    scratch, on_rows = ScratchOrders(live.orders._setup), live.driver.on_rows
+
+    def warm_and_take(leg_no: int, rows: Any, now_ns: int) -> bool:
+        for part in scratch.parts():
+            part()
+        return on_rows(leg_no, rows, now_ns)
+
+    live.driver.on_rows = warm_and_take  # type: ignore[method-assign]
+    return scratch
+
+
+def test_a_session_is_the_same_with_a_watcher_that_follows_it_and_its_code_kept_warm(tmp_path: Path) -> None:
     config, first_ts = session_config("spot-spot", "spread", 0), first_exch_ts("spot-spot", 0)
     recorders = Recorder(len(config.legs)), Recorder(len(config.legs))
     alone = LiveSession(config, 0, tmp_path / "alone", made_of(config, recorders[0]), start_ts=first_ts)
@@ -38,7 +53,10 @@ def test_a_session_is_the_same_with_a_watcher_that_follows_it(tmp_path: Path) ->
     rules, known = list(SHIPPED.values()), Known({}, {}, 0, {})
     follower = Follower(folder.parent, WatchAlerts(rules, {}, known, lambda work: None, time.time_ns()))
     followed.on_second = follower.look
+    scratch = warmed(followed)
     assert traded(alone, recorders[0], 15.0) == traded(followed, recorders[1], 15.0)
+    assert scratch.gateway.fault is None
+    scratch.free()
 
     # The watcher has seen it; and the quantities in the events are those of the requests.
     session = follower.look()
