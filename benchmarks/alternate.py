@@ -9,6 +9,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -88,6 +89,14 @@ def show_machine() -> None:
     import numba
 
     print(
-        f"{platform.machine()} {platform.system()}, Python {platform.python_version()}, "
+        f"{_processor()}, {platform.machine()} {platform.system()}, Python {platform.python_version()}, "
         f"hftbacktest {hftbacktest.__version__}, numba {numba.__version__}"
     )
+
+
+def _processor() -> str:
+    """The processor's name, as far as the system says it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return name or platform.processor() or "unknown processor"

@@ -7,8 +7,8 @@ with a bare picows client that counts the same frames.
 
     python benchmarks/session_frame.py [RECORDINGS]               # 2 legs: as fast as it goes, 10x, as recorded
     python benchmarks/session_frame.py [RECORDINGS] --legs 2,20,64 --hz 3000    # at one rate for all legs together
-    python benchmarks/session_frame.py [RECORDINGS] --legs 64 --hz 3000 --times # row to strategy, by a strategy that
-                                                                                # takes the time of each wake
+    python benchmarks/session_frame.py [RECORDINGS] --legs 64 --hz 3000 --times # with the time from the receipt of
+                                                    # a message until the strategy is done with it (an upper bound)
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import picows
 from alternate import show_machine
 from market_sender import VENUES, symbol_of
+from numpy.typing import NDArray
 
 _HERE = Path(__file__).parent
 _EXAMPLE = _HERE.parent / "examples" / "usdm_bybit"
@@ -141,16 +143,21 @@ def write_configuration(folder: Path, pairs: int, ports: dict[str, int]) -> Path
     symbols = ", ".join(f'"{symbol_of(pair)}"' for pair in range(pairs))
     text = (_EXAMPLE / "arbitrage.toml").read_text()
     text = text.replace('symbol = "BTCUSDT"', f"symbols = [{symbols}]" if pairs > 1 else 'symbol = "BTCUSDT"')
+    # Each pair may need four orders at once.
+    text = text.replace("[risk]\n", f"[risk]\nmax_orders_per_second = {max(50, 4 * pairs)}\n")
     (folder / "arbitrage.toml").write_text(text.partition("[data]")[0])
     return folder / "arbitrage.toml"
 
 
 @contextlib.contextmanager
-def session(load: Load, sender: Sender, folder: Path, options: list[str]) -> Iterator[tuple[int, Path]]:
-    """A session whose books are known: its process, and its folder, which is complete afterwards."""
+def session(load: Load, sender: Sender, folder: Path, times: Path | None) -> Iterator[tuple[int, Path]]:
+    """A session whose books are known: its process, and its folder, which is complete afterwards.
+
+    times: where it writes when the strategy was done with each message."""
     out = folder / "run"
-    command = [sys.executable, "-m", "arb", "dry-run", "--live-data", "--no-report", "--out", str(out)]
-    command += ["--config", str(write_configuration(folder, load.pairs, sender.ports)), *options]
+    program = [str(_HERE / "session_times.py"), str(times)] if times else ["-m", "arb"]
+    command = [sys.executable, *program, "dry-run", "--live-data", "--no-report", "--out", str(out)]
+    command += ["--config", str(write_configuration(folder, load.pairs, sender.ports))]
     core = sorted(os.sched_getaffinity(0))[0]
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(
@@ -171,7 +178,7 @@ def _await_books(process: subprocess.Popen[bytes], out: Path, legs: int) -> None
         log = out / "log.txt"
         if log.is_file() and sum(": synced" in line for line in log.read_text().splitlines()) >= legs:
             return
-    sys.exit(f"the session's books are not known: see {out.parent / 'output'}")
+    sys.exit(f"the session's books are not known: {(out.parent / 'output').read_text()[-2000:]}")
 
 
 class _Counts(picows.WSListener):
@@ -225,12 +232,16 @@ def bare(load: Load, sender: Sender) -> Iterator[int]:
         process.wait()
 
 
-def cost_of_session(load: Load, recordings: Path, options: list[str], kept: Path | None = None) -> Cost:
+def cost_of_session(load: Load, recordings: Path, *, is_timed: bool, kept: Path | None = None) -> Cost:
     """What a session takes; ends the benchmark if it has lost a frame."""
     with tempfile.TemporaryDirectory(dir=".") as name:
-        with sender_of(load, recordings) as sender, session(load, sender, Path(name), options) as (pid, out):
+        times = Path(name) / "times.npz" if is_timed else None
+        with sender_of(load, recordings) as sender, session(load, sender, Path(name), times) as (pid, out):
             cost = measured(sender, pid)
         frames, late = _counts_of(out)
+        if times is not None:
+            noted = np.load(times)
+            show_times(noted["spans"][-cost.frames :], noted["pauses"])
         if kept is not None:
             shutil.copytree(out, kept, dirs_exist_ok=True)
     if frames < cost.frames:
@@ -258,6 +269,16 @@ def show(what: str, ours: Cost, floor: Cost) -> None:
         f"{what:<34} {ours.us:6.1f} us a frame ({1e6 * ours.user_s / ours.frames:.1f} user, "
         f"{1e6 * ours.system_s / ours.frames:.1f} system), floor {floor.us:5.1f} us, {ours.us / floor.us:5.2f}x; "
         f"{ours.frames / ours.seconds:,.0f} frames/s, {ours.cores:.3f} of a core; load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def show_times(spans: NDArray[np.int64], pauses: NDArray[np.int64]) -> None:
+    """The times from receipt to the strategy, and garbage collections."""
+    p50, p99, p999 = np.percentile(spans / 1e6, [50, 99, 99.9])
+    print(
+        f"  receipt to strategy: p50 {p50:.3f} ms, p99 {p99:.2f} ms, p99.9 {p999:.2f} ms, "
+        f"most {spans.max() / 1e6:.1f} ms; {len(pauses)} garbage collections, the longest "
+        f"{pauses.max(initial=0) / 1e6:.2f} ms of processor time"
     )
 
 
@@ -291,7 +312,7 @@ def main() -> None:
             ]
         for what, load in loads:
             floor = cost_of_floor(load, recordings)
-            show(what, cost_of_session(load, recordings, [], given.keep), floor)
+            show(what, cost_of_session(load, recordings, is_timed=given.times, kept=given.keep), floor)
 
 
 if __name__ == "__main__":
