@@ -179,10 +179,8 @@ def main() -> int:
             _child("--child", "sets", "--sets", n, "--folder", folder) for n in (9, 10, 100, given.sets)
         )
     share = many["peak_mb"] / few["peak_mb"] - 1.0
-    print(
-        f"10 sets {few['peak_mb']:.1f} MB, 100 sets {some['peak_mb']:.1f} MB, {many['sets']:,} sets {many['peak_mb']:.1f} MB ({many['s']:.0f} s): "
-        f"{100.0 * share:+.1f} %"
-    )
+    peaks = ", ".join(f"{one['sets']:,} sets {one['peak_mb']:.1f} MB" for one in (few, some, many))
+    print(f"{peaks} ({many['s']:.0f} s): {100.0 * share:+.1f} % from the first to the last")
     is_equal = len(set(found["fills"])) == 1
     return 0 if is_equal and abs(share) <= SHARE_MAX else 4
 
