@@ -1,4 +1,4 @@
-"""The one house rule that no linter knows: a file holds one idea. The others are rules of ruff, in pyproject.toml."""
+"""House rules that no linter knows: a file holds one idea, a decision has its own number. Others are rules of ruff."""
 
 from __future__ import annotations
 
@@ -17,3 +17,10 @@ def test_files_are_short() -> None:
     }
     assert len(lines) > 500
     assert {name: count for name, count in lines.items() if count > LINES_MAX} == {}
+
+
+def test_each_decision_has_its_own_number() -> None:
+    paths = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [path.name[:4] for path in paths]
+    assert numbers == sorted(set(numbers))
+    assert [path.read_text()[2:6] for path in paths] == numbers
