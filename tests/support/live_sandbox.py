@@ -212,7 +212,7 @@ class LiveSandbox:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.result(120)  # a busy machine may have yet to compile
+        self._ready.result(300)  # a busy machine may have yet to compile
         return self
 
     def __exit__(
