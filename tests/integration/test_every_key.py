@@ -265,7 +265,7 @@ ELSEWHERE = {
     "symbols.<SYMBOL>.roi_lb": "unit/engine/test_price_range.py",
     "symbols.<SYMBOL>.roi_ub": "unit/engine/test_price_range.py",
     **dict.fromkeys(("dry_run.disorder_ms", "dry_run.hang_s"), "integration/test_dry_run.py"),
-    **_of("live", "answer_timeout_ms recv_window_ms poll", "integration/test_live_command.py"),
+    **_of("live", "answer_timeout_ms recv_window_ms poll warm_ms", "integration/test_live_command.py"),
     **_of("live", "price_band_bps reconcile_s flush_ms sync", "unit/config/test_live_keys.py"),
     **_of("live", "trust_min closing_lead_s", "unit/runtime/test_venue_watch.py"),
     **_of("live", "max_notional max_daily_notional state_directory", "unit/config/test_live_keys.py"),
