@@ -8,14 +8,12 @@ import pytest
 from parity.live import PAIRS, SETTINGS, STRATEGIES, first_exch_ts, made_of
 from support import live_net, live_world, net_timers
 from support.dry_market import START_NS
-from support.journals import RUN, journal_at, reader_at
-from support.live_world import LiveSession, config_of
+from support.journals import reader_at
+from support.live_world import JournaledSession, config_of
 
 from arb.bot.recorder import Recorder
 from arb.commands.order_setup import derived_orders, written_lines
 from arb.execution.ids import ids_of
-from arb.journal.schema import LegRow
-from arb.runtime.order_journal import KeptRun
 from arb.runtime.private_log import finish_private
 from connectors.units import DAY, SECOND
 
@@ -26,21 +24,6 @@ MIDNIGHT_NS = START_NS - START_NS % DAY + DAY
 DAYS = ("20240101", "20240102")
 
 
-class Kept(LiveSession):
-    """A session with a journal in `state` of its folder."""
-
-    def _kept(self) -> KeptRun:
-        self.journal = journal_at(self.folder / "state")
-        rows = [
-            LegRow(
-                leg.venue, leg.symbol, f"{leg.venue}-1", leg.tick_size_text, leg.lot_size_text, "BTC", "USDT",
-                leg.is_spot,
-            )
-            for leg in self.legs
-        ]  # fmt: skip
-        return KeptRun(self.journal, self.journal.begin_run(RUN), lambda: rows)
-
-
 def test_files_of_a_session_rotate_at_midnight_and_are_proven_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,7 +31,7 @@ def test_files_of_a_session_rotate_at_midnight_and_are_proven_together(
         monkeypatch.setattr(module, "START_NS", MIDNIGHT_NS - 6 * SECOND)
     config = config_of(PAIRS[PAIR], *SETTINGS, *STRATEGIES["random"](0))
     start_ts = first_exch_ts.__wrapped__(PAIR, 0)  # not the one that other tests keep
-    live = Kept(config, 0, tmp_path / "run", made_of(config, Recorder(2)), start_ts=start_ts)
+    live = JournaledSession(config, 0, tmp_path / "run", made_of(config, Recorder(2)), start_ts=start_ts)
     live.run(9.0)
     finish_private(live.folder)
 

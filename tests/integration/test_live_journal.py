@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from hftbacktest.order import CANCELED, EXPIRED, FILLED
 from parity.live import PAIRS, SETTINGS, STRATEGIES, first_exch_ts, made_of
-from support.journals import RUN, journal_at, reader_at
-from support.live_world import LiveSession, config_of
+from support.journals import reader_at
+from support.live_world import JournaledSession, config_of
 
 from arb.bot.recorder import Recorder
 from arb.commands.order_setup import derived_orders, written_lines
 from arb.execution.ids import ids_of
 from arb.journal.journal import JournalError
-from arb.journal.schema import Intent, LegRow
-from arb.runtime.order_journal import KeptRun
+from arb.journal.schema import Intent
 from arb.runtime.private_log import Mark, finish_private, read_private
 
 pytestmark = pytest.mark.slow
@@ -27,25 +26,10 @@ PAIR = "spot-linear"
 _ENDS = {"filled": FILLED, "canceled": CANCELED, "expired": EXPIRED}
 
 
-class Kept(LiveSession):
-    """A session with a journal in `state` of its folder."""
-
-    def _kept(self) -> KeptRun:
-        self.journal = journal_at(self.folder / "state")
-        rows = [
-            LegRow(
-                leg.venue, leg.symbol, f"{leg.venue}-1", leg.tick_size_text, leg.lot_size_text, "BTC", "USDT",
-                leg.is_spot,
-            )
-            for leg in self.legs
-        ]  # fmt: skip
-        return KeptRun(self.journal, self.journal.begin_run(RUN), lambda: rows)
-
-
-def session(folder: Path, kind: str) -> Kept:
+def session(folder: Path, kind: str) -> JournaledSession:
     config = config_of(PAIRS[PAIR], *SETTINGS, *STRATEGIES[kind](0))
     made = made_of(config, Recorder(2))
-    return Kept(config, 0, folder, made, start_ts=first_exch_ts(PAIR, 0))
+    return JournaledSession(config, 0, folder, made, start_ts=first_exch_ts(PAIR, 0))
 
 
 def test_the_journal_has_the_orders_and_executions_of_the_session(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from arb.config.load import load
 from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.engine.live import LiveBot, LiveWorld
 from arb.execution.ids import SessionIds
+from arb.journal.schema import LegRow
 from arb.leg import Leg
 from arb.risk.gate import Gate, GateLimits
 from arb.risk.limits import Limits
@@ -45,6 +46,7 @@ from connectors.orders.blanking import blanked
 from connectors.orders.signing import Signer
 from connectors.units import MILLISECOND, SECOND
 from support.dry_market import START_NS
+from support.journals import RUN, journal_at
 from support.live_net import LiveNet
 from support.net_timers import Delays, NetTimers, Turn
 from support.paths import ROOT
@@ -376,3 +378,18 @@ def _market_url(venue: str) -> str:
     """As the venue's file has it."""
     paths = {"binance_spot": "/ws", "bybit_spot": "/v5/public/spot", "bybit_linear": "/v5/public/linear"}
     return f"ws://{venue}{paths.get(venue, '')}"
+
+
+class JournaledSession(LiveSession):
+    """A session with a journal in `state` of its folder."""
+
+    def _kept(self) -> KeptRun:
+        self.journal = journal_at(self.folder / "state")
+        rows = [
+            LegRow(
+                leg.venue, leg.symbol, f"{leg.venue}-1", leg.tick_size_text, leg.lot_size_text, "BTC", "USDT",
+                leg.is_spot,
+            )
+            for leg in self.legs
+        ]  # fmt: skip
+        return KeptRun(self.journal, self.journal.begin_run(RUN), lambda: rows)
