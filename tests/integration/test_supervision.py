@@ -43,21 +43,28 @@ def configured(folder: Path, *settings: str) -> Config:
     return config_of(folder / "config", PERPETUAL, spec, state, *settings)
 
 
-def when_it_holds(served: Served, state: Path, fault: dict[str, Any]) -> None:
-    """Begins a fault once the session has a position at both legs."""
+def when_it_holds(served: Served, state: Path, fault: dict[str, Any], logged: str) -> None:
+    """Begins a fault once the session has a position at both legs, and such a line: twenty seconds are waited for that."""
     for _ in range(6000):  # five minutes: the session may compile its strategy first
         time.sleep(0.05)
         with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
             if len({trade.venue for trade in reader.executions()}) == 2:
                 break
+    log = state.parents[1] / "run" / "log.txt"
+    for _ in range(400):
+        if logged in log.read_text():
+            break
+        time.sleep(0.05)
     served.begin(**fault)
 
 
-def session(folder: Path, fault: dict[str, Any], *settings: str) -> tuple[ExitCode, Path, Path]:
-    """A session whose account has a fault; its exit code, folder and state."""
+def session(
+    folder: Path, fault: dict[str, Any], *settings: str, logged: str = ""
+) -> tuple[ExitCode, Path, Path]:
+    """A session whose account has a fault, after a line of its log; its exit code, folder and state."""
     state = folder / "state" / "sandbox"
     with Served(folder, venues=PERPETUAL) as served:
-        thread = threading.Thread(target=when_it_holds, args=(served, state, fault))
+        thread = threading.Thread(target=when_it_holds, args=(served, state, fault, logged))
         thread.start()
         result = run_live_orders(
             configured(folder, *settings),
@@ -153,12 +160,13 @@ def test_what_venues_list_and_announce_is_followed(tmp_path: Path, monkeypatch: 
 def test_a_withdrawal_is_seen_and_is_no_loss_and_margin_is_read(tmp_path: Path) -> None:
     fault = {"kind": "transfer", "venue": "bybit_linear", "asset": "USDT", "quantity": "-2000"}
     settings = ('supervisor.transfers="halt"', "supervisor.drawdown_pct=0.5", "supervisor.account_s=1.0")
-    code, run, state = session(tmp_path, fault, *settings, "supervisor.margin_pct=0.0001")
+    margin = "so as not to liquidate positions, limit 0.0001 %: nothing is opened"
+    code, run, state = session(tmp_path, fault, *settings, "supervisor.margin_pct=0.0001", logged=margin)
     assert code == ExitCode.HALTED_BY_RISK
     (flag,) = Halts(state).read()
     assert flag.reason.startswith("supervisor transfers: -2000 USDT at bybit_linear")
     log = (run / "log.txt").read_text()
-    assert "so as not to liquidate positions, limit 0.0001 %: nothing is opened" in log
+    assert margin in log
     assert "drawdown" not in log
     assert (status_of(run).margin_pct or 0.0) > 0.0001
     found = verify(run)
