@@ -44,7 +44,7 @@ def configured(folder: Path, *settings: str) -> Config:
 
 
 def when_it_holds(served: Served, state: Path, fault: dict[str, Any], logged: str) -> None:
-    """Begins a fault once the session has a position at both legs, and such a line: twenty seconds are waited for that."""
+    """Begins a fault once the session has a position at both legs, and, within twenty seconds, such a line."""
     for _ in range(6000):  # five minutes: the session may compile its strategy first
         time.sleep(0.05)
         with contextlib.suppress(InputError), JournalReader(state / "journal.db", "sandbox") as reader:
