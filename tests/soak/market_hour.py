@@ -202,6 +202,8 @@ def executions_of(hour: Hour) -> dict[str, Counter[tuple[Any, ...]]]:
     words = ("--json", "--sandbox", "--state-directory", str(hour.folder / "state"))
     for line in output_of("trades", *words)[1].splitlines():
         one = json.loads(line)
+        if one["kind"] != "trade":  # funding and transfers
+            continue
         journal[_execution(one["venue"], one, one["qty"])] += 1
     return {"the sandbox's ledger": ledger, "arb trades": journal}
 
