@@ -8,20 +8,14 @@ import click
 
 from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, escape, output, set_option
-from arb.cli.watch import CONFIG, alerts_config
+from arb.cli.watch import alerts_config, config_option
 from arb.report.screen import rows_view
 from arb.report.wording import shown
 
 
 @click.command(epilog=examples("arb runs", "arb runs my/runs --json"))
 @click.argument("folder", type=click.Path(path_type=Path), default="runs")
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help=f"Main configuration file, for the state directory with the alarms; without it {CONFIG}, if there is one.",
-)
+@config_option("the state directory with the alarms")
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each run.")
 def runs(folder: Path, config_path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:

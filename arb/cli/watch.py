@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,10 +16,22 @@ from arb.errors import InputError
 if TYPE_CHECKING:
     from arb.config import AlertsConfig
 
+FC = TypeVar("FC", bound=Callable[..., Any])
 #: Where runs are written, and the usual port.
 RUNS, PORT = Path("runs"), 8080
 #: Where the main configuration file usually is.
 CONFIG = Path("config/arbitrage.toml")
+
+
+def config_option(purpose: str) -> Callable[[FC], FC]:
+    """`-c`, which may be omitted. purpose: what the command reads the configuration for."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        help=f"Main configuration file, for {purpose}; without it {CONFIG}, if there is one.",
+    )
 
 
 @click.command(epilog=examples("arb watch", "arb watch my/runs --port 8081"))
@@ -33,13 +45,7 @@ CONFIG = Path("config/arbitrage.toml")
 @click.option(
     "--allow-host", "allowed", multiple=True, metavar="NAME", help="A further name of the page's address."
 )
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help=f"Main configuration file, for [alerts]; without it {CONFIG}, if there is one.",
-)
+@config_option("[alerts]")
 @set_option
 @click.option("--beside", type=int, hidden=True, help="The process of the session that it was started for.")
 def watch(

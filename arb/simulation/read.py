@@ -1,7 +1,7 @@
 """Messages of one leg that the host passes to a dry-run's world together: the strategy is entered once for all of them.
 
 Each remains a message of its own. The strategy runs with the rows of the first one until it waits for more; then the
-venues' side receives these rows (`arb.simulation.watermark`), and the strategy runs with what becomes of them; then the
+venues' side receives these rows (`arb.simulation.watermark`), and the strategy runs with the outcome; then the
 same with the next message, and so on: what `arb.runtime.live_rows.LiveDriver.on_rows` does with each by itself. The
 steps are prepared by a C function that a wait calls (`arb.engine.world.WORLD.more`), and the host is not entered.
 """
