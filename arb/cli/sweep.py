@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ import click
 import msgspec
 
 from arb.cli.examples import examples
-from arb.cli.options import Span, echo, echo_json, escape, given, output
+from arb.cli.options import echo, echo_json, escape, given, output
+from arb.cli.sweep_curves import capacity, latency
 from arb.cli.sweep_run import Walk, run, sweep_options
 from arb.errors import InputError
 
@@ -89,62 +89,8 @@ def sweep(
     _show(run(choose, walk, **given_options), by, as_json=as_json)
 
 
-@sweep.command(
-    "latency",
-    epilog=examples(
-        "arb sweep latency --start 2024-08-08", "arb sweep latency --start 2024-08-08 --points 5 --to 4"
-    ),
-)
-@click.option(
-    "--points", type=click.IntRange(2, 1000), default=21, show_default=True, help="Times of each venue."
-)
-@click.option(
-    "--to",
-    "added_ms",
-    type=Span(0.001, 10_000.0),
-    default=20.0,
-    show_default=True,
-    help="The longest, in ms above the configured time.",
-)
-@sweep_options
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each time.")
-def latency(points: int, added_ms: float, as_json: bool, **given_options: Any) -> None:
-    """The profit by how long orders take to each venue, from the configured time on."""
-
-    def choose(maker: SetMaker) -> Sets:
-        from arb.commands.sweep_latency import latency_sets
-
-        return latency_sets(maker, points, added_ms)
-
-    folder = run(choose, None, **given_options)
-    from arb.report.screen import rows_view
-    from arb.report.wording import shown
-    from arb.sweep.columns import read_columns
-    from arb.sweep.curves import curves_of
-    from arb.sweep.ranking import DEFAULT
-
-    found = curves_of(read_columns(folder, [DEFAULT]))
-    if not found:
-        raise InputError(
-            f"{folder}: the first set, which is the configuration, failed: results.jsonl has why"
-        )
-    names = ("venue", "entry_ms", "added_ms", "pnl_quote", "marginal")
-    measured = [(one.key.partition(".")[0], *one[1:]) for one in found]
-    if as_json:
-        for point in measured:
-            echo_json({name: _known(value) for name, value in zip(names, point, strict=True)})
-        return
-    headings = ("venue", "entry_ms", "added", "profit (quote)", "for each further ms")
-    rows = [
-        (escape(venue), f"{entry_ms:g}", f"{added_ms:g}", shown(profit, "gain"), shown(marginal, "gain"))
-        for venue, entry_ms, added_ms, profit, marginal in measured
-    ]
-    output().print(rows_view(headings, rows, words=frozenset(headings[:1])))
-    echo(f"written to {folder}; as a chart: {folder / 'sweep.html'}")
-
-
-def _known(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+sweep.add_command(latency)
+sweep.add_command(capacity)
 
 
 def _choice_of(

@@ -120,6 +120,7 @@ def run(
     choose: Callable[[SetMaker], Sets],
     walk: tuple[float, float] | None,
     *,
+    settings: tuple[str, ...] = (),
     config_path: Path,
     start: Moment | None,
     end: Moment | None,
@@ -134,7 +135,10 @@ def run(
     overrides: tuple[str, ...],
     out: Path | None,
 ) -> Path:
-    """Runs a sweep; the folder. Of a command of its own in a child process: see `arb.sweep.child_process`."""
+    """Runs a sweep; the folder. Of a command of its own in a child process: see `arb.sweep.child_process`.
+
+    settings: further ones, as of `--set`.
+    """
     if start is None:
         raise InputError(
             "--start is missing: name the first UTC day of the recordings, such as --start 2024-08-08"
@@ -143,7 +147,8 @@ def run(
     if dask is not None and threads is not None:
         raise InputError("--dask and --threads exclude each other: the workers have their own threads")
     names = tuple(legs) if legs is not None else None
-    load = _Loader(config_path, overrides, names, tuple(symbols) if symbols else None, data_dir, strategy)
+    given = (*settings, *overrides)
+    load = _Loader(config_path, given, names, tuple(symbols) if symbols else None, data_dir, strategy)
     child = _child()
     with contextlib.ExitStack() as ended, contextlib.ExitStack() as bars:
         if child is not None:

@@ -93,6 +93,7 @@ def replay_inputs(
         limits,
         keep_trades=strategy.uses.trades,
         arrays_over=array_ranges(inputs.data, strategy.uses),
+        subtracts_taken=config.backtest.liquidity_consumption,
     )
     function = with_end(config, strategy.function, inputs.legs, bot, recorder)
     arrays = [data.arrays for data in inputs.data]

@@ -168,16 +168,17 @@ def run_days(
 
 def _with_able_engine(config: Config, inputs: Inputs) -> Config:
     """The configuration with an engine that knows what the legs are charged and paid; a note names a change."""
-    why = beyond_hftbacktest(inputs)
+    why = beyond_hftbacktest(config, inputs)
     if config.backtest.engine == "arb" or not why:
         return config
     inputs.notes.append(engine_note(why))
     return replace(config, backtest=msgspec.structs.replace(config.backtest, engine="arb"))
 
 
-def beyond_hftbacktest(inputs: Inputs) -> str:
-    """What the legs are charged or paid that hftbacktest's engine does not know; "" if there is nothing."""
-    why = [
+def beyond_hftbacktest(config: Config, inputs: Inputs) -> str:
+    """What of a run hftbacktest's engine does not know; "" if there is nothing."""
+    why = ["backtest.liquidity_consumption is set"] if config.backtest.liquidity_consumption else []
+    why += [
         f"{leg.name} has funding rates"
         for leg, has in zip(inputs.legs, inputs.has_funding, strict=True)
         if has

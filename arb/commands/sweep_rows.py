@@ -25,6 +25,7 @@ CHECKED, CHECKED_SHARE = 20, 0.1
 WORTH_SETS = 4
 #: Seed of the choice of these sets.
 _SEED = 0
+_TAKING = "orders that take a whole touch go on with the levels beyond it"
 _RESTING = "its orders may rest in a book, where trades fill them"
 
 
@@ -61,6 +62,8 @@ def choose_rows(
     threads: int,
 ) -> RowChoice:
     """The rows for all sets, by what `check` finds of the `jobs`. count: the number of sets and periods."""
+    if maker.base.backtest.liquidity_consumption:
+        return RowChoice(is_thin=False, line=f"every set runs over all rows: {_TAKING}")
     params = maker.setup_of(maker.base).arguments.params
     if why := why_all_rows(strategy.uses, params, silence_ns(maker.base)):
         return RowChoice(is_thin=False, line=f"every set runs over all rows: the strategy {why}")
@@ -84,6 +87,8 @@ def check_rows(maker: SetMaker, strategy: Compiled, running: Running, job: Job) 
     found = Checked(job.set_no)
     try:
         whole = maker.prepare(job.values, group).one
+        if whole.subtracts_taken:  # runs over all rows
+            return found._replace(is_valid=False)
         ran = run_set(whole, strategy, group.rows, running)
         if whole.limits.resting:
             return found._replace(is_resting=True)

@@ -196,6 +196,7 @@ class SetMaker:
             limits,
             setup.arguments,
             config.backtest.engine,
+            config.backtest.liquidity_consumption,
             lambda function, bot, recorder: with_end(config, function, inputs.legs, bot, recorder),
         )
         return Prepared(made, one, manifest)
@@ -221,8 +222,11 @@ def run_prepared(
     """Runs a set. is_thin: on thinned rows, unless it shows that it needs all. Raises ConfigError and InputError."""
     prepared = maker.prepare(job.values, job.group)
     thin = job.group.thin
-    if is_thin and not why_all_rows(
-        strategy.uses, prepared.ready.setup.arguments.params, thin.stale_after_ns
+    params = prepared.ready.setup.arguments.params
+    if (
+        is_thin
+        and not prepared.one.subtracts_taken
+        and not why_all_rows(strategy.uses, params, thin.stale_after_ns)
     ):
         ran = run_set(prepared.one, strategy, thin.kept(keeps_trades=strategy.uses.trades), running)
         if not prepared.one.limits.resting:

@@ -60,7 +60,7 @@ def replays_of_days(
         offset_ns = int(manifest["clock_offset_ns"])
         inputs = read_inputs(config, legs, days, cache, window=window, offset_ns=offset_ns)
         changed = _changed_inputs(manifest, legs, inputs)
-        is_in_ours = config.backtest.engine == "arb" or bool(beyond_hftbacktest(inputs))
+        is_in_ours = config.backtest.engine == "arb" or bool(beyond_hftbacktest(config, inputs))
         is_random = manifest["command"] == "backtest" and not is_in_ours
         worlds: list[tuple[str, Callable[..., Replayed]]] = [("dry-run", replay_inputs)]
         if not is_in_ours:

@@ -338,6 +338,14 @@ class Backtest(Table, frozen=True, kw_only=True):
             "the byte in every run."
         ),
     ] = "hftbacktest"
+    liquidity_consumption: Annotated[
+        bool,
+        key(
+            "Whether quantity that an order takes is not shown again until the venue changes it, so that a taker gets "
+            "at most what is left; runs in the engine arb.",
+            form="true or false",
+        ),
+    ] = False
 
 
 class DryRun(Table, frozen=True, kw_only=True):

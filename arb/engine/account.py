@@ -10,14 +10,21 @@ advances the world applies responses.
 from __future__ import annotations
 
 import numpy as np
-from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, NONE, REJECTED
+from hftbacktest.order import BUY, CANCELED, EXPIRED, FILLED, NEW, NONE, REJECTED
 
 from arb.bot.account import account_at, charge_at
-from arb.bot.codes import LIMIT_EXCEEDED, OK, ORDER_ID_EXISTS, ORDER_NOT_FOUND, REQUEST_IN_PROCESS
+from arb.bot.codes import (
+    LIMIT_EXCEEDED,
+    MARKET_FEED,
+    OK,
+    ORDER_ID_EXISTS,
+    ORDER_NOT_FOUND,
+    REQUEST_IN_PROCESS,
+)
 from arb.bot.fills import fill_at, put_fill
 from arb.bot.log import COUNT, publish_row, reserve_row
 from arb.bot.memory import load_int64
-from arb.engine.book import rounded
+from arb.engine.book import book_at, qty_at, rounded, set_level
 from arb.engine.order_table import (
     ORDER,
     append,
@@ -30,6 +37,7 @@ from arb.engine.order_table import (
     row_of,
     rows_of,
 )
+from arb.engine.taken import learn
 from arb.engine.world import FEE_AS_RECEIVED, FEE_IN_OTHER, FEE_IN_QUOTE, answer_at, state_at
 from connectors.jit.compilation import compiled
 
@@ -42,6 +50,11 @@ NO_ORDER = np.uint64(0xFFFFFFFFFFFFFFFF)
 FUNDING = 100
 #: Request code of a response that reports an execution and ends no request: what is in flight for the order remains so.
 EXECUTED = 101
+
+#: Request code of what a book no longer shows because our takers have it (`arb.engine.taken`). Of the row's fields
+#: `side` is the book's, `price_tick` the level, `qty` the venue's own quantity, `exec_qty` what is taken of it, and
+#: `exch_timestamp` the time of the last taking.
+TAKEN = 102
 
 #: Results of `receive`: only funding payments arrived; a response; the response that is waited for.
 NO_RESPONSE, RESPONSE, WANTED_RESPONSE = range(3)
@@ -146,6 +159,9 @@ def receive(world, asset, timestamp, wanted_id, is_wanted):
     while first_time(responses) == timestamp:
         pop(responses, scratch)
         order = scratch[0]
+        if order.req == TAKEN:
+            _show_taken(world, asset, order)
+            continue
         if world.answers != 0:
             _log_answer(world.answers, asset.number, order, timestamp)
         if order.req == FUNDING:
@@ -294,6 +310,34 @@ def _apply_funding(world, asset, payment, timestamp):
     row.base = 0.0
     row.other = 0.0
     publish_row(world.charges)
+
+
+@compiled
+def _show_taken(world, asset, news):
+    """Takes from the bot's book what a taker got, and wakes a strategy that waits for the feed."""
+    book = book_at(asset.book)
+    is_bid = news.side == BUY
+    before = qty_at(book, is_bid, news.price_tick)
+    is_behind = asset.feed_exch_ts <= news.exch_timestamp
+    left = learn(
+        book.taken,
+        is_bid,
+        news.price_tick,
+        news.qty,
+        news.exec_qty,
+        news.exch_timestamp,
+        before,
+        is_behind,
+        book.lot_size,
+    )
+    if np.isnan(left):
+        if not np.isnan(before):
+            world.lost += 1
+    elif left != before:
+        set_level(book, is_bid, news.price_tick, left)
+        if world.wants_feed:
+            world.deadline = world.latest
+            world.result = MARKET_FEED
 
 
 @compiled

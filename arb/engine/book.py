@@ -13,26 +13,13 @@ A missing level has quantity 0.0. Ticks are price / tick_size, rounded half away
 from __future__ import annotations
 
 import numpy as np
-from hftbacktest.types import (
-    BUY_EVENT,
-    DEPTH_CLEAR_EVENT,
-    DEPTH_EVENT,
-    DEPTH_SNAPSHOT_EVENT,
-    SELL_EVENT,
-    TRADE_EVENT,
-    event_dtype,
-)
 from numba import carray
 
-from arb.bot.memory import as_pointer, record_address, record_view
-from arb.engine.blocks import Blocks, grow_in_place
+from arb.bot.memory import as_pointer, record_view
+from arb.engine.blocks import Blocks
 from arb.engine.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
-from arb.engine.world import TRADES_MAX, trades_at
+from arb.engine.taken import make_taken
 from connectors.jit.compilation import compiled
-
-_BUY_FLAG = np.uint64(BUY_EVENT)
-_SELL_FLAG = np.uint64(SELL_EVENT)
-_EVENT_BYTES = event_dtype.itemsize
 
 #: Best bid and best ask of a side without levels.
 NO_BID = np.iinfo(np.int64).min
@@ -45,6 +32,7 @@ WIDTH = 1 << 15
 
 #: `bids` and `asks` are addresses of the windows, `far_bids` and `far_asks` of maps. low_bid and high_ask limit the
 #: engine's search for the next best level. world: address of the world whose heartbeat counts calls on this book.
+#: taken: address of what our takers have taken from it (`arb.engine.taken`), 0 for a book that is as recorded.
 BOOK = np.dtype(
     [
         ("tick_size", "f8"),
@@ -64,6 +52,7 @@ BOOK = np.dtype(
         ("far_asks", "i8"),
         ("recentred", "i8"),
         ("world", "i8"),
+        ("taken", "i8"),
     ]
 )
 
@@ -107,6 +96,16 @@ def _fix_range(address, low, width, bids, asks):
     book.asks = asks
     book.is_anchored = 1
     book.is_fixed = 1
+
+
+def follow_taken(blocks: Blocks, address: int) -> None:
+    """Makes a book subtract what is taken from it."""
+    _set_taken(address, make_taken(blocks))
+
+
+@compiled
+def _set_taken(address, taken):
+    book_at(address).taken = taken
 
 
 @compiled
@@ -289,6 +288,15 @@ def update_ask(book, price, qty):
 
 
 @compiled
+def set_level(book, is_bid, tick, qty):
+    """Sets a level to what is left of it."""
+    if is_bid:
+        update_bid(book, tick * book.tick_size, qty)
+    else:
+        update_ask(book, tick * book.tick_size, qty)
+
+
+@compiled
 def _empty(book, is_bid):
     _window(book, is_bid)[:] = 0.0
     clear(_far(book, is_bid))
@@ -387,52 +395,3 @@ def _move(book, is_bid, base):
             remove_at(far, index)
         else:
             index += 1
-
-
-@compiled
-def apply_row(asset, row):
-    """Applies a market row that the bot has received."""
-    apply_depth(book_at(asset.book), row)
-    if np.int64(row.ev) & 0xFF == TRADE_EVENT and asset.keeps_trades:
-        _keep_trade(trades_at(asset.trades), row)
-    asset.has_feed_latency = 1
-    asset.feed_exch_ts = row.exch_ts
-    asset.feed_local_ts = row.local_ts
-
-
-@compiled
-def apply_depth(book, row):
-    """Applies a row that changes or clears levels; ignores any other."""
-    kind = np.int64(row.ev) & 0xFF
-    is_buy = row.ev & _BUY_FLAG != 0
-    is_sell = row.ev & _SELL_FLAG != 0
-    if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-        if is_buy:
-            update_bid(book, row.px, row.qty)
-        elif is_sell:
-            update_ask(book, row.px, row.qty)
-    elif kind == DEPTH_CLEAR_EVENT:
-        clear_side(book, is_buy, is_sell, row.px)
-
-
-@compiled
-def clear_side(book, is_buy, is_sell, price):
-    """Clears one side up to a price, or the whole book."""
-    if is_buy:
-        clear_bids(book, price)
-    elif is_sell:
-        clear_asks(book, price)
-    else:
-        clear_bids(book, np.nan)
-        clear_asks(book, np.nan)
-
-
-@compiled
-def _keep_trade(trades, row):
-    if trades.count >= trades.capacity and not grow_in_place(
-        record_address(trades), _EVENT_BYTES, TRADES_MAX
-    ):
-        trades.dropped += 1
-        return
-    trades.count += 1
-    carray(as_pointer(trades.data), trades.count, event_dtype)[trades.count - 1] = row

@@ -17,7 +17,8 @@ import numpy as np
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, LOCAL_EVENT, SELL_EVENT, event_dtype
 
 from arb.engine.blocks import Blocks
-from arb.engine.book import NO_ASK, NO_BID, apply_depth, book_at, make_book, rounded
+from arb.engine.book import NO_ASK, NO_BID, book_at, make_book, rounded
+from arb.engine.book_rows import apply_depth
 from arb.errors import InputError
 from arb.leg import Leg
 from connectors.jit.compilation import compiled

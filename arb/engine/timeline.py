@@ -25,7 +25,7 @@ from numba import int64, intp
 from arb.bot.codes import END_OF_DATA, MARKET_FEED, OK, ORDER_RESPONSE
 from arb.bot.memory import call_int64
 from arb.engine.account import RESPONSE, WANTED_RESPONSE, receive
-from arb.engine.book import apply_row
+from arb.engine.book_rows import apply_row
 from arb.engine.order_table import first_time, queue_at
 from arb.engine.port import UNKNOWN, port_at, precedes
 from arb.engine.row_stream import current_row, look, step, stream_at

@@ -99,7 +99,10 @@ def dropped_notes(dropped: Mapping[str, int]) -> list[str]:
 
 def engine_note(why: str) -> str:
     """The note for a backtest that cannot run in hftbacktest's engine."""
-    return f"run in the engine arb: hftbacktest's charges fees in quote and knows no funding, and {why}"
+    return (
+        "run in the engine arb: hftbacktest's charges fees in quote, knows no funding and no taken quantity, and "
+        f"{why}"
+    )
 
 
 def unpaid_note(leg: str, times: int) -> str:

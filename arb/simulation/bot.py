@@ -9,7 +9,7 @@ import numpy as np
 from hftbacktest.types import EXCH_EVENT
 
 from arb.bot.log import GrowingLog
-from arb.engine.book import WIDTH, fix_range, make_book
+from arb.engine.book import WIDTH, fix_range, follow_taken, make_book
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.order_table import ORDER, make_orders, make_queue
 from arb.engine.port import PORT, UNKNOWN
@@ -18,7 +18,7 @@ from arb.engine.row_stream import Stream
 from arb.engine.world import NEVER
 from arb.leg import Leg
 from arb.risk.limits import Limits
-from arb.simulation.exchange import EXCHANGE
+from arb.simulation.exchange_record import EXCHANGE
 from arb.simulation.latency import Latency, latency_of, make_latency
 from arb.simulation.queue import QUEUE_MODELS
 from arb.simulation.timeline import serve_callback
@@ -100,6 +100,11 @@ class SimulatedExchanges:
         """Whether `take_orders` has anything."""
         return any(len(log.rows) for logs in self._logs for log in logs)
 
+    def subtract_taken(self) -> None:
+        """Makes the exchanges' books subtract what is taken; before the first row."""
+        for book in self._exchanges["book"].tolist():
+            follow_taken(self._blocks, book)
+
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
         """Restricts the exchanges' books to these prices; before the first row."""
         for exchange, leg, found in zip(self._exchanges, self._legs, ranges, strict=True):
@@ -121,11 +126,13 @@ class DryRunBot(LiveBot):
         book_width: int = WIDTH,
         arrays_over: Sequence[PriceRange] | None = None,
         logs_orders: bool = False,
+        subtracts_taken: bool = False,
     ) -> None:
         """latencies: of each leg's orders; without them those of the legs, as in a backtest.
 
         arrays_over: the ranges of a strategy that reads arrays; on live data `set_ranges` gives them later.
-        logs_orders: for `SimulatedExchanges.take_orders`. Further arguments as for `LiveWorld`.
+        logs_orders: for `SimulatedExchanges.take_orders`. subtracts_taken: quantity that an order takes is not shown
+        again until the venue changes it (`arb.engine.taken`). Further arguments as for `LiveWorld`.
         """
         world = LiveWorld(
             legs, keep_trades=keep_trades, is_live=is_live, start_ts=start_ts, book_width=book_width
@@ -133,6 +140,10 @@ class DryRunBot(LiveBot):
         self.exchanges = SimulatedExchanges(
             world, latencies or [latency_of(leg) for leg in legs], book_width, logs_orders=logs_orders
         )
+        if subtracts_taken:
+            self.exchanges.subtract_taken()
+            for book in world.assets["book"][: len(legs)].tolist():
+                follow_taken(world.blocks, book)
         super().__init__(world, keep=self.exchanges, limits=limits)
         if arrays_over is not None:
             self.set_ranges(arrays_over)

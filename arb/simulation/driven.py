@@ -20,7 +20,7 @@ from arb.engine.world import assets_of, set_fields, world_at
 from arb.errors import InvariantError
 from arb.leg import Leg
 from arb.simulation.bot import SimulatedExchanges
-from arb.simulation.exchange import EXCHANGE
+from arb.simulation.exchange_record import EXCHANGE
 from arb.simulation.latency import Latency
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
@@ -32,12 +32,15 @@ _RESPONSES = 64
 class DrivenExchange:
     """See the module. One thread; times never decrease."""
 
-    def __init__(self, leg: Leg) -> None:
-        """leg: the instrument with its queue model; its costs and latencies are not used."""
+    def __init__(self, leg: Leg, *, subtracts_taken: bool = False) -> None:
+        """leg: the instrument with its queue model; its costs and latencies are not used. subtracts_taken: see
+        `DryRunBot`; what the strategy's side is to take from its book is among the responses, as TAKEN."""
         world = LiveWorld([leg])
         set_fields(world.record, is_started=1)
         self._address = world.address
         exchanges = SimulatedExchanges(world, [Latency(0, 0)])
+        if subtracts_taken:
+            exchanges.subtract_taken()
         self._kept = (world, exchanges)
         self._rows = exchanges.streams[0]
         self._responses = np.zeros(_RESPONSES, ORDER)

@@ -4,6 +4,9 @@ It processes rows in the order of the venue's time and requests when they arrive
 port. Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC behave the same. The exchange of
 a perpetual also makes funding payments, which hftbacktest does not know.
 
+With a book that subtracts what is taken (`arb.engine.taken`) a taker gets what is left of the levels within its limit,
+level by level, and a FOK order all or nothing.
+
 Source: hftbacktest/src/backtest/proc/nopartialfillexchange.rs of hftbacktest 2.4.4 (read 2026-11-21).
 """
 
@@ -23,6 +26,7 @@ from hftbacktest.order import (
     MARKET,
     NEW,
     NONE,
+    PARTIALLY_FILLED,
     REJECTED,
     SELL,
 )
@@ -34,13 +38,16 @@ from hftbacktest.types import (
     SELL_EVENT,
     TRADE_EVENT,
 )
-from numba import carray
 
 from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
-from arb.bot.log import publish_row, reserve_row
-from arb.bot.memory import as_pointer, record_view
-from arb.engine.account import FUNDING, NO_ORDER, REPLACED, deliver
-from arb.engine.book import NO_ASK, NO_BID, book_at, clear_side, rounded, update_ask, update_bid
+from arb.engine.account import FUNDING, NO_ORDER, REPLACED
+from arb.engine.book import (
+    book_at,
+    rounded,
+    update_ask,
+    update_bid,
+)
+from arb.engine.book_rows import clear_side, shown_qty
 from arb.engine.order_table import (
     ORDER,
     first_time,
@@ -53,44 +60,11 @@ from arb.engine.order_table import (
     rows_of,
 )
 from arb.engine.world import NEVER, world_at
-from arb.simulation.latency import latency_at, response_ns
+from arb.simulation.exchange_record import fee_price, respond
 from arb.simulation.queue import enter, is_reached, on_level, on_trade
+from arb.simulation.taking import best_of, is_better, is_none, show_taken, take_within
 from connectors.jit.compilation import compiled
 from connectors.model import FUNDING_EVENT
-
-#: Addresses of the world, the venue's book and orders, the requests in transit, the bot's queue of responses, the
-#: latencies, the stream of rows by venue time, and of logs of ORDER (`arb.bot.log`), 0 for none: requests as they leave
-#: the bot, and everything that is delivered to it.
-EXCHANGE = np.dtype(
-    [
-        ("world", "i8"),
-        ("book", "i8"),
-        ("orders", "i8"),
-        ("arriving", "i8"),
-        ("responses", "i8"),
-        ("latency", "i8"),
-        ("rows", "i8"),
-        ("requested", "i8"),
-        ("delivered", "i8"),
-        ("queue_model", "i8"),
-        ("queue_power", "f8"),
-        #: Price of the fee asset in quote: that of the exchange at the address `fee_exchange`, or fixed if it is 0.
-        ("fee_price", "f8"),
-        ("fee_exchange", "i8"),
-        ("contract_size", "f8"),
-        ("position", "f8"),
-        #: The latest mark price and funding rate, NaN before the first, and the next funding time, NEVER if unknown.
-        ("mark", "f8"),
-        ("rate", "f8"),
-        ("funding_ts", "i8"),
-        #: The last funding time that has passed; how many passed without a known mark price or rate.
-        ("funded_ts", "i8"),
-        ("unpaid", "i8"),
-    ]
-)
-
-#: The exchange at `address`.
-exchange_at = record_view(EXCHANGE)
 
 _BUY_FLAG = np.uint64(BUY_EVENT)
 _SELL_FLAG = np.uint64(SELL_EVENT)
@@ -147,30 +121,31 @@ def pay_funding(exchange):
     payment.tick_size = exchange.mark
     payment.leaves_qty = exchange.rate
     payment.exec_qty = amount
-    _respond(exchange, scratch)
+    respond(exchange, scratch)
 
 
 @compiled
 def _on_depth(exchange, row, side):
     """Sets a level of `side`; fills orders of the other side that an improved best price has passed."""
     book = book_at(exchange.book)
+    qty = shown_qty(book, row, side == BUY)
     if side == BUY:
-        tick, best_before, before = update_bid(book, row.px, row.qty)
+        tick, best_before, before = update_bid(book, row.px, qty)
     else:
-        tick, best_before, before = update_ask(book, row.px, row.qty)
+        tick, best_before, before = update_ask(book, row.px, qty)
     orders = orders_at(exchange.orders)
     if orders.count == 0:
         return OK
-    _on_qty_change(exchange, orders, side, tick, before, row.qty)
-    best = _best(book, side)
-    if not _is_better(best, best_before, side):
+    _on_qty_change(exchange, orders, side, tick, before, qty)
+    best = best_of(book, side)
+    if not is_better(best, best_before, side):
         return OK
-    is_far = _is_none(best_before) or orders.count < side * (best - best_before)
+    is_far = is_none(best_before) or orders.count < side * (best - best_before)
     index = 0
     while index < orders.count:
         order = rows_of(orders)[index]
-        is_passed = not _is_better(order.price_tick, best, side) and (
-            is_far or _is_better(order.price_tick, best_before, side)
+        is_passed = not is_better(order.price_tick, best, side) and (
+            is_far or is_better(order.price_tick, best_before, side)
         )
         if order.side == -side and is_passed:
             code = _fill_resting(exchange, orders, index, row.exch_ts)
@@ -198,13 +173,13 @@ def _on_trade(exchange, row, side):
         return OK
     book = book_at(exchange.book)
     tick = rounded(row.px / book.tick_size)
-    best = _best(book, side)
-    is_far = _is_none(best) or orders.count < side * (tick - best)
+    best = best_of(book, side)
+    is_far = is_none(best) or orders.count < side * (tick - best)
     index = 0
     while index < orders.count:
         order = rows_of(orders)[index]
-        is_near = is_far or _is_better(order.price_tick, best, side)
-        is_behind = _is_better(tick, order.price_tick, side)
+        is_near = is_far or is_better(order.price_tick, best, side)
+        is_behind = is_better(tick, order.price_tick, side)
         if order.side == -side and is_near and (is_behind or order.price_tick == tick):
             if order.price_tick == tick:
                 on_trade(order, row.qty, exchange.queue_model)
@@ -218,22 +193,6 @@ def _on_trade(exchange, row, side):
 
 
 @compiled
-def _best(book, side):
-    return book.best_bid if side == BUY else book.best_ask
-
-
-@compiled
-def _is_none(best):
-    return best in (NO_BID, NO_ASK)
-
-
-@compiled
-def _is_better(tick, other, side):
-    """Whether a tick is a better price for `side` to show than another: higher for bids, lower for asks."""
-    return tick > other if side == BUY else tick < other
-
-
-@compiled
 def _fill_resting(exchange, orders, row, timestamp):
     """Fills a resting order as maker, responds and removes it; the last order then takes its row."""
     order = rows_of(orders)[row]
@@ -242,7 +201,7 @@ def _fill_resting(exchange, orders, row, timestamp):
         return code
     # A fill without a request.
     order.request_no = 0
-    _respond(exchange, rows_of(orders)[row : row + 1])
+    respond(exchange, rows_of(orders)[row : row + 1])
     remove_row(orders, row)
     return OK
 
@@ -258,40 +217,9 @@ def _fill(exchange, order, timestamp, is_maker, tick):
     order.leaves_qty = 0.0
     order.status = FILLED
     order.exch_timestamp = timestamp
-    order.fee_price = _fee_price(exchange)
+    order.fee_price = fee_price(exchange)
     exchange.position += order.exec_qty * np.float64(order.side)
     return OK
-
-
-@compiled
-def _fee_price(exchange):
-    """Price of the fee asset now, NaN if it is unknown."""
-    if exchange.fee_exchange == 0:
-        return exchange.fee_price
-    book = book_at(exchange_at(exchange.fee_exchange).book)
-    if book.best_bid == NO_BID or book.best_ask == NO_ASK:
-        return np.nan
-    return 0.5 * (book.best_bid + book.best_ask) * book.tick_size
-
-
-@compiled
-def _respond(exchange, order):
-    exch_ts = order[0].exch_timestamp
-    received_ts = exch_ts + response_ns(latency_at(exchange.latency), exch_ts)
-    log_order(exchange.delivered, order)
-    deliver(world_at(exchange.world), exchange.responses, order[0], received_ts)
-
-
-@compiled
-def log_order(control, order):
-    """Appends a copy of an order, an array of length one, to the log whose control block is at `control`; 0: none."""
-    if control == 0:
-        return
-    address = reserve_row(control)
-    if address == 0:
-        return
-    carray(as_pointer(address), 1, ORDER)[0] = order[0]
-    publish_row(control)
 
 
 @compiled
@@ -313,7 +241,9 @@ def process_requests(exchange, timestamp):
             code = INVALID_ORDER_REQUEST
         if code != OK:
             return code
-        _respond(exchange, scratch)
+        respond(exchange, scratch)
+    if book_at(exchange.book).taken != 0:
+        show_taken(exchange, scratch)
     return OK
 
 
@@ -331,17 +261,25 @@ def _accept(exchange, scratch, timestamp):
         touch = book.best_bid
         takes = order.price_tick <= touch
     if order.order_type == MARKET:
+        if book.taken != 0:
+            order.exch_timestamp = timestamp
+            return take_within(exchange, scratch, book, timestamp)
         return _fill(exchange, order, timestamp, False, touch)
     if order.order_type != LIMIT or order.time_in_force not in (GTC, GTX, FOK, IOC):
         return INVALID_ORDER_REQUEST
-    if takes and order.time_in_force != GTX:
+    is_taking = takes and order.time_in_force != GTX
+    if is_taking and book.taken == 0:
         return _fill(exchange, order, timestamp, False, touch)
     order.exch_timestamp = timestamp
-    if takes or order.time_in_force in (FOK, IOC):
+    if is_taking:
+        code = take_within(exchange, scratch, book, timestamp)
+        if code != OK or order.status == FILLED or order.time_in_force != GTC:
+            return code
+    elif takes or order.time_in_force in (FOK, IOC):
         order.status = EXPIRED
         return OK
     enter(order, book)
-    order.status = NEW
+    order.status = PARTIALLY_FILLED if order.leaves_qty < order.qty else NEW
     if insert(orders, scratch[0]) < 0:
         world_at(exchange.world).lost += 1
     return OK

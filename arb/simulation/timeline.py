@@ -24,7 +24,8 @@ from arb.engine.order_table import ORDER, append, first_time, pop, queue_at
 from arb.engine.port import port_at, precedes
 from arb.engine.row_stream import current_row, look, step, stream_at
 from arb.engine.world import NEVER, assets_of, world_at
-from arb.simulation.exchange import EXCHANGE, log_order, pay_funding, process_requests, process_row
+from arb.simulation.exchange import pay_funding, process_requests, process_row
+from arb.simulation.exchange_record import EXCHANGE, log_order
 from arb.simulation.latency import entry_ns, latency_at
 from connectors.jit.compilation import compiled, compiled_callback
 

@@ -43,6 +43,8 @@ class OneSet(NamedTuple):
     limits: Limits
     arguments: Arguments
     engine: str
+    #: See `DryRunBot`; in the engine arb.
+    subtracts_taken: bool
     wrap: Callable[[Callable[..., Any], Bot, Recorder], Callable[..., Any]]
 
 
@@ -88,6 +90,7 @@ class KeptRows:
             one.limits,
             keep_trades=strategy.uses.trades,
             arrays_over=self.known_ranges(one, strategy, array_ranges) if strategy.uses.arrays else None,
+            subtracts_taken=one.subtracts_taken,
         )
         # All rows are there before the strategy begins: it never waits for its host.
         for number, arrays in enumerate(self._arrays):

@@ -21,7 +21,8 @@ import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT, event_dtype
 
 from arb.engine.blocks import Blocks, release_all
-from arb.engine.book import NO_ASK, NO_BID, apply_depth, book_at, make_book, qty_at
+from arb.engine.book import NO_ASK, NO_BID, book_at, make_book, qty_at
+from arb.engine.book_rows import apply_depth
 from connectors.jit.compilation import compiled
 from connectors.model import FUNDING_EVENT, Rows
 from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_ASK, DELTA_BID

@@ -23,7 +23,8 @@ from arb.sweep.thin import Thinner
 from connectors.model import Rows
 
 _ARB = Path(arb.__file__).parent
-_SOURCES = {name: _ARB / name for name in ("sweep/thin.py", "engine/book.py", "engine/blocks.py")}
+_CODE = ("sweep/thin.py", "engine/book.py", "engine/book_rows.py", "engine/blocks.py")
+_SOURCES = {name: _ARB / name for name in _CODE}
 
 
 @cache

@@ -253,6 +253,7 @@ ELSEWHERE = {
     "strategy.allow_different_assets": "unit/commands/test_run_checks.py",
     "risk.on_halt": "integration/test_flatten.py",
     "backtest.engine": "integration/test_engine.py",
+    "backtest.liquidity_consumption": "integration/test_sweep.py",
     "data.cache_gb": "integration/test_cache_command.py",
     "data.grid.<venue>.<SYMBOL>.tick_size": "integration/test_grid.py",
     "data.grid.<venue>.<SYMBOL>.lot_size": "integration/test_grid.py",

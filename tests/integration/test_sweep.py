@@ -338,6 +338,33 @@ def test_a_killed_sweep_continues_to_the_same_bytes(place: Path, tmp_path: Path)
     assert not found.twice
 
 
+def test_capacity_shows_nothing_that_was_taken_and_its_points_are_backtests(
+    place: Path, tmp_path: Path
+) -> None:
+    given = ["--set", "strategy.min_spread_bps=0.0", "--set", "execution.attempt_interval_ms=0"]
+    given += ["--start", START, "--end", END]
+    swept = ["--points", 3, "--to", 100, "--out", tmp_path / "s", "--json"]
+    printed = arb("sweep", "capacity", *words(place), *given, *swept)
+    assert "every set runs over all rows: orders that take a whole touch" in printed.stderr
+    points = [json.loads(line) for line in printed.stdout.splitlines()]
+    sizes = [one["size"] for one in points]
+    assert sizes == pytest.approx([sizes[0], 10 * sizes[0], 100 * sizes[0]])
+    assert b'data-key="curves.2.marginal"' in (tmp_path / "s" / "sweep.html").read_bytes()
+    profits = {}
+    for consumes in ("true", "false"):
+        run = tmp_path / consumes
+        own = [f"strategy.max_position_size={sizes[2]}", f"backtest.liquidity_consumption={consumes}"]
+        settings = [word for setting in own for word in ("--set", setting)]
+        arb("backtest", *words(place), *given, *settings, "--no-report", "--out", run)
+        profits[consumes] = json.loads((run / "summary.json").read_bytes())["pnl_quote"]
+        assert json.loads((run / "manifest.json").read_bytes())["outcome"] == "ended"
+    assert profits["true"] == points[2]["pnl_quote"]
+    assert profits["true"] != profits["false"]
+    assert "0 differences" in arb("verify", tmp_path / "true").stdout
+    refused = arb("sweep", "capacity", *words(place), *given, "--to", 1, code=2)
+    assert "--to" in refused.stderr
+
+
 def test_latency_has_a_curve_for_each_venue_whose_points_are_backtests(place: Path, tmp_path: Path) -> None:
     given = [
         "--set",

@@ -34,6 +34,7 @@ from arb.commands.backtest import run_backtest
 from arb.commands.legs import legs_of
 from arb.commands.run_files import days_of_run, read_inputs
 from arb.commands.sweep import run_sweep
+from arb.commands.sweep_capacity import capacity_sets
 from arb.commands.sweep_latency import latency_sets
 from arb.commands.sweep_plan import RANDOM, Choice, Sets, Span, varied
 from arb.commands.sweep_rows import RowChoice
@@ -170,7 +171,8 @@ class Alone:
     def lines(self, result: SetResult) -> str:
         """The lines of a set's fills as in `trades.csv`; "" if the fills are not those of the result."""
         one = self._maker.prepare(result.values, self._group).one
-        ran = run_set(one, self.strategy, self._group.thin.kept(keeps_trades=False), Running())
+        rows = self._group.rows if one.subtracts_taken else self._group.thin.kept(keeps_trades=False)
+        ran = run_set(one, self.strategy, rows, Running())
         if ran.fills_sha256 != result.fills_sha256:
             return ""
         text = io.StringIO()
@@ -206,8 +208,9 @@ def compare(
     (out / RESULTS).write_bytes(whole[: len(whole) // 2])
     swept(threads=1)
     differing = [] if (out / RESULTS).read_bytes() == whole else ["the continued sweep"]
-    differing += [] if chosen[0].is_thin else [chosen[0].line]
     alone = Alone(loader, span)
+    if not chosen[0].is_thin and not loader(()).backtest.liquidity_consumption:
+        differing.append(chosen[0].line)
     sets = fills = tied = failed = 0
     for result in read_results(out):
         sets += 1
@@ -269,12 +272,31 @@ def main() -> int:
     parser.add_argument(
         "--latency", type=int, default=0, help="instead: arb sweep latency with so many points"
     )
+    parser.add_argument(
+        "--capacity", type=int, default=0, help="instead: arb sweep capacity with so many points"
+    )
     parser.add_argument("--only", default="", help="markets whose text has this")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "recordings")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as sample:
         Sample.made(Path(sample))
         return _compare_all(given, Path(sample))
+
+
+#: What `arb sweep capacity` sets; sizes are raised until another limit bounds them.
+_CONSUMING = ("backtest.liquidity_consumption=true", "execution.attempt_interval_ms=0")
+
+
+def _loaded(market: Market | Sample, data: Path, settings: Sequence[str], further: Sequence[str]) -> Config:
+    return market.load(data, (*settings, *further))
+
+
+def _chosen(given: argparse.Namespace, market: Market | Sample) -> Callable[[SetMaker], Sets]:
+    if given.latency:
+        return partial(latency_sets, count=given.latency, added_ms=20.0)
+    if given.capacity:
+        return partial(capacity_sets, count=given.capacity, factor=64.0)
+    return partial(_drawn, market.vary, Choice(RANDOM, given.sets, given.seed))
 
 
 def _compare_all(given: argparse.Namespace, sample: Path) -> int:
@@ -288,10 +310,8 @@ def _compare_all(given: argparse.Namespace, sample: Path) -> int:
         first = date(2024, 1, 1) if isinstance(market, Sample) else DAY
         with tempfile.TemporaryDirectory() as folder:
             found = compare(
-                partial(market.load, given.data),
-                partial(latency_sets, count=given.latency, added_ms=20.0)
-                if given.latency
-                else partial(_drawn, market.vary, Choice(RANDOM, given.sets, given.seed)),
+                partial(_loaded, market, given.data, _CONSUMING if given.capacity else ()),
+                _chosen(given, market),
                 Span(first, None, None, str(first), None),
                 Path(folder),
                 threads=given.threads,

@@ -18,7 +18,8 @@ from hftbacktest.types import (
 
 from arb.data.rows.order import EventOrder
 from arb.engine.blocks import Blocks
-from arb.engine.book import NO_ASK, NO_BID, apply_depth, book_at, make_book, qty_at
+from arb.engine.book import NO_ASK, NO_BID, book_at, make_book, qty_at
+from arb.engine.book_rows import apply_depth
 from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
 from connectors.model import FUNDING_EVENT, Rows

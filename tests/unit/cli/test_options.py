@@ -44,7 +44,7 @@ def test_what_ends_by_time_has_a_duration_and_what_takes_days_takes_times() -> N
         for option in command.params
         for word in {"--duration", "--start", "--end"} & {*option.opts}
     }
-    days = ("backtest", "check", "convert", "download", "dry-run", "latency", "list")
+    days = ("backtest", "capacity", "check", "convert", "download", "dry-run", "latency", "list")
     assert found == {
         *(("--duration", name, Duration) for name in ("dry-run", "live", "record", "serve")),
         *(("--start", name, Time) for name in (*days, "record")),
