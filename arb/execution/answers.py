@@ -43,7 +43,8 @@ _FORCES = {int(force): force for force in Force}
 
 class RequestRow(NamedTuple):
     """A request of the bot. side: 1 buy, -1 sell; lots: -1 if the quantity is not a whole number of them. reduces: the
-    venue may only reduce the position by it, which is no wish of the bot. attempt: see `arb.execution.attempts`."""
+    venue may only reduce the position by it, which is no wish of the bot. attempt: see `arb.execution.attempts`.
+    has_venue_time: it is stamped with the venue's time."""
 
     order_id: int
     request_no: int
@@ -56,6 +57,7 @@ class RequestRow(NamedTuple):
     made_ns: int
     reduces: bool = False
     attempt: int = 0
+    has_venue_time: bool = False
 
 
 class AnswerKind(IntEnum):
@@ -131,6 +133,7 @@ def request_of(row: bytes, lot_size: float) -> RequestRow:
             values[_REQUEST_TS],
             False,
             0,
+            False,
         ),
     )
 

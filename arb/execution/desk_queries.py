@@ -62,6 +62,10 @@ class DeskQueries(DeskWires):
         self._encode(request, wire, state, now, encode)
         return wire
 
+    def _ask_time(self, now: int) -> None:
+        """Asks for the venue's clock, after a refusal that may be for the request's time."""
+        self._ask(self._query(Act.TIME, min(self.instruments)), None, now)
+
     def _query(
         self, act: Act, leg: int, *, since_ms: int = 0, client: str = "", venue_id: str = ""
     ) -> OrderRequest:

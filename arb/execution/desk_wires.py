@@ -214,15 +214,16 @@ class DeskWires(ABC):
     ) -> None:
         """Encodes a request to be sent, unless it is made already; one that cannot be encoded was not sent."""
         changes = state.changes if state is not None else -1
+        stamp_ms = self.stamp_ms(request.act, now, is_corrected=state is not None and state.has_venue_time)
         try:
-            made = made or encode(request, wire, self.stamp_ms(request.act, now))
+            made = made or encode(request, wire, stamp_ms)
         except ValueError as error:
             self._note("not encoded", f"{wire}: {error}")
             if state is not None and request.act in CHANGES:
                 self._apply(state, self.orders.refuse(state, now, str(error)), now)
             return
         if state is not None and state.pending is not None and request.act in CHANGES:
-            state.pending.stamped_ms = self.stamp_ms(request.act, now)
+            state.pending.stamped_ms = stamp_ms
         self._asked[wire] = Asked(request, made, state, changes, self._clock_ms, now)
         if request.act is Act.TIME:
             self.facts.clock_asked_ns = self.facts.clock_asked_ns or now
@@ -231,26 +232,31 @@ class DeskWires(ABC):
         heapq.heappush(self._deadlines, (now + self._times.answer_ns, wire))
         self._out.wires.append(made)
 
-    def stamp_ms(self, act: Act, now: int) -> int:
+    @property
+    def is_clock_off(self) -> bool:
+        """Whether our clock is known to be wrong."""
+        return abs(self.facts.clock_offset_ms or 0) >= _OFF_MS
+
+    def stamp_ms(self, act: Act, now: int, *, is_corrected: bool = False) -> int:
         """The time of a request. All but orders have the venue's where our clock is wrong: it would refuse them. Orders
-        have ours: data that seem older or younger than they are, are no ground to trade."""
-        if act is _PLACE or act is _AMEND:
+        have ours: data that seem older or younger than they are, are no ground to trade. is_corrected: an order that
+        has the venue's all the same, since it reduces what is open."""
+        if (act is _PLACE and not is_corrected) or act is _AMEND or not self.is_clock_off:
             return now // MILLISECOND
-        off_ms = self.facts.clock_offset_ms or 0
-        return now // MILLISECOND + (off_ms if abs(off_ms) >= _OFF_MS else 0)
+        return now // MILLISECOND + (self.facts.clock_offset_ms or 0)
 
     def _to_rest(self, asked: Asked, wire: str, now: int) -> None:
         """The socket took not a byte: the same request goes by REST."""
+        is_corrected = asked.state is not None and asked.state.has_venue_time
+        stamp_ms = self.stamp_ms(asked.request.act, now, is_corrected=is_corrected)
         try:
-            asked.wire = self._protocol.encode_rest(
-                asked.request, wire, self.stamp_ms(asked.request.act, now)
-            )
+            asked.wire = self._protocol.encode_rest(asked.request, wire, stamp_ms)
         except ValueError as error:
             self._note("not encoded", f"{wire}: {error}")
             self._unsent(asked, wire, now)
             return
         if asked.state is not None and asked.state.pending is not None and asked.request.act in CHANGES:
-            asked.state.pending.stamped_ms = self.stamp_ms(asked.request.act, now)
+            asked.state.pending.stamped_ms = stamp_ms
         self._out.wires.append(asked.wire)
 
     def _unsent(self, asked: Asked, wire: str, now: int) -> None:

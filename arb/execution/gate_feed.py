@@ -148,6 +148,19 @@ class GateFeed:
             and (rows[place].is_market or rows[place].force in _NEVER_RESTS)
         ]
 
+    def corrected(self, legs: Sequence[int], rows: Sequence[RequestRow]) -> list[int]:
+        """Places of the orders of the last step that have the venue's time: where our clock is wrong, those that reduce
+        what is open, for which any price is better than none."""
+        off = [venue for venue, desk in self._desks.items() if desk.is_clock_off]
+        if not off:
+            return []
+        gate = self.gate
+        return [
+            place
+            for place, row in enumerate(rows)
+            if row.act is Act.PLACE and place not in gate.opening and gate.legs[legs[place]].venue in off
+        ]
+
     def withdraw_openings(self, now: int) -> list[int]:
         """Of the last step nothing is sent that opens, nor what goes only together with that. Returns its places."""
         opening = self.gate.opening

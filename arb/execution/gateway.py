@@ -66,6 +66,8 @@ class TakenRequest:
     is_sent: bool = False
     refused: str = ""
     reduces: bool = False
+    #: Whether it is stamped with the venue's time, since our clock is wrong.
+    has_venue_time: bool = False
     #: See `arb.execution.attempts`; of a market order the price in ticks at which it is sent, else 0.
     attempt: int = 0
     bound: int = 0
@@ -305,6 +307,8 @@ class Gateway:
                 taken[no].bound, rows[no] = tick, bounded(rows[no], tick)
             for no in gate.reducing(legs, rows):
                 taken[no].reduces, rows[no] = True, rows[no]._replace(reduces=True)
+            for no in gate.corrected(legs, rows):
+                taken[no].has_venue_time, rows[no] = True, rows[no]._replace(has_venue_time=True)
         wires: list[WireRequest | None] = []
         for one, row in zip(taken, rows, strict=True):
             wires.append(None if one.refused else self._desk_of[one.leg].wire_of(one.leg, row, now))

@@ -65,6 +65,8 @@ class OrderState:
     pending: Pending | None
     #: Of the strategy; all of its client ids have it.
     attempt: int = 0
+    #: Whether its placement is stamped with the venue's time.
+    has_venue_time: bool = False
     phase: Phase = Phase.SENT
     made_ns: int = 0
     #: hftbacktest's code of its end; 0: it has not ended.

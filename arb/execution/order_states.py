@@ -134,7 +134,7 @@ class OrderStates:
     def request_of(self, leg: int, row: RequestRow, state: OrderState | None) -> OrderRequest:
         """A request of the bot as the venue is to get it; nothing is noted. state: the order that it changes."""
         if state is None or row.act is _PLACE:
-            _, number, _, side, force, is_market, tick, lots, _, reduces, attempt = row
+            _, number, _, side, force, is_market, tick, lots, _, reduces, attempt, _ = row
             client_id = f"{self._client_head}{attempt:x}-{leg:x}-{number:x}"
             # The class's own constructor is a function of Python, and this runs before the order's bytes leave.
             return tuple.__new__(
@@ -184,6 +184,7 @@ class OrderStates:
             [link.client_id],
             pending,
             attempt=row.attempt,
+            has_venue_time=row.has_venue_time,
             made_ns=now,
         )
         self._by_order[leg, row.order_id] = state

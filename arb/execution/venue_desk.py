@@ -124,7 +124,8 @@ class VenueDesk(DeskQueries):
         if row.act is _CANCEL:
             request = self._named(request, state, wire)
         try:
-            return self._protocol.encode(request, wire, self.stamp_ms(row.act, now))
+            stamp_ms = self.stamp_ms(row.act, now, is_corrected=row.has_venue_time)
+            return self._protocol.encode(request, wire, stamp_ms)
         except ValueError:
             return None
 
@@ -227,7 +228,7 @@ class VenueDesk(DeskQueries):
             self._look_for_streams()
             # Perhaps for its time, and nobody else asks while the account is away.
             if text.startswith("refused"):
-                self._ask(self._query(Act.TIME, min(self.instruments)), None, now)
+                self._ask_time(now)
         return self._outputs(now)
 
     def on_tick(self, now: int) -> Outputs:
@@ -390,6 +391,8 @@ class VenueDesk(DeskQueries):
                 is_closed = decoded.reason is RefusedFor.CLOSED
                 refusal = Refusal(asked.request.leg, asked.state.order_id, asked.request.act, kind, is_closed)
                 self._out.refusals.append(refusal)
+                if decoded.reason is RefusedFor.TIME:
+                    self._ask_time(now)
         if asked.request.act in CHANGES:
             if isinstance(decoded, VenueAnswer) and asked.state is not None:
                 if decoded.retry_after_ns:

@@ -347,8 +347,8 @@ class LiveOrders:
             if one.refused:
                 words += f" refused {one.refused}"
                 self._journal.refused(one)
-            elif one.reduces:
-                words += " reduces"
+            else:
+                words += " reduces" * one.reduces + " corrected" * one.has_venue_time
             self._lines[self._setup.legs[one.leg].venue].begin(one.taken_ns, "-", Mark.REQUEST, words)
 
     def _on_stopped(self, now_ns: int) -> None:

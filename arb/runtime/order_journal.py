@@ -139,7 +139,7 @@ class OrderJournal(NoOrderJournal):
         self._journal.note(Refused(self._run, taken.taken_ns, taken.leg, number, taken.refused))
 
     def _intent(self, taken: TakenRequest, row: RequestRow, wire: WireRequest) -> Intent:
-        order_id, number, act, side, force, is_market, tick, lots, _, _, attempt = row
+        order_id, number, act, side, force, is_market, tick, lots, _, _, attempt, _ = row
         state = None if act is Act.PLACE else self._order_of(taken.leg, order_id)
         placed, attempt = (number, attempt) if state is None else (state.request_no, state.attempt)
         # The class's own constructor is a function of Python, and this runs before the orders' bytes leave.

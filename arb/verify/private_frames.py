@@ -31,6 +31,8 @@ from connectors.trade.interfaces import LineEvent, Sent
 
 #: Most differences that are listed of one kind: later ones follow from the first.
 _SHOWN = 3
+#: What may follow the number of a request that was sent.
+_MARKS: tuple[list[str], ...] = ([], ["reduces"], ["corrected"], ["reduces", "corrected"])
 _EVENTS = {event.name.lower(): event for event in LineEvent}
 
 
@@ -169,9 +171,10 @@ class _Replay:
         row = None
         if len(words) in (3, 4, 5) and words[0] == "request" and words[1].isdigit() and words[2].isdigit():
             row = self._requests.pop((int(words[1]), int(words[2])), None)
-        refused = words[4] if len(words) == 5 else ""
-        reduces = len(words) == 4
-        if (refused and words[3] != "refused") or (reduces and words[3] != "reduces"):
+        is_refused = len(words) == 5 and words[3] == "refused"
+        refused = words[4] if is_refused else ""
+        marks = [] if is_refused else words[3:]
+        if marks not in _MARKS:
             row = None
         if row is None:
             self._differ("request", text[:60], ts, "in the private log", "not in the session's requests")
@@ -183,7 +186,9 @@ class _Replay:
             copied = row["row"].tobytes()
             asked = request_of(copied, self._legs[leg].lot_size)
             self._orders.note(leg, asked, copied)
-            asked = asked._replace(reduces=reduces, attempt=int(row["attempt"]))
+            asked = asked._replace(
+                reduces="reduces" in marks, has_venue_time="corrected" in marks, attempt=int(row["attempt"])
+            )
             if row["bound"]:
                 asked = bounded(asked, int(row["bound"]))
         except (KeyError, ValueError, OverflowError) as error:

@@ -26,6 +26,8 @@ _USDM_REFUSED = frozenset((-2018, -2019, -2020, -2021, -2022, -2025, -2027))
 _USDM_FILTERS = range(-4999, -3999)
 #: Of the engine: post-only, fill-or-kill, changes, self-trade prevention; -5028: too late for its window.
 _USDM_ENGINE = range(-5040, -5020)
+#: Outside the receive window, or ahead of the venue's clock.
+_WRONG_TIME = -1021
 #: Of the engine: fill-or-kill, post-only.
 _BY_MARKET = frozenset((-5021, -5022))
 #: The symbol is being delivered or settled, or is closed.
@@ -52,6 +54,8 @@ def reason_of(error: VenueError) -> RefusedFor:
     text = error.msg.lower()
     if error.code in _BY_MARKET or (error.code == -2010 and _WOULD_TAKE in text):
         return RefusedFor.MARKET
+    if error.code == _WRONG_TIME:
+        return RefusedFor.TIME
     is_closed = error.code in _CLOSED or (error.code in (-1013, -2010) and _MARKET_CLOSED in text)
     return RefusedFor.CLOSED if is_closed else RefusedFor.OTHER
 

@@ -36,7 +36,12 @@ _CHANGES = (Act.AMEND, Act.CANCEL)
 
 
 #: Post-only would take, of which elsewhere an event says so; a contract that is not live, a pair that is not open yet.
-_REASONS = {170218: RefusedFor.MARKET, 110074: RefusedFor.CLOSED, 170151: RefusedFor.CLOSED}
+_REASONS = {
+    170218: RefusedFor.MARKET,
+    110074: RefusedFor.CLOSED,
+    170151: RefusedFor.CLOSED,
+    10002: RefusedFor.TIME,
+}
 
 
 def reason_of(code: int) -> RefusedFor:

@@ -152,6 +152,8 @@ class RefusedFor(IntEnum):
     """Post-only would take, or fill-or-kill cannot be filled."""
     CLOSED = 2
     """The venue does not trade the symbol now."""
+    TIME = 3
+    """The request's time is too far from the venue's."""
 
 
 class OrderStatus(IntEnum):

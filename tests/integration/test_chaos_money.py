@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from soak.chaos_money import line_of, run_seed, table
-from support.chaos_cases import CASES, PAIRS, Act, Scenario, case_alone, scenario_of
+from pathlib import Path
+from typing import Any
 
+import pytest
+from soak.chaos_money import SeedRun, line_of, run_seed, table
+from support.chaos_cases import CASES, PAIRS, Act, Run, Scenario, case_alone, scenario_of
+
+from arb.commands.order_setup import derived_orders, written_lines
+from arb.execution.ids import ids_of
+from arb.runtime.private_log import Mark, PrivateLine, finish_private
 from arb.sandbox.faults import Fault, FaultKind
+from connectors.units import SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +70,50 @@ def test_a_leg_that_the_strategy_gives_up_is_hedged_when_its_venue_returns() -> 
     assert found.outcome == "halted: by the strategy", line_of(found)
     assert max(one.seconds for one in found.unhedged) > 5.0
     assert not found.wrong, line_of(found)
+
+
+@pytest.mark.parametrize("step_s", [-5, 5])
+def test_a_leg_that_is_open_when_our_clock_steps_is_closed_at_the_venues_time(
+    step_s: int, tmp_path: Path
+) -> None:
+    def steps(run: Run) -> None:
+        assert run.live is not None
+        run.live.client.skew_ns += step_s * SECOND
+        run.hit(23)
+
+    # One venue refuses the hedge, until the clock has stepped: orders with our time are refused from then on.
+    refused = Fault(FaultKind.REJECT, venue="bybit_linear", request="place", code=110007, count=3)
+    acts = (Act(9, refused, at_s=0.5), Act(23, steps, fill=1))
+    run = SeedRun(2, tmp_path, Scenario("spot-perpetual", (9, 23), (), acts, ()))
+    found = run.found()
+    assert not found.wrong, line_of(found)
+    assert found.hits[23] == 1
+    assert found.unhedged, line_of(found)
+    assert max(one.known_s for one in found.unhedged) < 2.0, line_of(found)
+    live = run.run.live
+    assert live is not None
+    finish_private(live.folder)
+    lines = written_lines(live.folder, live.legs)
+
+    def differences(lines: dict[str, list[PrivateLine]]) -> list[Any]:
+        return derived_orders(
+            live.config, live.legs, ids_of(live.orders.head), lines, live.orders.records()
+        ).differences
+
+    assert differences(lines) == []
+    corrected = [
+        (venue, no)
+        for venue, own in lines.items()
+        for no, one in enumerate(own)
+        if one.mark == Mark.REQUEST and one.text.endswith(" corrected")
+    ]
+    # The session's clock does not go back: it waits until the machine's has its time again.
+    assert bool(corrected) == (step_s > 0)
+    if not corrected:
+        return
+    venue, no = corrected[-1]
+    lines[venue][no] = lines[venue][no]._replace(text=lines[venue][no].text.removesuffix(" corrected"))
+    assert differences(lines)
 
 
 @pytest.mark.parametrize(

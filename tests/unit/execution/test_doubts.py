@@ -15,6 +15,7 @@ from connectors.orders.model import (
     Execution,
     Force,
     OrderStatus,
+    RefusedFor,
     VenueAnswer,
     Verdict,
 )
@@ -62,6 +63,14 @@ def test_orders_have_our_time_and_cancellations_the_venues_while_our_clock_is_wr
     desk.request(Act.CANCEL, 2)
     stamps = {wire.act: int(wire.text.split()[1]) - desk.venue_ms for wire in desk.sent}
     assert stamps == {Act.PLACE: 0, Act.CANCEL: -5_000}
+
+
+def test_a_refusal_for_the_time_asks_for_the_venues_clock_at_once() -> None:
+    desk = Desk()
+    desk.place()
+    answer = VenueAnswer("0-1-p", Verdict.REFUSED, -1021, "outside of the recvWindow", reason=RefusedFor.TIME)
+    desk.frame(answer, where="t1")
+    assert desk.acts.count(Act.TIME) == 1
 
 
 def test_an_order_is_given_up_when_it_cannot_arrive_any_more_and_is_not_found_twice() -> None:

@@ -350,3 +350,21 @@ def test_what_closes_a_perpetual_and_never_rests_may_only_reduce(
     spot = desk.gate.legs[0]._replace(is_spot=True)
     desk.gate.legs = (spot,)
     assert desk.feed.reducing([0], [row]) == []
+
+
+@pytest.mark.parametrize(
+    ("side", "off_ms", "is_corrected"),
+    [(1, 5_000, True), (1, -500, True), (1, 499, False), (-1, 5_000, False)],
+)
+def test_where_our_clock_is_wrong_what_reduces_has_the_venues_time_and_what_opens_has_ours(
+    side: int, off_ms: int, is_corrected: bool
+) -> None:
+    desk = Gated()
+    desk.gate.exposure.set_position(0, -10)
+    desk.desk.facts.clock_offset_ms = off_ms
+    row = RequestRow(1, 1, Act.PLACE, side, Force.IOC, False, 100, 4, desk.now)
+    assert desk.feed.decide([0], [row], desk.now) == [""]
+    assert desk.feed.corrected([0], [row]) == [0] * is_corrected
+    wire = desk.desk.wire_of(0, row._replace(has_venue_time=is_corrected), desk.now)
+    assert wire is not None
+    assert int(wire.text.split()[1]) == desk.now // 1_000_000 + off_ms * is_corrected
