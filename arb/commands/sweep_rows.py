@@ -13,7 +13,7 @@ import numpy as np
 
 from arb.backtest.runner import Compiled
 from arb.commands.run_files import silence_ns
-from arb.commands.sweep_sets import Job, SetMaker
+from arb.commands.sweep_sets import Job, SetMaker, run_thin
 from arb.errors import ConfigError, InputError
 from arb.sweep.engine import Running, run_set
 from arb.sweep.needs import differences, why_all_rows
@@ -92,8 +92,8 @@ def check_rows(maker: SetMaker, strategy: Compiled, running: Running, job: Job) 
         ran = run_set(whole, strategy, group.rows, running)
         if whole.limits.resting:
             return found._replace(is_resting=True)
-        kept = maker.prepare(job.values, group).one
-        again = run_set(kept, strategy, group.thin.kept(keeps_trades=strategy.uses.trades), running)
+        prepared = maker.prepare(job.values, group)
+        (_, kept, _), again = run_thin(maker, strategy, running, job, prepared)
     except (ConfigError, InputError):
         return found._replace(is_valid=False)
     return found._replace(names=tuple(differences((whole, ran), (kept, again))))

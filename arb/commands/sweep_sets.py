@@ -29,6 +29,7 @@ from arb.commands.run_files import (
     silence_ns,
 )
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, setup_of, with_end
+from arb.commands.sweep_quiet import ROUNDS_MAX, further, spans_of
 from arb.config import Config, on_data_grid
 from arb.data.catalog.days import Day
 from arb.data.rows.cache import RowCache
@@ -36,7 +37,7 @@ from arb.errors import ArbError, ConfigError, InputError, StrategyError
 from arb.results.manifest import result_of
 from arb.results.result import RunResult
 from arb.strategies.loader import LoadedStrategy
-from arb.sweep.engine import KeptRows, OneSet, Ran, Running, run_set
+from arb.sweep.engine import HFTBACKTEST, KeptRows, OneSet, Ran, Running, run_set
 from arb.sweep.needs import why_all_rows
 from arb.sweep.returns import Grid, profits_of
 from arb.sweep.sets import Values, settings_of
@@ -228,11 +229,34 @@ def run_prepared(
         and not prepared.one.subtracts_taken
         and not why_all_rows(strategy.uses, params, thin.stale_after_ns)
     ):
-        ran = run_set(prepared.one, strategy, thin.kept(keeps_trades=strategy.uses.trades), running)
+        prepared, ran = run_thin(maker, strategy, running, job, prepared)
         if not prepared.one.limits.resting:
             return prepared, ran
         prepared = maker.prepare(job.values, job.group)
     return prepared, run_set(prepared.one, strategy, job.group.rows, running)
+
+
+def run_thin(
+    maker: SetMaker, strategy: Compiled, running: Running, job: Job, prepared: Prepared
+) -> tuple[Prepared, Ran]:
+    """Runs a set on thinned rows, at first without those of quiet times if it may do without them."""
+    thin, params = job.group.thin, prepared.ready.setup.arguments.params
+    spans = spans_of(maker.strategy, prepared.one, params, thin)
+    for _ in range(ROUNDS_MAX):
+        if spans is None:
+            break
+        ran = run_set(
+            prepared.one,
+            strategy,
+            spans.rows(job.group.rows, is_one=prepared.one.engine == HFTBACKTEST),
+            running,
+        )
+        needed = further(spans, ran, params)
+        if needed is spans or prepared.one.limits.resting:
+            return prepared, ran
+        spans = needed
+        prepared = maker.prepare(job.values, job.group)
+    return prepared, run_set(prepared.one, strategy, thin.kept(keeps_trades=strategy.uses.trades), running)
 
 
 def run_job(

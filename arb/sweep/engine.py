@@ -69,6 +69,15 @@ class KeptRows:
         self._lock = threading.Lock()
         self._ranges: dict[object, Sequence[PriceRange | None]] = {}
 
+    @property
+    def arrays(self) -> Sequence[Sequence[Rows]]:
+        """Of each leg."""
+        return self._arrays
+
+    def part(self, arrays: Sequence[Sequence[Rows]]) -> KeptRows:
+        """A part of these rows."""
+        return KeptRows(arrays, self._whole or self)
+
     def of_legs(self, legs: Sequence[Leg]) -> list[LegData]:
         """The legs with their rows."""
         return [LegData(leg, arrays) for leg, arrays in zip(legs, self._arrays, strict=True)]

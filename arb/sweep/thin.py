@@ -32,10 +32,10 @@ _BLOCK_ROWS, _WRITTEN_MAX = 1 << 14, 9
 #: Rows that the end may write.
 _END_ROWS = 16
 
-_EXCH, _LOCAL = np.uint64(EXCH_EVENT), np.uint64(LOCAL_EVENT)
+EXCH, LOCAL = np.uint64(EXCH_EVENT), np.uint64(LOCAL_EVENT)
 _CLEAR_BID, _CLEAR_ASK = np.uint64(CLEAR_BID), np.uint64(CLEAR_ASK)
 _BID, _ASK = np.uint64(DELTA_BID), np.uint64(DELTA_ASK)
-_NO_ROW = -1
+NO_ROW = -1
 
 #: One reader of the rows, the venue or the strategy: its whole book, the group of rows of one time that it is in (the
 #: times and the number of its last row), and the touch as its thinned rows show it so far.
@@ -74,7 +74,7 @@ class Thinner:
         self._readers = np.zeros(2, READER)
         for reader in self._readers:
             reader["book"] = make_book(self._blocks, tick_size, lot_size)
-            reader["bid"], reader["ask"], reader["row_no"] = NO_BID, NO_ASK, _NO_ROW
+            reader["bid"], reader["ask"], reader["row_no"] = NO_BID, NO_ASK, NO_ROW
         self._owners = self._blocks.owners()
         self._stale_after_ns = stale_after_ns
         self._keeps_trades = keeps_trades
@@ -120,9 +120,9 @@ def _thin(rows, first_no, readers, stale_after_ns, keeps_trades, out):
     count = 0
     for index in range(len(rows)):
         row = rows[index]
-        is_venue, is_local = row.ev & _EXCH != 0, row.ev & _LOCAL != 0
-        is_venue_over = is_venue and venue.row_no != _NO_ROW and row.exch_ts != venue.ts
-        is_local_over = is_local and local.row_no != _NO_ROW and row.local_ts != local.ts
+        is_venue, is_local = row.ev & EXCH != 0, row.ev & LOCAL != 0
+        is_venue_over = is_venue and venue.row_no != NO_ROW and row.exch_ts != venue.ts
+        is_local_over = is_local and local.row_no != NO_ROW and row.local_ts != local.ts
         if is_venue_over or is_local_over:
             count = _end(venue, local, is_venue_over, is_local_over, row.local_ts, stale_after_ns, out, count)
         kind = np.int64(row.ev) & 0xFF
@@ -130,12 +130,12 @@ def _thin(rows, first_no, readers, stale_after_ns, keeps_trades, out):
         if kind == FUNDING_EVENT or is_trade:
             out[count] = row
             if is_trade:
-                out[count].ev &= ~_EXCH
+                out[count].ev &= ~EXCH
             count += 1
         if is_venue:
-            _join(venue, row, row.exch_ts, first_no + index)
+            join(venue, row, row.exch_ts, first_no + index)
         if is_local:
-            _join(local, row, row.local_ts, first_no + index)
+            join(local, row, row.local_ts, first_no + index)
             if is_trade:
                 _keep(local, stale_after_ns)
     return count
@@ -146,17 +146,17 @@ def _finish(readers, out):
     """Ends the last groups of both readers; returns how many rows were written."""
     venue, local = readers[0], readers[1]
     count = 0
-    if venue.row_no != _NO_ROW and (_is_changed(venue) or not venue.is_begun):
-        count = _write(venue, venue, _EXCH, out, count)
-    if local.row_no != _NO_ROW:
+    if venue.row_no != NO_ROW and (_is_changed(venue) or not venue.is_begun):
+        count = write(venue, venue, EXCH, out, count)
+    if local.row_no != NO_ROW:
         if local.is_left:
-            count = _repeat(local, _LOCAL, local.left_exch_ts, local.left_local_ts, out, count)
-        count = _write(local, local, _LOCAL, out, count)
+            count = _repeat(local, LOCAL, local.left_exch_ts, local.left_local_ts, out, count)
+        count = write(local, local, LOCAL, out, count)
     return count
 
 
 @compiled
-def _join(reader, row, ts, row_no):
+def join(reader, row, ts, row_no):
     """Applies a row to a reader's whole book, as the last row so far of its group."""
     reader.ts = ts
     reader.row_no = row_no
@@ -178,13 +178,13 @@ def _end(venue, local, is_venue_over, is_local_over, next_ts, stale_after_ns, ou
         local.is_left = not is_local_kept
         local.left_exch_ts, local.left_local_ts = local.exch_ts, local.local_ts
     if is_venue_kept and is_local_kept and venue.row_no == local.row_no and _is_alike(venue, local):
-        count = _write(local, venue, _EXCH | _LOCAL, out, count)
+        count = write(local, venue, EXCH | LOCAL, out, count)
         _keep(local, stale_after_ns)
         return count
     if is_venue_kept:
-        count = _write(venue, venue, _EXCH, out, count)
+        count = write(venue, venue, EXCH, out, count)
     if is_local_kept:
-        count = _write(local, local, _LOCAL, out, count)
+        count = write(local, local, LOCAL, out, count)
         _keep(local, stale_after_ns)
     return count
 
@@ -206,13 +206,13 @@ def _is_needed(local, next_ts, stale_after_ns):
 
 
 @compiled
-def _bid_of(book):
+def bid_of(book):
     """The best bid in ticks, NO_BID without one, and its quantity."""
     return book.best_bid, qty_at(book, True, book.best_bid) if book.best_bid != NO_BID else 0.0
 
 
 @compiled
-def _ask_of(book):
+def ask_of(book):
     """The best ask in ticks, NO_ASK without one, and its quantity."""
     return book.best_ask, qty_at(book, False, book.best_ask) if book.best_ask != NO_ASK else 0.0
 
@@ -221,8 +221,8 @@ def _ask_of(book):
 def _is_changed(reader):
     """Whether the touch differs from the one that the thinned rows show."""
     book = book_at(reader.book)
-    bid, bid_qty = _bid_of(book)
-    ask, ask_qty = _ask_of(book)
+    bid, bid_qty = bid_of(book)
+    ask, ask_qty = ask_of(book)
     is_bid_same = bid == reader.bid and bid_qty == reader.bid_qty
     return not (is_bid_same and ask == reader.ask and ask_qty == reader.ask_qty)
 
@@ -234,18 +234,18 @@ def _is_alike(one, other):
     if not (is_shown and one.ask == other.ask and one.ask_qty == other.ask_qty):
         return False
     book, other_book = book_at(one.book), book_at(other.book)
-    return _bid_of(book) == _bid_of(other_book) and _ask_of(book) == _ask_of(other_book)
+    return bid_of(book) == bid_of(other_book) and ask_of(book) == ask_of(other_book)
 
 
 @compiled
-def _write(reader, beside, flags, out, count):
+def write(reader, beside, flags, out, count):
     """Writes the rows that show the reader's touch, at least one; returns the new count.
 
     beside: the other reader, if the rows are for both; otherwise the same.
     """
     book = book_at(reader.book)
-    bid, bid_qty = _bid_of(book)
-    ask, ask_qty = _ask_of(book)
+    bid, bid_qty = bid_of(book)
+    ask, ask_qty = ask_of(book)
     before = count
     if bid != reader.bid or bid_qty != reader.bid_qty:
         if bid == NO_BID:

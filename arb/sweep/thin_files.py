@@ -19,6 +19,7 @@ from arb.data.rows.code_version import version_of
 from arb.data.rows.npy import is_whole, load_rows, open_npy
 from arb.errors import InputError
 from arb.sweep.engine import KeptRows
+from arb.sweep.quiet import QuietRows, quiet_rows
 from arb.sweep.thin import Thinner
 from connectors.model import Rows
 
@@ -52,6 +53,7 @@ class ThinRows:
         self._cache = row_cache
         self._lock = threading.Lock()
         self._made: dict[bool, KeptRows] = {}
+        self._quiet: dict[int, QuietRows] = {}
 
     def kept(self, *, keeps_trades: bool) -> KeptRows:
         """The thinned rows. Raises InputError for a cache that cannot be written."""
@@ -60,6 +62,15 @@ class ThinRows:
                 arrays = [[self._of_leg(number, keeps_trades)] for number in range(len(self._legs))]
                 self._made[keeps_trades] = KeptRows(arrays, self._rows)
             return self._made[keeps_trades]
+
+    def quiet(self, interval_ns: int) -> QuietRows:
+        """The thinned rows by quiet and other times. interval_ns: from one record of the strategy to the next."""
+        arrays = self.kept(keeps_trades=False).arrays
+        with self._lock:
+            if interval_ns not in self._quiet:
+                ticks = [(leg.tick_size, leg.lot_size) for leg, _ in self._legs]
+                self._quiet[interval_ns] = quiet_rows([rows for (rows,) in arrays], ticks, interval_ns)
+            return self._quiet[interval_ns]
 
     def _of_leg(self, number: int, keeps_trades: bool) -> Rows:
         leg, arrays = self._legs[number]

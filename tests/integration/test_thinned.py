@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parity.thinned import ENGINES, Drawn, draw
+from parity.thinned import ENGINES, Drawn, draw, on_quiet
 from support.dry_market import MS, dry_legs
 from support.spread_params import spread_params
 
 from arb.backtest.assets import LegData
+from arb.sweep.quiet import quiet_rows
 from arb.sweep.thin import thinned
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ def test_no_set_differs_on_thinned_rows(engine: str) -> None:
     market = dry_legs(3, steps=1_500)
     dice = np.random.default_rng(5)
     facts = vars(spread_params(max_position_size=0.5, position_limit=3.0, base=0.0, quote=1e6, is_spot=False))
-    fills = refused = 0
+    fills = refused = kept_quiet = 0
     for set_no in range(SETS):
         drawn = draw(dice, facts, [data.leg for data in market])
         # Thresholds of this market, and bounds of staleness that its rows exceed.
@@ -33,10 +34,16 @@ def test_no_set_differs_on_thinned_rows(engine: str) -> None:
         whole = ENGINES[engine](drawn, [data.arrays for data in market])
         kept = ENGINES[engine](drawn, [[thin_rows(data, stale_ns)] for data in market])
         assert [name for name in kept._fields if getattr(kept, name) != getattr(whole, name)] == [], drawn
+        rows = [thin_rows(data, stale_ns) for data in market]
+        ticks = [(data.leg.tick_size, data.leg.lot_size) for data in market]
+        quiet = on_quiet(drawn, quiet_rows(rows, ticks, drawn.params["record_interval_ns"]), ENGINES[engine])
+        assert quiet is None or quiet == whole, drawn
+        kept_quiet += quiet is not None
         fills += whole.count
         refused += bool(drawn.limits)
     assert fills > 100
     assert refused > 1
+    assert kept_quiet > 1
 
 
 def test_orders_without_latency_do_not_repeat_at_one_time() -> None:

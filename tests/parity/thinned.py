@@ -1,4 +1,5 @@
-"""Random sets of the spread strategy on all rows and on thinned ones: fills, decisions, records and states compared.
+"""Random sets of the spread strategy on all rows, on thinned and on quiet ones: fills, decisions, records and states
+compared.
 
     python -m tests.parity.thinned [--sets 500] [--engine arb | hftbacktest] [--recordings DIR]
 
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +29,8 @@ import strategy_on_bots as bots  # noqa: E402
 from arb.backtest.assets import LegData, backtest_bot  # noqa: E402
 from arb.bot.bot import Bot  # noqa: E402
 from arb.bot.compilation import compile_strategy  # noqa: E402
-from arb.bot.recorder import Recorder  # noqa: E402
+from arb.bot.recorder import DECISION, RECORD, Recorder  # noqa: E402
+from arb.commands.sweep_quiet import ROUNDS_MAX, further  # noqa: E402
 from arb.leg import Leg  # noqa: E402
 from arb.risk.limits import AssetLimits, Limits  # noqa: E402
 from arb.runtime.replay import replay  # noqa: E402
@@ -35,12 +38,17 @@ from arb.simulation.bot import DryRunBot  # noqa: E402
 from arb.strategies.arguments import Arguments, params_record  # noqa: E402
 from arb.strategies.loader import load_strategy  # noqa: E402
 from arb.strategies.spread import strategy as spread  # noqa: E402
+from arb.strategies.spread.quiet import active_spans  # noqa: E402
+from arb.sweep.quiet import QuietRows, quiet_rows  # noqa: E402
+from arb.sweep.quiet_spans import Spans  # noqa: E402
 from arb.sweep.thin import thinned  # noqa: E402
 from parity.full import MARKETS  # noqa: E402
 
 _MS, _S = 1_000_000, 1_000_000_000
 #: Of a run, and those that make rows late and books silent.
 STALE_NS = (2_000 * _MS, 60 * _MS, 15 * _MS)
+#: Shorter than many attempts.
+QUIET_AFTER_NS = 50 * _MS
 
 
 class Drawn(NamedTuple):
@@ -122,12 +130,43 @@ class Market:
             ]
             for stale_ns in STALE_NS
         }
+        self._made: dict[tuple[int, int], QuietRows] = {}
 
-    def difference(self, drawn: Drawn, engine: Callable[..., Ran]) -> tuple[Ran, list[str]]:
-        """The run on all rows, and the names of what differs from it on thinned ones."""
+    def difference(self, drawn: Drawn, engine: Callable[..., Ran]) -> tuple[Ran, list[str], bool]:
+        """The run on all rows, and the names of what differs from it on thinned and quiet ones; whether there were any
+        of these."""
         whole = engine(drawn, [data.arrays for data in self.all])
-        kept = engine(drawn, self.thin[drawn.params["stale_after_ns"]])
-        return whole, [name for name in Ran._fields if getattr(whole, name) != getattr(kept, name)]
+        kept = [engine(drawn, self.thin[drawn.params["stale_after_ns"]])]
+        quiet = on_quiet(drawn, self._quiet(drawn.params), engine)
+        kept += [] if quiet is None else [quiet]
+        names = [name for one in kept for name in Ran._fields if getattr(whole, name) != getattr(one, name)]
+        return whole, names, quiet is not None
+
+    def _quiet(self, params: dict[str, Any]) -> QuietRows:
+        stale_ns, interval_ns = params["stale_after_ns"], params["record_interval_ns"]
+        if (stale_ns, interval_ns) not in self._made:
+            legs = [rows for (rows,) in self.thin[stale_ns]]
+            ticks = [(data.leg.tick_size, data.leg.lot_size) for data in self.all]
+            self._made[stale_ns, interval_ns] = quiet_rows(legs, ticks, interval_ns)
+        return self._made[stale_ns, interval_ns]
+
+
+def on_quiet(drawn: Drawn, quiet: QuietRows, engine: Callable[..., Ran]) -> Ran | None:
+    """A run as `arb sweep` makes it, however few rows are quiet; None if the set needs all thinned ones."""
+    spans = None
+    if not drawn.params["is_convergence"]:
+        spans = Spans(quiet, active_spans(quiet.prices, drawn.params, QUIET_AFTER_NS))
+    for _ in range(ROUNDS_MAX):
+        if spans is None:
+            return None
+        ran = engine(drawn, [[np.concatenate(pieces)] for pieces in quiet.within(spans.points)])
+        records = np.frombuffer(ran.records, RECORD).reshape(-1, 2)
+        output = SimpleNamespace(decisions=np.frombuffer(ran.decisions, DECISION), records=records)
+        needed = further(spans, SimpleNamespace(error="", output=output), drawn.params)  # type: ignore[arg-type]
+        if needed is spans:
+            return ran
+        spans = needed
+    return None
 
 
 def on_hftbacktest(drawn: Drawn, rows: Sequence[Any]) -> Ran:
@@ -200,16 +239,17 @@ def main() -> int:
         for number, (name, coin, overrides) in enumerate(MARKETS):
             market = Market(name, overrides, given.recordings)
             dice = np.random.default_rng([given.seed, number])
-            fills = decided = bad = 0
+            fills = decided = bad = quiet = 0
             for set_no in range(given.sets):
                 drawn = draw(dice, market.facts, [data.leg for data in market.all])
-                ran, names = market.difference(drawn, ENGINES[engine])
+                ran, names, is_quiet = market.difference(drawn, ENGINES[engine])
+                quiet += is_quiet
                 fills, decided, bad = fills + ran.count, decided + ran.decided, bad + bool(names)
                 if names:
                     print(f"  set {set_no} differs in {', '.join(names)}: {drawn}", flush=True)
             print(
-                f"{engine:<12} {name:<11} {coin}  {given.sets} sets, {fills:,} fills, {decided:,} decisions, "
-                f"{bad} sets differing  ({time.perf_counter() - start:.0f} s)",
+                f"{engine:<12} {name:<11} {coin}  {given.sets} sets, {quiet} on quiet rows, {fills:,} fills, "
+                f"{decided:,} decisions, {bad} sets differing  ({time.perf_counter() - start:.0f} s)",
                 flush=True,
             )
             all_fills, differing = all_fills + fills, differing + bad

@@ -1,0 +1,61 @@
+"""Sets of the spread strategy over quiet rows: fewer rows where it cannot act, the same result.
+
+A set's spans follow from prices alone before it runs. Its decisions show whether an attempt outlasted them: then the
+set runs again, with the times of these attempts as further spans, and at last over all thinned rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arb.commands.run_checks import BUILT_IN
+from arb.strategies.loader import LoadedStrategy
+from arb.strategies.spread.decisions import Decision
+from arb.strategies.spread.quiet import active_spans, attempts_in
+from arb.sweep.engine import OneSet, Ran
+from arb.sweep.quiet_spans import Spans
+from arb.sweep.thin_files import ThinRows
+from connectors.units import MILLISECOND
+
+#: Most runs of a set over quiet rows.
+ROUNDS_MAX = 3
+#: Spans with more of the rows than this are not worth their making.
+_SHARE_MAX = 0.7
+#: Time after an edge, beside the latencies, in which attempts usually end.
+_AFTER_NS = 400 * MILLISECOND
+
+
+def spans_of(strategy: LoadedStrategy, one: OneSet, params: Any, thin: ThinRows) -> Spans | None:
+    """The spans in which a set needs all thinned rows; None if it needs them all."""
+    if strategy.spec != BUILT_IN or params["is_convergence"]:
+        return None
+    quiet = thin.quiet(int(params["record_interval_ns"]))
+    latencies = [leg.entry_latency_ns + leg.response_latency_ns for leg in one.legs]
+    spans = Spans(quiet, active_spans(quiet.prices, params, _AFTER_NS + 2 * max(latencies)))
+    return spans if spans.share < _SHARE_MAX else None
+
+
+def further(spans: Spans, ran: Ran, params: Any) -> Spans | None:
+    """The spans themselves if the run kept to them, with more where it did not; None: all thinned rows are needed."""
+    attempts = attempts_in(ran.output.decisions)
+    if ran.error or attempts.is_stopped or not _is_on_time(ran, attempts.ended, params):
+        return None
+    seen = ran.output.decisions
+    seen = seen["timestamp"][seen["code"] == Decision.OPPORTUNITY]
+    if spans.outside(seen, seen).any():
+        return None
+    is_outside = spans.outside(attempts.begun, attempts.ended)
+    if not is_outside.any():
+        return spans
+    return spans.with_more(attempts.begun[is_outside], attempts.ended[is_outside])
+
+
+def _is_on_time(ran: Ran, ended: Any, params: Any) -> bool:
+    """Whether all records but the last one are those of the interval, which are points, or of ends of attempts."""
+    times = ran.output.records["timestamp"][:, 0]
+    if not len(times):
+        return True
+    usual = (times - times[0]) % int(params["record_interval_ns"]) == 0
+    return bool((usual | np.isin(times, ended))[:-1].all())
