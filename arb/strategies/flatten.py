@@ -41,6 +41,8 @@ BANDS_MAX = 5
 #: First order id: a strategy counts from 1. An id that exists is skipped.
 FIRST_ID = np.uint64(1 << 62)
 
+#: The clock before a run's first event.
+_NOT_BEGUN = np.iinfo(np.int64).max
 _FLATTEN = int(Decision.FLATTEN)
 _REFUSED, _HALTED = int(Decision.REFUSED), int(Decision.HALTED)
 
@@ -262,7 +264,14 @@ def flatten(bot, recorder, legs, pairs, band, qty_max, notional_max):
         code = bot.elapse(STEP_NS)
         if code == END_OF_DATA or code > ORDER_RESPONSE:
             break
-    recorder.record(bot)
+    record_state(bot, recorder)
+
+
+@bot_compiled
+def record_state(bot, recorder):
+    """Records the state, unless the clock does not run yet: where nothing had to be traded, there is no time to it."""
+    if bot.current_timestamp < _NOT_BEGUN:
+        recorder.record(bot)
 
 
 @bot_compiled

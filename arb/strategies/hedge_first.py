@@ -21,6 +21,7 @@ from arb.strategies.flatten import (
     acting_first,
     has_working,
     pairs_of,
+    record_state,
     send_part,
     settle,
 )
@@ -120,7 +121,7 @@ def hedge(bot, recorder, legs, pairs, is_patient, band, qty_max, notional_max):
         if is_open[pair_no]:
             surplus = bot.position(pairs[pair_no, 0]) + bot.position(pairs[pair_no, 1])
             recorder.decide(bot.current_timestamp, _HALTED, 0, pairs[pair_no, 0], np.uint64(0), surplus)
-    recorder.record(bot)
+    record_state(bot, recorder)
     return not is_open.any()
 
 

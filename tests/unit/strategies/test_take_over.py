@@ -131,6 +131,8 @@ def hedged(
     task = replay(bot, arrays, function, (bot, seen))
     assert task.error is None
     assert is_halted(task.value) or task.value == 0
+    times = recorder.records["timestamp"]
+    assert ((times >= START_NS) & (times < START_NS + 60 * S)).all(), "no record before the clock runs"
     found = int(task.value), seen.copy(), recorder.decisions.copy()
     bot.close()
     return found
