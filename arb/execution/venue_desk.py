@@ -8,16 +8,15 @@ account (`is_up`). What is not certain is in doubt until the venue says it (`arb
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from hftbacktest.order import EXPIRED
 
 from arb.execution.answers import AnswerKind, BotAnswer, RequestRow
-from arb.execution.catch_up import Questions
-from arb.execution.desk_queries import BEFORE_MS, DeskQueries
+from arb.execution.desk_end import DeskEnd
 from arb.execution.desk_wires import CHANGES, Asked, Outputs, Refusal, Stage
-from arb.execution.doubt import Doubt, DoubtCause
+from arb.execution.doubt import DoubtCause
 from arb.execution.ids import LETTERS, REQUESTS_MAX, cancel_id, wire_id
 from arb.execution.order_state import OrderState
 from connectors.errors import DecodeError
@@ -51,7 +50,7 @@ _LAST_WORDS = frozenset({NoticeKind.SHUTDOWN, NoticeKind.ENDED, NoticeKind.KEY_E
 _NOT_DONE = frozenset({Verdict.REFUSED, Verdict.NOT_OPEN, Verdict.NOT_FOUND})
 
 
-class VenueDesk(DeskQueries):
+class VenueDesk(DeskEnd):
     """See the module. `now` is the session's clock, ns; it never decreases."""
 
     @property
@@ -68,46 +67,6 @@ class VenueDesk(DeskQueries):
     def has_socket(self) -> bool:
         """Whether a connection for orders is up; without one they go by REST."""
         return bool(self._trade_lines)
-
-    @property
-    def doubts(self) -> Mapping[str, Doubt]:
-        """Requests in doubt, by the client id of their order."""
-        return {one.doubt.client_id: one.doubt for one in self.inquiries if one.doubt is not None}
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing is open or pending: after `on_end`, the session may end."""
-        return not self.orders.open
-
-    @property
-    def is_done(self) -> bool:
-        """Whether, after `on_end`, also the facts of the end are known."""
-        return self.is_settled and self._last_questions is not None and self._last_questions.is_done
-
-    @property
-    def is_agreed(self) -> bool:
-        """Whether, at the end, orders, executions and positions are those of the venue."""
-        return self.is_done and not self.positions.differs and not self.positions.is_in_doubt
-
-    @property
-    def differences(self) -> list[str]:
-        """Positions that are not those of the session: symbol and lots."""
-        return [
-            f"{self.instruments[leg].symbol}: {self.positions.lots(leg)} lots are the session's"
-            for leg in sorted(self.positions.differs)
-        ]
-
-    @property
-    def end_answers(self) -> int:
-        """Number of answers to the questions of the end."""
-        return self._last_questions.answers if self._last_questions is not None else 0
-
-    @property
-    def missing_facts(self) -> list[str]:
-        """What the questions of the end are about that have not been answered, each once."""
-        questions = self._last_questions
-        missing = self._end_questions() if questions is None else questions.missing
-        return sorted({one.act.name.lower().replace("_", " ") for one in missing})
 
     def wire_of(self, leg: int, row: RequestRow, now: int) -> WireRequest | None:
         """The bytes of a request of the bot, which `on_request` makes too; None for one that is not to be sent.
@@ -415,22 +374,15 @@ class VenueDesk(DeskQueries):
         self._queried(asked, wire, decoded, now)
 
     def _cancel_open(self, now: int) -> None:
-        """Cancels what is open; when nothing is, queries the account."""
+        """Cancels what is open; at the end, when nothing can be cancelled any more, queries the account."""
         for state, due, count in self._to_cancel():
             if max(due, self._stopped_until) <= now:
                 self._cancels[state.client_ids[0]] = (now + _CANCEL_APART_NS, count + 1)
                 self.orders.cancel(state, 0, now)
                 request = self.orders.cancellation(state, 0)
                 self._send_change(state, request, f"{state.leg}-{state.request_no}-e{count + 1}", now)
-        if self._is_ending and self.is_settled and self._last_questions is None:
-            self._last_questions = Questions(self._end_questions(), now, self._times.lookup_first_ns)
-            self._ask_questions(now)
-
-    def _end_questions(self) -> list[OrderRequest]:
-        since_ms = self._session_ms - BEFORE_MS
-        asks = [self._query(Act.EXECUTIONS, leg, since_ms=since_ms) for leg in self.instruments]
-        asks += [self._query(Act.OPEN_ORDERS, leg) for leg in self.instruments]
-        return asks + self._account_queries()
+        if self._is_ending:
+            self._ask_at_end(now)
 
 
 def _conflict(row: RequestRow, state: OrderState | None) -> str:

@@ -130,7 +130,8 @@ class Guard(asyncio.Protocol):
                 if one.name in self._pulse.unattended:
                     one.pull(self._say)
             await asyncio.sleep(_LOOK_S)
-        self._session_is(f"{why}: its open orders are cancelled, and no session starts before arb resume")
+        if not self._pulse.is_left:  # it has reported its end itself
+            self._session_is(f"{why}: its open orders are cancelled, and no session starts before arb resume")
         return why
 
     # -- the pipe
@@ -224,11 +225,13 @@ class Guard(asyncio.Protocol):
                 await asyncio.sleep(_PROVE_S)
 
     async def _act(self, plan: GuardPlan, venues: list[VenueOrders], why: str) -> int:
-        """Sets the flag and cancels; returns the exit code."""
-        log = _Log(Path(plan.log))
-        log.write(f"{why}: halting, and cancelling the orders arb-{plan.tag}-...")
-        flag = asyncio.create_task(asyncio.to_thread(_halt, Path(plan.state), f"arb guard: {why}"))
-        ended = await asyncio.gather(flag, *(one.clear() for one in venues), return_exceptions=True)
+        """Sets the flag, unless a person has stopped the session, and cancels; returns the exit code."""
+        log, work = _Log(Path(plan.log)), [one.clear() for one in venues]
+        halting = "" if self._pulse.is_left else "halting, and "
+        log.write(f"{why}: {halting}cancelling the orders arb-{plan.tag}-...")
+        if halting:
+            work.insert(0, asyncio.to_thread(_halt, Path(plan.state), f"arb guard: {why}"))
+        ended = await asyncio.gather(*work, return_exceptions=True)
         failed = [str(one) for one in ended if isinstance(one, BaseException)]
         for text in failed:
             log.write(text)

@@ -2,8 +2,8 @@
 
 The pipe has lines. The session's first is the plan, with the keys; then `armed` before its first order, `beat N` about
 ten times a second, with the venues where orders are open and whose events it does not receive, and `ended` when no
-order of it is open any more. The guard answers `ready`, `beat N`, `failed WHY` while it cannot reach a venue, and
-`pulled VENUE COUNT` when it has cancelled there.
+order of it is open any more, or `left` when a signal has ended it with orders in doubt. The guard answers `ready`,
+`beat N`, `failed WHY` while it cannot reach a venue, and `pulled VENUE COUNT` when it has cancelled there.
 
 Where alerts are configured, the session writes `alert JSON` for each state that begins or ends
 (`arb.alerts.message.Transition`), and again to another guard until `kept NUMBER` answers it; `alerts TEXT` is what does
@@ -176,9 +176,10 @@ class Pulse:
 
     def __init__(self, timeout_ms: int, *, is_armed: bool) -> None:
         self._timeout_ms = timeout_ms
-        #: Whether the session may have orders; whether it said that it has none any more; whether its pipe is closed.
+        #: Whether the session may have orders; whether it said that it has none any more, or that it was stopped with
+        #: orders in doubt; whether its pipe is closed.
         self.is_armed = is_armed
-        self.is_ended = self.is_closed = False
+        self.is_ended = self.is_left = self.is_closed = False
         self._looked_ns = -1
         #: None after a sign of life.
         self._silence: _Silence | None = None
@@ -191,6 +192,7 @@ class Pulse:
         self._silence = None
         self.is_armed |= word == "armed"
         self.is_ended |= word == "ended"
+        self.is_left |= word == "left"
         if word != "beat":
             return ""
         number, _, names = rest.partition(" ")
@@ -210,6 +212,8 @@ class Pulse:
         self._looked_ns = now_ns
         if self.is_ended or not self.is_armed:
             return ""
+        if self.is_closed and self.is_left:
+            return "the session was stopped with orders in doubt"
         if self.is_closed:
             return "the session's process has ended without its end"
         if self._silence.counted_ns > self._timeout_ms * MILLISECOND:

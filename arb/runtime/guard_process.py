@@ -63,7 +63,7 @@ class NoGuard:
     def alert(self, transition: Transition) -> None:
         """Nobody sends it."""
 
-    async def close(self, *, has_ended: bool) -> None:
+    async def close(self, *, has_ended: bool, is_asked: bool = False) -> None:
         """Nothing has to end."""
 
 
@@ -137,16 +137,17 @@ class GuardProcess:
         self._alerts.append(transition)
         self._send_alerts()
 
-    async def close(self, *, has_ended: bool) -> None:
-        """Lets it go. has_ended: no order of the session is open; otherwise it cancels them, longer than this takes."""
+    async def close(self, *, has_ended: bool, is_asked: bool = False) -> None:
+        """Lets it go. has_ended: no order of the session is open; otherwise it cancels them, longer than this takes.
+        is_asked: a signal has ended the session, so the guard sets no flag then."""
         if self._is_closing or (self._process is None and not self._begun):
             return
         self._is_closing = True
         await self._hand_over_alerts()
         if self._process is None:
             return
-        if has_ended:
-            self._send("ended")
+        if has_ended or is_asked:
+            self._send("ended" if has_ended else "left")
         if self._pipe is not None:
             self._pipe.close()
         deadline = time.monotonic() + _END_S

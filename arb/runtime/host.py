@@ -82,8 +82,9 @@ class Host:
         #: Whether the feeds were started: before that there is nothing to write.
         self.has_begun = False
         self.ending = Ending.DURATION
-        #: How often Ctrl+C was pressed.
+        #: How often Ctrl+C was pressed; when the first signal arrived, on the machine's monotonic clock.
         self.ctrl_c_count = 0
+        self.signalled_ns: int | None = None
         self.error: BaseException | None = None
         #: When the host was made and when the feeds were started, on the machine's monotonic clock.
         self.created_ns = self.began_ns = time.monotonic_ns()
@@ -222,6 +223,7 @@ class Host:
     def _on_signal(self, number: signal.Signals) -> None:
         interrupt_handled()
         self.ctrl_c_count += number == signal.SIGINT
+        self.signalled_ns = self.signalled_ns or time.monotonic_ns()
         self._in_loop(self._stop, Ending.INTERRUPTED if number == signal.SIGINT else Ending.STOPPED)
 
     def _stop(self, ending: Ending) -> None:

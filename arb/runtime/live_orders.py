@@ -104,6 +104,8 @@ class LiveOrders:
         #: Why the private log is not whole; why files cannot be written.
         self._unwritten: InputError | None = None
         self._broken: ArbError | None = None
+        #: Orders that a signal has left in doubt.
+        self._left = ""
         self.fault: ArbError | None = None
         desks = setup.desks()
         feed = GateFeed(gate, world, desks, self._reasons) if gate is not None else None
@@ -194,7 +196,7 @@ class LiveOrders:
             for rest in self._rests:
                 await rest.close()
             self._alert_end(ending)
-            await self._guard.close(has_ended=not self.gateway.open_orders)
+            await self._guard.close(has_ended=not self.gateway.open_orders, is_asked=bool(self._left))
             self._note_taken()
             for log in self._logs.values():
                 try:
@@ -204,7 +206,7 @@ class LiveOrders:
             self._end_run()
 
     def _alert_end(self, ending: Ending | None) -> None:
-        fault = self.fault or self.gateway.fault
+        fault = self.fault or self.gateway.fault or self._left
         if self._supervision is not None and self._supervision.alerts is not None:
             self._supervision.alerts.end(Ending("failed", str(fault)) if fault else ending, self._now())
 
@@ -215,13 +217,8 @@ class LiveOrders:
         for venue, lines in self._lines.items():
             now = lines.begin(self._now(), "-", Mark.REQUEST, "end")
             self._apply(venue, self.gateway.desks[venue].on_end(now), now)
-        end = OrdersEnd(
-            self.gateway.desks,
-            self._setup.times.answer_ns,
-            host.ctrl_c_count,
-            time.monotonic_ns(),
-            is_interrupted=host.is_interrupted,
-        )
+        desks, answer_ns = self.gateway.desks, self._setup.times.answer_ns
+        end = OrdersEnd(desks, answer_ns, host.ctrl_c_count, time.monotonic_ns(), host.signalled_ns)
         # After a fault too: what is open then is cancelled like everything else, and its end is known.
         while not end.is_over(host.ctrl_c_count, time.monotonic_ns()):
             await asyncio.sleep(_LOOK_S)
@@ -234,7 +231,10 @@ class LiveOrders:
             self._supervision.report_left(self.gateway.gate, session, self._journal.flagged)
         for line in end.missing_facts():
             session.write("end", line)
-        if left := end.left_open():
+        if end.is_left_in_doubt:
+            self._left = end.left_open()
+            session.write("end", self._left)
+        elif left := end.left_open():
             self.fault = InvariantError(left)
 
     def _end_run(self) -> None:

@@ -1,8 +1,8 @@
 """How long the end of a session waits for its venues, and what is said of what they left open. Pure.
 
 The session's open orders are cancelled before; this waits for their ends and for the facts of the end. Bounds:
-`_END_NS` in all; `_UNANSWERED` times the time limit of an answer without any answer, once no order is open; the
-operator's second Ctrl+C.
+`_END_NS` in all; after Ctrl+C or SIGTERM `_SIGNAL_NS` since then; `_UNANSWERED` times the time limit of an answer
+without any answer, once no order is open; the operator's second Ctrl+C.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from connectors.units import SECOND
 
 #: How long doubts may last after the strategy has ended.
 _END_NS = 60 * SECOND
+#: From a signal until nothing is waited for any more: a second before the process has to be gone.
+_SIGNAL_NS = 4 * SECOND
 #: A query is asked again when it was not answered in time: at least once.
 _UNANSWERED = 3
 #: Most ids of orders in a message.
@@ -30,15 +32,15 @@ class OrdersEnd:
         answer_ns: int,
         ctrl_c_count: int,
         now_ns: int,
-        *,
-        is_interrupted: bool,
+        signalled_ns: int | None,
     ) -> None:
-        """answer_ns: the time limit of an answer. is_interrupted: a signal ended the session, so the next Ctrl+C is
-        the second one; otherwise one alone, which may have been meant for the strategy, is not enough."""
+        """answer_ns: the time limit of an answer. signalled_ns: when a signal ended the session, so the next Ctrl+C is
+        the second one; None: none did, and one alone, which may have been meant for the strategy, is not enough."""
         self._desks = desks
         self._unanswered_ns = _UNANSWERED * answer_ns
-        self._until_ns = now_ns + _END_NS
-        self._enough = ctrl_c_count + (1 if is_interrupted else 2)
+        self._is_stopped = signalled_ns is not None
+        self._until_ns = now_ns + _END_NS if signalled_ns is None else signalled_ns + _SIGNAL_NS
+        self._enough = ctrl_c_count + (1 if self._is_stopped else 2)
         self._answers = -1
         self._answered_ns = now_ns
         #: Whether the operator ended the wait.
@@ -63,6 +65,12 @@ class OrdersEnd:
             if (missing := desk.missing_facts)
         ]
 
+    @property
+    def is_left_in_doubt(self) -> bool:
+        """Whether a signal has ended the session, and what may be open is in doubt: the next start resolves that."""
+        left = [desk for desk in self._desks.values() if not desk.is_settled]
+        return self._is_stopped and bool(left) and all(desk.has_doubts_alone for desk in left)
+
     def left_open(self) -> str:
         """What may be open at the venues; "": nothing."""
         left = [
@@ -75,8 +83,14 @@ class OrdersEnd:
         ids = ", ".join(left[:_IDS_MAX]) + (
             f" and {len(left) - _IDS_MAX} more" if len(left) > _IDS_MAX else ""
         )
-        why = "Ctrl+C ended the wait" if self.is_cut else "no venue said what became of them"
-        return f"{order_count(len(left))} may be open ({why}): look at {ids}"
+        of_them = "it" if len(left) == 1 else "them"
+        why = f"no venue said what became of {of_them}"
+        if self._is_stopped:
+            why = f"stopped before a venue said what became of {of_them}"
+        if self.is_cut:
+            why = "Ctrl+C ended the wait"
+        follows = "; the next start asks the venue before it sends anything" * self.is_left_in_doubt
+        return f"{order_count(len(left))} may be open ({why}): look at {ids}{follows}"
 
 
 def unbooked_of(desks: Mapping[str, VenueDesk], legs: Sequence[Leg]) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from support.canaries import Search
 from support.command_line import arb
 from support.guard_processes import await_guard, guard_process
 from support.guarded import Guarded
-from support.live_sandbox import await_that
+from support.live_sandbox import await_first_row, await_that
 from support.paths import ROOT
 
 from arb.errors import ExitCode
@@ -198,6 +199,33 @@ def test_orders_at_a_venue_whose_events_do_not_arrive(guarded: Guarded) -> None:
     asyncio.run(scene())
     assert venues_of(guarded.open_orders(is_ours=True)) == [guarded.venues[1]], "the session ended: it knows"
     assert guarded.halts() == ()
+
+
+def test_ctrl_c_while_an_order_is_in_doubt(guarded: Guarded) -> None:
+    process = guarded.begin(function="swinging")
+    await_first_row(guarded.run)
+    venue, guard, run = guarded.venues[0], guard_process(process.pid), guarded.run
+    guarded.fault(kind="lost_request", request="place", venue=venue)
+    await_that(lambda: " place: no answer in time" in guarded.log(), "a doubt", look_s=0.01)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    # It would last for the receive window and three seconds: 8 in all.
+    assert time.monotonic() - begun < 7.0
+    assert process.returncode == ExitCode.INTERRUPTED
+    named = rf"1 order may be open \(stopped before .* of it\): look at {venue} arb-\S+; the next start asks"
+    assert re.search(named, guarded.log())
+    assert all(f" position {one}:" in guarded.log() for one in guarded.venues)
+    assert "not known at the end" not in guarded.log()
+    await_guard(guard)
+    assert "the session was stopped with orders in doubt: cancelling the orders" in guarded.guard_log()
+    assert guarded.halts() == (), "nobody has to resume it"
+    again = guarded.begin("--duration", "1s", function="idle")
+    errors = again.communicate(timeout=60)[1]
+    assert again.returncode == ExitCode.DONE, errors
+    assert not guarded.open_orders(is_ours=True)
+    for one in (run, guarded.run):
+        arb("verify", one)
 
 
 def test_a_closed_pipe_and_orders_of_other_runs_and_tags(guarded: Guarded) -> None:

@@ -286,7 +286,32 @@ def ended_by_hand(this: Round) -> None:
     this.check(this.guarded.halts() == (), "a halt is set")
     named = [venue for venue in this.guarded.venues if f" position {venue}:" in this.guarded.log()]
     this.check(named == list(this.guarded.venues), f"positions are reported of {named}")
+    run = this.run
     this.start_again()
+    this.check(arb("verify", run, code=None).exit_code == ExitCode.DONE, "it is not proven")
+
+
+def ended_in_doubt(this: Round) -> None:
+    """Ctrl+C or SIGTERM while nobody knows what became of an order: the next start finds out, and hedges."""
+    with this.session("swinging") as process:
+        doubts, venue = this.guarded.log().count(" in doubt: "), this.chance.choice(this.guarded.venues)
+        kind = this.chance.choice(["lost_request", "accepted_no_answer"])
+        if kind == "accepted_no_answer":  # neither the stream nor a query says what became of it
+            this.guarded.fault(kind="user_silent", venue=venue, duration_s=8.0)
+            this.guarded.fault(kind="not_visible", venue=venue, delay_s=8.0)
+        this.guarded.fault(kind=kind, venue=venue, request="place")
+        await_that(lambda: this.guarded.log().count(" in doubt: ") > doubts, "a doubt", look_s=0.01)
+        begun = time.monotonic()
+        process.send_signal(this.chance.choice([signal.SIGINT, signal.SIGTERM]))
+        this.ended(process, ExitCode.INTERRUPTED)
+        this.gone_s = time.monotonic() - begun
+    this.check(this.gone_s <= _END_S, f"it ended after {this.gone_s:.2f} s")
+    this.check("may be open (stopped before" in this.guarded.log(), "the order is not named")
+    this.check(this.guarded.halts() == (), "a halt is set")
+    run = this.run
+    this.start_again()
+    this.check("may be open" not in this.guarded.log(), "the next start does not end the doubt")
+    this.check(arb("verify", run, code=None).exit_code == ExitCode.DONE, "it is not proven")
 
 
 def orders_after_pause(this: Round) -> str:
@@ -328,6 +353,7 @@ CASES: dict[str, Callable[[Round], None]] = {
     "stopped for 5 s, patient guard": stopped_beside_a_patient_guard,
     "network silent": network_silent,
     "Ctrl+C or SIGTERM": ended_by_hand,
+    "Ctrl+C or SIGTERM in doubt": ended_in_doubt,
 }
 _OWN = "session and guard killed"
 
@@ -380,6 +406,8 @@ def stop_all(count: int, seed: int, only: str = "") -> bool:
                     kept = Path(tempfile.mkdtemp(prefix="arb-processes-failed-"))
                     if this.run.exists():
                         shutil.copytree(this.run, kept / "run")
+                    if guarded.run != this.run and guarded.run.exists():
+                        shutil.copytree(guarded.run, kept / "next")
                     shutil.copy(guarded.ledger, kept)
                     print(f"    see {kept}", flush=True)
                     # The next round begins as if this one had been well.

@@ -132,6 +132,16 @@ def test_a_closed_pipe_counts_once_there_may_be_orders(is_armed: bool) -> None:
     assert pulse.is_over is not is_armed
 
 
+def test_a_session_that_a_signal_has_ended_in_doubt_is_left_to_the_guard() -> None:
+    pulse = Pulse(500, is_armed=True)
+    assert pulse.receive("left") == ""
+    assert pulse.look(0) == ""
+    pulse.is_closed = True
+    assert pulse.look(1) == "the session was stopped with orders in doubt"
+    assert pulse.is_left
+    assert not pulse.is_over
+
+
 def test_before_the_first_order_a_silence_is_none() -> None:
     pulse = Pulse(1000, is_armed=False)
     assert set(silent(pulse, 0, 5 * SECOND)) == {""}
