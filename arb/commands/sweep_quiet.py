@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from arb.commands.run_checks import BUILT_IN
 from arb.strategies.loader import LoadedStrategy
 from arb.strategies.spread.decisions import Decision
-from arb.strategies.spread.quiet import active_spans, attempts_in
+from arb.strategies.spread.quiet import active_spans, attempts_in, put_spans
 from arb.sweep.engine import OneSet, Ran
 from arb.sweep.quiet_spans import Spans
 from arb.sweep.thin_files import ThinRows
+from connectors.jit.compilation import compiled
 from connectors.units import MILLISECOND
 
 #: Most runs of a set over quiet rows.
 ROUNDS_MAX = 3
 #: Spans with more of the rows than this are not worth their making.
 _SHARE_MAX = 0.7
-#: Time after an edge, beside the latencies, in which attempts usually end.
-_AFTER_NS = 400 * MILLISECOND
+#: Time after an edge, beside latencies and the timeout of an attempt, in which attempts usually end; and the most.
+_AFTER_NS, _AFTER_NS_MAX = 100 * MILLISECOND, 1_000 * MILLISECOND
+
+#: With its machine code kept on disk; a family of strategies knows of no such thing.
+_put_spans = compiled(put_spans)
 
 
 def spans_of(strategy: LoadedStrategy, one: OneSet, params: Any, thin: ThinRows) -> Spans | None:
@@ -33,7 +35,8 @@ def spans_of(strategy: LoadedStrategy, one: OneSet, params: Any, thin: ThinRows)
         return None
     quiet = thin.quiet(int(params["record_interval_ns"]))
     latencies = [leg.entry_latency_ns + leg.response_latency_ns for leg in one.legs]
-    spans = Spans(quiet, active_spans(quiet.prices, params, _AFTER_NS + 2 * max(latencies)))
+    after_ns = min(_AFTER_NS + int(params["order_timeout_ns"]) + 2 * max(latencies), _AFTER_NS_MAX)
+    spans = Spans(quiet, active_spans(quiet.prices, params, after_ns, _put_spans))
     return spans if spans.share < _SHARE_MAX else None
 
 
@@ -57,5 +60,5 @@ def _is_on_time(ran: Ran, ended: Any, params: Any) -> bool:
     times = ran.output.records["timestamp"][:, 0]
     if not len(times):
         return True
-    usual = (times - times[0]) % int(params["record_interval_ns"]) == 0
-    return bool((usual | np.isin(times, ended))[:-1].all())
+    is_usual = (times - times[0]) % int(params["record_interval_ns"]) == 0
+    return set(times[:-1][~is_usual[:-1]].tolist()) <= set(ended.tolist())

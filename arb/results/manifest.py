@@ -27,6 +27,9 @@ def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
     """The result of a run. Raises KeyError, TypeError or ValueError unless it is a manifest of FORMAT."""
     legs = legs_of(manifest)
     names = [leg.name for leg in legs]
+    fills = output.fill_rows
+    if fills is None:
+        fills = fills_of(output.trades, names, [leg.contract_size for leg in legs])
     strategy = manifest["config"]["strategy"]
     return RunResult(
         command=str(manifest["command"]),
@@ -41,7 +44,7 @@ def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
         pairs=[(names.index(first), names.index(second)) for first, second in manifest["pairs"]],
         records=_with_final(output),
         decisions=output.decisions,
-        fills=fills_of(output.trades, names, [leg.contract_size for leg in legs]),
+        fills=fills,
         payments=payments_of(output.payments, names),
         setup=setup_of(manifest),
         basis_halflife_ns=round(float(strategy.get("basis_halflife_s", 0.0)) * SECOND),

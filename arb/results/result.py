@@ -41,6 +41,8 @@ class RunOutput(NamedTuple):
     unpaid: Sequence[int] = ()
     #: The orders of a live session beside the simulated exchange; None: not compared.
     simulated: Sequence[SimulatedOrder] | None = None
+    #: The fills as rows of FILL_ROW, where they are not among `trades`.
+    fill_rows: Any = None
 
 
 class ResultLeg(NamedTuple):

@@ -11,6 +11,7 @@ import numpy as np
 
 from arb.bot.account import CHARGE
 from arb.leg import Leg
+from arb.results.metrics.statistics import is_any_of
 from arb.strategies.spread.decisions import Decision
 from connectors.units import SECOND
 
@@ -88,7 +89,7 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _N
     computed like hftbacktest's linear asset and trading-value fee.
     """
     charged = {int(charge["fill_no"]): charge for charge in charges[charges["is_funding"] == 0]}
-    attempts = _attempts(decisions)
+    attempts = attempts_of_orders(decisions)
     order = np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))
     rows = fills[list(_FILL)][order].tolist()
     return [
@@ -96,10 +97,10 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _N
     ]
 
 
-def _attempts(decisions: Any) -> dict[tuple[int, int], int | str]:
+def attempts_of_orders(decisions: Any) -> dict[tuple[int, int], int | str]:
     """The attempt of each order, by its leg and id."""
     codes = decisions["code"]
-    is_order = ~np.isin(codes, _NO_ORDERS) & (decisions["order_id"] != 0) & (decisions["attempt"] > 0)
+    is_order = ~is_any_of(codes, _NO_ORDERS) & (decisions["order_id"] != 0) & (decisions["attempt"] > 0)
     sent = decisions[is_order]
     attempts: dict[tuple[int, int], int | str] = dict(
         zip(_orders(sent), sent["attempt"].tolist(), strict=True)

@@ -147,8 +147,13 @@ class Running:
                 bot.stop()
 
 
-def run_set(one: OneSet, strategy: Compiled, rows: KeptRows, running: Running) -> Ran:
-    """Runs a set to the end of the rows. Raises InputError for legs whose rows it cannot read."""
+def run_set(
+    one: OneSet, strategy: Compiled, rows: KeptRows, running: Running, *, has_lines: bool = False
+) -> Ran:
+    """Runs a set to the end of the rows. Raises InputError for legs whose rows it cannot read.
+
+    has_lines: as of `output_of`.
+    """
     recorder = Recorder(len(one.legs), rows=_LOG_ROWS)
     bot = rows.bot(one, strategy)
     running.add(bot)
@@ -171,7 +176,7 @@ def run_set(one: OneSet, strategy: Compiled, rows: KeptRows, running: Running) -
     # hftbacktest's engine logs fills that it delivers together in a random order.
     fills = fills[np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))]
     digests = _digest(fills), _digest(recorder.decisions)
-    return Ran(output_of(bot, recorder, one.legs), value, error, *digests)
+    return Ran(output_of(bot, recorder, one.legs, has_lines=has_lines), value, error, *digests)
 
 
 def _digest(rows: Any) -> str:

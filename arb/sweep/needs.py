@@ -41,7 +41,8 @@ def differences(one: tuple[OneSet, Ran], other: tuple[OneSet, Ran]) -> Iterator[
     for name in ("records", "final"):
         if getattr(ran.output, name).tobytes() != getattr(again.output, name).tobytes():
             yield name
-    if ran.output[4:] != again.output[4:]:
+    # The last is rows of fills, which have a digest.
+    if ran.output[4:-1] != again.output[4:-1]:
         yield "payments"
     if not np.array_equal(one_set.limits.refusals, other_set.limits.refusals):
         yield "refusals"

@@ -78,7 +78,14 @@ def _joined(leg_no: int, pieces: list[Rows]) -> Rows:
     count = sum(map(len, pieces))
     if leg_no not in arrays or len(arrays[leg_no]) < count:
         arrays[leg_no] = np.zeros(count + count // 4, event_dtype)
-    return np.concatenate(pieces, out=arrays[leg_no][:count])
+    whole = arrays[leg_no][:count]
+    # As whole numbers: of records, NumPy copies each field.
+    np.concatenate([_cells(piece) for piece in pieces], out=_cells(whole))
+    return whole
+
+
+def _cells(rows: Rows) -> NDArray[np.int64]:
+    return rows.view(np.int64).reshape(len(rows), -1)
 
 
 def _merged(spans: Any) -> NDArray[np.int64]:

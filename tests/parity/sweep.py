@@ -172,7 +172,7 @@ class Alone:
         """The lines of a set's fills as in `trades.csv`; "" if the fills are not those of the result."""
         one = self._maker.prepare(result.values, self._group).one
         rows = self._group.rows if one.subtracts_taken else self._group.thin.kept(keeps_trades=False)
-        ran = run_set(one, self.strategy, rows, Running())
+        ran = run_set(one, self.strategy, rows, Running(), has_lines=True)
         if ran.fills_sha256 != result.fills_sha256:
             return ""
         text = io.StringIO()

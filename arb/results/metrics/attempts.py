@@ -15,7 +15,7 @@ import numpy as np
 
 from arb.results.metrics.equity import Equity
 from arb.results.metrics.spread import basis_bps, cross_spread_bps, values_at
-from arb.results.metrics.statistics import BPS
+from arb.results.metrics.statistics import BPS, is_any_of
 from arb.strategies.spread.decisions import Decision, Purpose
 
 #: purpose: a `Purpose`, 0 where none was logged. outcome: the `Decision` that ended it, 0 while it is under way.
@@ -127,7 +127,7 @@ def _add_log(rows: Any, decisions: Any, begun: Any, legs: _PairOfLeg) -> None:
     rows["purpose"][places] = lines["order_id"]
     # What hedges a late execution begins for no edge.
     rows["expected_bps"][places] = np.where(lines["order_id"] == Purpose.HEDGE, np.nan, lines["value"])
-    lines, places = _with_rows(rows, decisions[np.isin(decisions["code"], ENDINGS)])
+    lines, places = _with_rows(rows, decisions[is_any_of(decisions["code"], ENDINGS)])
     rows["end"][places] = lines["timestamp"]
     rows["outcome"][places] = lines["code"]
     for name, code in (("chases", Decision.CHASE), ("reversals", Decision.REVERSE)):

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from arb.results.metrics.statistics import is_any_of
+
 #: A position below this part of a leg's largest one is rounding.
 _ROUNDING = 1e-9
 
@@ -23,7 +25,7 @@ def held_costs(fills: Any, positions: Sequence[float], groups: Sequence[Sequence
     position, as when the log of fills was full.
     """
     return [
-        _held_cost(fills[np.isin(fills["leg"], legs)], math.fsum(positions[leg_no] for leg_no in legs))
+        _held_cost(fills[is_any_of(fills["leg"], legs)], math.fsum(positions[leg_no] for leg_no in legs))
         for legs in groups
     ]
 

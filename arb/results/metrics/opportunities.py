@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arb.results.metrics.statistics import is_any_of
 from arb.strategies.spread.decisions import Decision, Missed
 from connectors.units import SECOND
 
@@ -28,7 +29,7 @@ class Opportunities(NamedTuple):
 
 def opportunities_of(decisions: Any) -> Opportunities | None:
     """Matches beginnings with ends, leg by leg. None when the log has neither."""
-    lines = decisions[np.isin(decisions["code"], (Decision.OPPORTUNITY, Decision.OPPORTUNITY_END))]
+    lines = decisions[is_any_of(decisions["code"], (Decision.OPPORTUNITY, Decision.OPPORTUNITY_END))]
     if not len(lines):
         return None
     seen, durations, peaks, reasons = 0, [], [], []

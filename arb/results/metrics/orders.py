@@ -10,7 +10,7 @@ import numpy as np
 
 from arb.results.metrics.attempts import ENDINGS
 from arb.results.metrics.opportunities import reason_name
-from arb.results.metrics.statistics import largest
+from arb.results.metrics.statistics import is_any_of, largest
 from arb.strategies.spread.decisions import Decision
 from connectors.units import SECOND
 
@@ -44,20 +44,18 @@ class RiskHalt(NamedTuple):
 
 def orders_of(decisions: Any, fills: Any) -> Orders | None:
     """Orders sent, and the number of those with a fill; None for a strategy that logs no orders."""
-    sent = decisions[np.isin(decisions["code"], _SENT)]
+    sent = decisions[is_any_of(decisions["code"], _SENT)]
     if not len(sent):
         return None
-    keys = np.unique(_keys(sent))
-    filled = int(np.isin(keys, _keys(fills)).sum())
+    keys = _keys(sent)
     codes, counts = np.unique(decisions["code"], return_counts=True)
-    return Orders(len(keys), filled, dict(zip(codes.tolist(), counts.tolist(), strict=True)))
+    logged = dict(zip(codes.tolist(), counts.tolist(), strict=True))
+    return Orders(len(keys), len(keys & _keys(fills)), logged)
 
 
-def _keys(lines: Any) -> Any:
-    """Leg and order id as one value each."""
-    pairs = np.zeros(len(lines), [("leg", "i8"), ("order_id", "u8")])
-    pairs["leg"], pairs["order_id"] = lines["leg"], lines["order_id"]
-    return pairs
+def _keys(lines: Any) -> set[tuple[int, int]]:
+    """Leg and id of the orders."""
+    return set(zip(lines["leg"].tolist(), lines["order_id"].tolist(), strict=True))
 
 
 def unhedged_of(decisions: Any, end_ns: int) -> Unhedged:
@@ -69,10 +67,10 @@ def unhedged_of(decisions: Any, end_ns: int) -> Unhedged:
     begun = decisions[decisions["code"] == Decision.IMBALANCE]
     if not len(begun):
         is_logged = (decisions["code"] == Decision.ATTEMPT).any()
-        is_worked = np.isin(decisions["code"], (Decision.CHASE, Decision.REVERSE, Decision.HALTED)).any()
+        is_worked = is_any_of(decisions["code"], (Decision.CHASE, Decision.REVERSE, Decision.HALTED)).any()
         known = 0.0 if is_logged and not is_worked else math.nan
         return Unhedged(0, known, known)
-    ended = decisions[np.isin(decisions["code"], ENDINGS)]
+    ended = decisions[is_any_of(decisions["code"], ENDINGS)]
     ends = dict(zip(ended["attempt"].tolist(), ended["timestamp"].tolist(), strict=True))
     starts: dict[int, int] = {}
     for attempt, timestamp in zip(begun["attempt"].tolist(), begun["timestamp"].tolist(), strict=True):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.results.metrics.equity import Equity
+from arb.results.metrics.statistics import is_any_of
 from arb.strategies.spread.decisions import Decision, Purpose
 from connectors.units import SECOND
 
@@ -85,7 +86,7 @@ def round_trips_of(
         by_leg = [_of_leg(fills, payments, leg_no, equity) for leg_no in np.unique(fills["leg"])]
         return RoundTrips("leg", _sorted(by_leg))
     filled = attempts[attempts["fills"] > 0]
-    if is_convergence or np.isin(attempts["purpose"], LEAVING).any():
+    if is_convergence or is_any_of(attempts["purpose"], LEAVING).any():
         by_pair = [
             _of_pair(filled[filled["pair"] == pair], equity, pairs[pair])
             for pair in np.unique(filled["pair"])
@@ -94,9 +95,9 @@ def round_trips_of(
     rows = np.zeros(len(filled), ROUND_TRIP)
     rows["first_attempt"] = rows["last_attempt"] = filled["attempt"]
     rows["begin"], rows["end"], rows["pnl"] = filled["first_fill"], filled["last_fill"], filled["pnl"]
-    for place in np.flatnonzero(np.isin(filled["outcome"], _UNHEDGED) & (filled["residual"] != 0.0)):
+    for place in np.flatnonzero(is_any_of(filled["outcome"], _UNHEDGED) & (filled["residual"] != 0.0)):
         attempt, legs = filled[place], list(pairs[filled["pair"][place]])
-        if _is_left(fills[np.isin(fills["leg"], legs)]):
+        if _is_left(fills[is_any_of(fills["leg"], legs)]):
             holder = legs[int(abs(attempt["net_1"]) > abs(attempt["net_0"]))]
             value = float(attempt["residual"]) * float(equity.mids[-1, holder])
             rows["is_open"][place] = True

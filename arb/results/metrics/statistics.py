@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 BPS = 1e4
+
+
+def is_any_of(values: Any, wanted: Sequence[int]) -> Any:
+    """Which of the whole numbers are among a few wanted ones: as `np.isin`, which takes ten times as long for few."""
+    found = np.zeros(len(values), np.bool_)
+    for one in wanted:
+        found |= values == int(one)
+    return found
 
 
 def mean(values: Any) -> float:

@@ -9,7 +9,7 @@ whether one did. In convergence mode an open spread uses every change, so that a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,20 +44,22 @@ def least_threshold_bps(params: Mapping[str, Any]) -> float:
     return max(least - float(params["inventory_skew_bps"]), min(least, 0.0))
 
 
-def active_spans(prices: Any, params: Mapping[str, Any], after_ns: int) -> Any:
+def active_spans(
+    prices: Any, params: Mapping[str, Any], after_ns: int, put: Callable[..., int] | None = None
+) -> Any:
     """(n, 2) times from when to when an edge is above the lowest threshold, and `after_ns` more; ascending, apart.
 
-    prices: by time and leg, with the fields ts, leg, bid and ask.
+    prices: by time and leg, with the fields ts, leg, bid and ask. put: `put_spans`, if it is compiled already.
     """
     fees = np.array(params["taker_fee"], np.float64)
     above = least_threshold_bps(params) - _ROOM_BPS
     spans = np.empty((len(prices) + 1, 2), np.int64)
-    count = _active_spans(prices, fees, above, int(params["basis_halflife_ns"]), int(after_ns), spans)
+    count = (put or put_spans)(prices, fees, above, int(params["basis_halflife_ns"]), int(after_ns), spans)
     return spans[:count]
 
 
 @njit
-def _active_spans(prices, fees, above, halflife_ns, after_ns, spans):
+def put_spans(prices, fees, above, halflife_ns, after_ns, spans):
     pairs = len(fees) // 2
     legs = np.zeros(2 * pairs, LEG)
     bases = np.zeros(pairs, BASIS)

@@ -331,6 +331,7 @@ def test_only_sets_of_the_built_in_strategy_that_trade_inventory_and_are_often_q
     thin = SimpleNamespace(quiet=lambda interval_ns: {INTERVAL_NS: quiet}[interval_ns])
     one = SimpleNamespace(legs=[SimpleNamespace(entry_latency_ns=0, response_latency_ns=0)] * 2)
     params = {**PARAMS, "taker_fee": (0.0, 0.0), "is_convergence": False, "record_interval_ns": INTERVAL_NS}
+    params["order_timeout_ns"] = 50
     params["min_spread_bps"] = 1e6
 
     def found(spec: str = "arb.strategies.spread.strategy:run", **further: Any) -> Any:
