@@ -34,6 +34,8 @@ def spans_of(strategy: LoadedStrategy, one: OneSet, params: Any, thin: ThinRows)
     if strategy.spec != BUILT_IN or params["is_convergence"]:
         return None
     quiet = thin.quiet(int(params["record_interval_ns"]))
+    if quiet is None:
+        return None
     latencies = [leg.entry_latency_ns + leg.response_latency_ns for leg in one.legs]
     after_ns = min(_AFTER_NS + int(params["order_timeout_ns"]) + 2 * max(latencies), _AFTER_NS_MAX)
     spans = Spans(quiet, active_spans(quiet.prices, params, after_ns, _put_spans))

@@ -24,6 +24,9 @@ from arb.sweep.thin import Thinner
 from connectors.model import Rows
 
 _ARB = Path(arb.__file__).parent
+#: Most thinned rows of a group, of all legs, that are also kept by quiet times: 64 MB, and as much again; a thread has
+#: a copy of what its set reads.
+QUIET_ROWS_MAX = 1_000_000
 _CODE = ("sweep/thin.py", "engine/book.py", "engine/book_rows.py", "engine/blocks.py")
 _SOURCES = {name: _ARB / name for name in _CODE}
 
@@ -63,9 +66,14 @@ class ThinRows:
                 self._made[keeps_trades] = KeptRows(arrays, self._rows)
             return self._made[keeps_trades]
 
-    def quiet(self, interval_ns: int) -> QuietRows:
-        """The thinned rows by quiet and other times. interval_ns: from one record of the strategy to the next."""
+    def quiet(self, interval_ns: int) -> QuietRows | None:
+        """The thinned rows by quiet and other times; None for more than QUIET_ROWS_MAX of them: they are in memory.
+
+        interval_ns: from one record of the strategy to the next.
+        """
         arrays = self.kept(keeps_trades=False).arrays
+        if sum(len(rows) for leg in arrays for rows in leg) > QUIET_ROWS_MAX:
+            return None
         with self._lock:
             if interval_ns not in self._quiet:
                 ticks = [(leg.tick_size, leg.lot_size) for leg, _ in self._legs]

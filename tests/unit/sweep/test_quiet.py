@@ -341,3 +341,5 @@ def test_only_sets_of_the_built_in_strategy_that_trade_inventory_and_are_often_q
     assert found(spec="mine.py:run") is None
     assert found(is_convergence=True) is None
     assert found(min_spread_bps=-1e6) is None
+    thin.quiet = lambda interval_ns: None
+    assert found() is None
