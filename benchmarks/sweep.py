@@ -27,7 +27,7 @@ from numba import njit
 from samples import recordings_folder
 from strategy_on_bots import EXAMPLES, params_of
 
-from arb.backtest.assets import make_asset, vector_range
+from arb.backtest.assets import LegData, make_asset, vector_range
 from arb.bot.recorder import Recorder
 from arb.commands.sweep import run_sweep
 from arb.commands.sweep_plan import RANDOM, Choice, GroupReader, Span, varied
@@ -45,6 +45,8 @@ DAY = date(2024, 8, 8)
 SPAN = Span(DAY, None, None, str(DAY), None)
 #: Sets of one measured run, of thresholds around the example's.
 SETS = 12
+#: Thresholds above nearly all edges: the median is 0.1 bps, the 99th of 100 shares of the seconds' largest 9 bps.
+QUIET_BPS = (6.0, 12.0)
 #: Alternations, and of runs in threads, each of so many sets: a thread's first ones take longer.
 RUNS, THREAD_RUNS, THREAD_SETS = 9, 5, 60
 #: Of the whole sweep.
@@ -60,11 +62,12 @@ def loaded(settings: Sequence[str]) -> Config:
 class Fixed(ThinRows):
     """Thinned rows of a group that are given."""
 
-    def __init__(self, rows: KeptRows, stale_after_ns: int) -> None:
-        self.rows, self.stale_after_ns = rows, stale_after_ns
+    def __init__(self, legs: Sequence[LegData], rows: KeptRows, stale_after_ns: int) -> None:
+        super().__init__(legs, rows, b"", stale_after_ns, RowCache())
+        self._fixed = rows
 
     def kept(self, *, keeps_trades: bool) -> KeptRows:
-        return self.rows
+        return self._fixed
 
 
 class Case:
@@ -73,8 +76,9 @@ class Case:
     def __init__(self, folder: Path) -> None:
         maker = SetMaker.of(loaded)
         self._group = GroupReader(maker, [SPAN], RowCache(), None).groups({})[0]
-        values = np.linspace(0.5, 1.5, SETS).round(6).tolist()
-        self._jobs = [self._job(number, value) for number, value in enumerate(values)]
+        self._jobs = self._jobs_of(0.5, 1.5)
+        #: Of thresholds that few edges reach.
+        self._quiet_jobs = itertools.cycle(self._jobs_of(*QUIET_BPS))
         self._strategy = maker.compiled()
         run = functools.partial(run_job, maker, self._strategy, Running())
         self._work, self._on_all = functools.partial(run, is_thin=True), run
@@ -92,12 +96,21 @@ class Case:
         self._peers = itertools.cycle(self._params)
         self._thin_jobs, self._all_jobs = itertools.cycle(self._jobs), itertools.cycle(self._jobs)
 
+    def _jobs_of(self, low: float, high: float) -> list[Job]:
+        values = np.linspace(low, high, SETS).round(6).tolist()
+        return [self._job(number, value) for number, value in enumerate(values)]
+
     def _job(self, number: int, value: float) -> Job:
         return Job(number, 0, {"strategy.min_spread_bps": value}, self._group)
 
     def one_set(self) -> Times:
         """A set of the sweep, on one thread."""
         job = next(self._thin_jobs)
+        return times_of(lambda: self._work(job))
+
+    def quiet_set(self) -> Times:
+        """A set of the sweep that seldom acts, on one thread."""
+        job = next(self._quiet_jobs)
         return times_of(lambda: self._work(job))
 
     def on_all_rows(self) -> Times:
@@ -138,7 +151,7 @@ class Case:
             [thinned(one, leg.leg.tick_size, leg.leg.lot_size, stale_ns)]
             for one, leg in zip(arrays, self.legs, strict=True)
         ]
-        self._group = self._group._replace(thin=Fixed(KeptRows(rows, self._group.rows), stale_ns))
+        self._group = self._group._replace(thin=Fixed(self.legs, KeptRows(rows, self._group.rows), stale_ns))
 
     def seconds(self, sets: int, threads: int) -> float:
         """The time of this many sets."""
@@ -194,6 +207,8 @@ def main() -> None:
         show("a set against hftbacktest's bot from .npz", peer, 8)
         whole = alternate_measured(case.one_set, case.on_all_rows, RUNS)
         show("a set against all rows kept mapped", whole, 4)
+        quiet = alternate_measured(case.quiet_set, case.on_all_rows, RUNS)
+        show(f"a set above {QUIET_BPS[0]:g} bps against all rows kept mapped", quiet, 50)
         threads = alternate_measured(lambda: case.threads(2), lambda: case.threads(1), THREAD_RUNS)
         show(f"{THREAD_SETS} sets, two threads against one", threads, 1.85)
         show_table(case)

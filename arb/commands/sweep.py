@@ -26,6 +26,7 @@ from arb.sweep.columns import Columns, read_columns
 from arb.sweep.engine import Running
 from arb.sweep.files import write_tables
 from arb.sweep.folder import SweepFolder
+from arb.sweep.free_memory import EVERY, give_back
 from arb.sweep.judgement import FRONT, Judgement, judge
 from arb.sweep.page import PAGE_FIGURES, sweep_page
 from arb.sweep.pool import in_order
@@ -95,6 +96,7 @@ def run_sweep(
                 if calls_itself(strategy.function):
                     threads = 1
                 rows = _rows_of(maker, strategy, plan, checks, threads, child)
+                give_back()
                 if chosen is not None:
                     chosen(rows)
                 advance = progress(plan.count) if progress is not None else _ignore
@@ -108,6 +110,8 @@ def run_sweep(
                     if search is not None:
                         search.observe(result)
                     advance(1)
+                    if folder.count % EVERY == 0:
+                        give_back()
                     raise_if_interrupted()
             write_tables(folder)
             with folder.naming():
