@@ -404,10 +404,6 @@ class Gateway:
         """Orders that may still trade, or of which something is not known."""
         return [state for desk in self.desks.values() for state in desk.orders.open.values()]
 
-    def unattended(self) -> list[str]:
-        """The venues where orders are open and whose events are not received."""
-        return [venue for venue, desk in self.desks.items() if desk.orders.open and not desk.is_up]
-
     @property
     def is_settled(self) -> bool:
         """Whether no order is open and nothing is pending."""

@@ -1,7 +1,8 @@
 """What a session gives its guard over their pipe, and when the guard acts. Pure.
 
 The pipe has lines. The session's first is the plan, with the keys; then `armed` before its first order, `beat N` about
-ten times a second, with the venues where orders are open and whose events it does not receive, and `ended` when no
+ten times a second, with the venues where orders are open and whose events it does not receive (with a mark: those from
+which nothing has arrived for the whole time), and `ended` when no
 order of it is open any more, or `left` when a signal has ended it with orders in doubt. The guard answers `ready`,
 `beat N`, `failed WHY` while it cannot reach a venue, and `pulled VENUE COUNT` when it has cancelled there.
 
@@ -21,6 +22,8 @@ from arb.errors import InputError
 from arb.execution.ids import parse_client_id
 from connectors.units import MILLISECOND, SECOND
 
+#: After the name of a venue from which nothing arrives.
+SILENT_MARK = "!"
 #: Most of a silence that counts at one look: the guard itself may have been stopped, or wait for the processor.
 _STEP_NS = 250 * MILLISECOND
 #: Of the time in which the session waits for a processor so many times as much counts as it computes meanwhile without
@@ -185,6 +188,8 @@ class Pulse:
         self._silence: _Silence | None = None
         #: For how long orders have been open at venues whose events the session does not receive.
         self._away: dict[str, int] = {}
+        #: Venues from which the session has received nothing at all for too long.
+        self._silent: list[str] = []
 
     def receive(self, line: str) -> str:
         """Takes a line of the session; returns what is answered at once, "" for nothing."""
@@ -196,7 +201,9 @@ class Pulse:
         if word != "beat":
             return ""
         number, _, names = rest.partition(" ")
-        self._away = {name: self._away.get(name, 0) for name in names.split()}
+        self._silent = [name[:-1] for name in names.split() if name.endswith(SILENT_MARK)]
+        away = [name for name in names.split() if not name.endswith(SILENT_MARK)]
+        self._away = {name: self._away.get(name, 0) for name in away}
         return f"beat {number}"
 
     def look(self, now_ns: int, scheduled: Scheduled = UNKNOWN) -> str:
@@ -223,7 +230,9 @@ class Pulse:
     @property
     def unattended(self) -> list[str]:
         """Venues where the session has had open orders without events for too long."""
-        return [name for name, away in self._away.items() if away > self._timeout_ms * MILLISECOND]
+        return self._silent + [
+            name for name, away in self._away.items() if away > self._timeout_ms * MILLISECOND
+        ]
 
     @property
     def is_over(self) -> bool:

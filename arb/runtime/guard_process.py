@@ -41,12 +41,16 @@ _LEFT: list[subprocess.Popen[bytes]] = []
 
 #: Writes a line of a kind to the session's log.
 Write = Callable[[str, str], None]
+#: Names the venues where orders are open and whose events do not arrive, at a time of a clock that never steps.
+Away = Callable[[int], list[str]]
 
 
 class NoGuard:
     """Of a session whose venues end with it."""
 
-    def start(self, urls: Mapping[str, VenueUrls], write: Write, away: Callable[[], list[str]]) -> None:
+    timeout_ms = 1_000
+
+    def start(self, urls: Mapping[str, VenueUrls], write: Write, away: Away) -> None:
         """Nothing is started."""
 
     async def ready(self) -> None:
@@ -73,8 +77,9 @@ class GuardProcess:
     def __init__(self, plan: GuardPlan, environment: Mapping[str, str]) -> None:
         """plan: its venues have no addresses yet. environment: of the process, without keys."""
         self._plan = plan
+        self.timeout_ms = plan.timeout_ms
         self._environment = dict(environment)
-        self._away: Callable[[], list[str]] = list
+        self._away: Away = lambda now_ns: []
         self._write: Write = lambda kind, text: None
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: socket.socket | None = None
@@ -90,9 +95,11 @@ class GuardProcess:
         self._alerts: deque[Transition] = deque()
         self._alerts_sent = 0
 
-    def start(self, urls: Mapping[str, VenueUrls], write: Write, away: Callable[[], list[str]]) -> None:
-        """Starts it, at these addresses. write: to the session's log. away: venues where orders are open and whose
-        events the session does not receive. Raises InputError."""
+    def start(self, urls: Mapping[str, VenueUrls], write: Write, away: Away) -> None:
+        """Starts it, at these addresses. write: to the session's log. away: called with each sign of life.
+
+        Raises InputError.
+        """
         self._write, self._away = write, away
         venues = [msgspec.structs.replace(one, rest=urls[one.name].rest) for one in self._plan.venues]
         self._plan = msgspec.structs.replace(self._plan, venues=tuple(venues))
@@ -194,7 +201,7 @@ class GuardProcess:
             return
         self._read()
         self._sent += 1
-        self._send(" ".join(("beat", str(self._sent), *self._away())))
+        self._send(" ".join(("beat", str(self._sent), *self._away(time.monotonic_ns()))))
         if self._sent - self._answered > (_LOST if self._answered else _UNBORN):
             # Before its pipe is closed, which it would take for the session's end.
             self._process.kill()

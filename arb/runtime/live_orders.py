@@ -40,6 +40,7 @@ from arb.runtime.session import Session
 from arb.runtime.session_alerts import Ending
 from arb.runtime.session_halts import SessionHalts, halted_by, why_halted
 from arb.runtime.session_orders import OrdersState, Preflight
+from arb.runtime.silence import VenueSilence
 from arb.runtime.supervision import Supervision
 from arb.runtime.trade_protocols import banned_with, uses_of
 from arb.runtime.venue_watch import VenueWatch
@@ -80,9 +81,7 @@ class LiveOrders:
         """folder: of the session. gate: None: everything is sent. halts: see `GateFeed`. kept: its run in the journal,
         which is closed at the end. preflight: before anything is connected. supervision, watch: need a gate. guard: not
         started yet. Attaches the gateway to the world's port. Raises InputError."""
-        self._world = world
-        self._setup = setup
-        self._folder = folder
+        self._world, self._setup, self._folder = world, setup, folder
         self._preflight = preflight
         self._halts = halts
         self._supervision = supervision
@@ -112,6 +111,7 @@ class LiveOrders:
         if feed is not None:
             feed.is_halting = lambda: self._session is not None and self._session.is_halting
         self.gateway = Gateway(world, setup.legs, desks, self, self._now, self._later, feed)
+        self._silence = VenueSilence(desks, self._lines, self._guard.timeout_ms)
         self._journal = NoOrderJournal() if kept is None else OrderJournal(kept, self._order_of, desks)
         self.gateway.commit = self._journal.commit
         self.gateway.shortage = lambda: str(self._journal.shortage or "")
@@ -168,7 +168,7 @@ class LiveOrders:
                 on_switch=partial(self._on_event, venue, "switch"),
                 has_room=partial(self._has_room, venue),
             )
-        self._guard.start(host.urls, session.write, self.gateway.unattended)
+        self._guard.start(host.urls, session.write, self._silence.look)
         session.write("start", f"opening order connections to {', '.join(self._setup.venues)}")
         for lines in self._lines.values():
             lines.start()
@@ -231,10 +231,11 @@ class LiveOrders:
             self._supervision.report_left(self.gateway.gate, session, self._journal.flagged)
         for line in end.missing_facts():
             session.write("end", line)
-        if end.is_left_in_doubt:
-            self._left = end.left_open()
-            session.write("end", self._left)
-        elif left := end.left_open():
+        left = end.left_open()
+        if left and end.is_left_in_doubt:
+            self._left = left
+            session.write("end", left)
+        elif left:
             self.fault = InvariantError(left)
 
     def _end_run(self) -> None:
@@ -328,7 +329,8 @@ class LiveOrders:
         """Why nothing may be opened, by venue, "" for all. In this order: flags, broken files, guard, switches."""
         why = self._guard.reason() if self.broken is None else str(self.broken)
         halts = self._halts.reasons() if self._halts is not None else {}
-        return {**switch_reasons(self._lines), **({"": why} if why else {}), **halts}
+        venues = self._silence.reasons() | switch_reasons(self._lines)
+        return {**venues, **({"": why} if why else {}), **halts}
 
     def left_text(self, working: int) -> str:
         """See `SessionOrders`."""

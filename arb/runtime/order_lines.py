@@ -143,6 +143,11 @@ class OrderLines:
         self._trade.stop()
         self._user.stop()
 
+    def probe(self, *, is_pinging: bool) -> bool:
+        """Whether both lines have received anything since the last call. is_pinging: see `Probed`."""
+        found = [line.probe(is_pinging=is_pinging) for line in (self._trade, self._user)]
+        return all(found)
+
     def replace(self, where: str) -> None:
         """Replaces a line by a new one."""
         (self._user if where.startswith("u") else self._trade).replace(where)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from connectors.model import RestRequest
 from connectors.orders.model import WireRequest
@@ -65,6 +65,15 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Closes the connection; the listener gets no further callback. Idempotent."""
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """A connection that can be asked whether its other side is there."""
+
+    def probe(self, *, is_pinging: bool) -> bool:
+        """Whether anything was received since the last call: a message, a part of one, a ping or an answer to one.
+        is_pinging: a ping of the protocol is sent, too. Before `on_open` and after the end: True."""
 
 
 class Transport(Protocol):

@@ -55,9 +55,15 @@ class _PicowsListener(picows.WSListener):
             self._flush()
             self._receive_other(transport, frame, local_ts)
 
+    def is_user_specific_pong(self, frame: picows.WSFrame) -> bool:
+        # Of a pong that is awaited the library says nothing else.
+        self._owner.has_received = True
+        return frame.msg_type == picows.WSMsgType.PONG
+
     def _flush(self) -> None:
         """Passes on the received messages. An error of the listener ends the connection."""
         batch, listener = self._batch, self._owner.listener
+        self._owner.has_received = True
         if batch.frames and listener is not None:
             try:
                 listener.on_batch(batch)
@@ -96,6 +102,8 @@ class _Picows(Socket):
     reason = "closed by the venue"
     #: Whether the socket is being closed, by either side.
     is_shut = False
+    #: Whether anything was received since the last `probe`.
+    has_received = False
     _socket: picows.WSTransport | None = None
 
     def __init__(self, url: str, listener: ConnectionListener, ping_s: float) -> None:
@@ -131,6 +139,16 @@ class _Picows(Socket):
             return False
         socket.send(_TEXT, frame)
         return True
+
+    def probe(self, *, is_pinging: bool) -> bool:
+        """See `Probed`."""
+        socket = self._socket
+        if socket is None or self.is_shut or socket.is_disconnected or socket.is_close_frame_sent:
+            return True
+        found, self.has_received = self.has_received, False
+        if is_pinging:
+            socket.send_ping()
+        return found
 
     def shut(self) -> None:
         self.is_shut = True

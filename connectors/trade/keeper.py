@@ -69,6 +69,10 @@ class LineKeeper(ABC):
         """Whether a line takes requests."""
         return self._line is not None and self._line.is_up
 
+    def probe(self, *, is_pinging: bool) -> bool:
+        """See `TradeLine.probe`, of the line in use; True without one."""
+        return self._line is None or self._line.probe(is_pinging=is_pinging)
+
     def start(self) -> None:
         """Starts to connect. May be called once, and again after `stop`."""
         if not self._is_running:

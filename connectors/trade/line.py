@@ -13,7 +13,7 @@ from typing import Protocol
 from connectors.errors import DecodeError
 from connectors.net.backoff import Alarm
 from connectors.net.connection import LinkTimes
-from connectors.net.interfaces import Connection, Timers, Transport
+from connectors.net.interfaces import Connection, Probed, Timers, Transport
 from connectors.orders.model import Act, Decoded, Notice, NoticeKind, VenueAnswer, Verdict, WireRequest
 from connectors.orders.protocol import SocketLimits
 from connectors.parsing.batch import Batch
@@ -115,6 +115,13 @@ class TradeLine:
             return self._connection.send(text)
         except Exception as error:
             return self._failed_to_write(error)
+
+    def probe(self, *, is_pinging: bool) -> bool:
+        """See `Probed`; True of a connection that cannot say it, and of a line that is not up."""
+        connection = self._connection
+        if self.state is not _UP or not isinstance(connection, Probed):
+            return True
+        return connection.probe(is_pinging=is_pinging)
 
     def retire(self) -> None:
         """From now on takes no requests; frames are still passed on."""

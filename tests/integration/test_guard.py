@@ -162,7 +162,7 @@ class Watched:
     async def begin(self, client_id: str) -> None:
         """Starts it, and places an order at each venue."""
         self.process.start(
-            self.guarded.sandbox.urls, lambda kind, text: self.lines.append(text), lambda: self.away
+            self.guarded.sandbox.urls, lambda kind, text: self.lines.append(text), lambda now_ns: self.away
         )
         await self.process.ready()
         assert self.process.reason() == ""
@@ -199,6 +199,23 @@ def test_orders_at_a_venue_whose_events_do_not_arrive(guarded: Guarded) -> None:
     asyncio.run(scene())
     assert venues_of(guarded.open_orders(is_ours=True)) == [guarded.venues[1]], "the session ended: it knows"
     assert guarded.halts() == ()
+
+
+def test_a_guard_that_was_started_again_knows_that_orders_may_be_open(guarded: Guarded) -> None:
+    async def scene() -> None:
+        watched = Watched(guarded, "sagain")
+        await watched.begin("arb-sagain-5-0-0-1")
+        first = watched.process._process
+        assert first is not None
+        first.kill()
+        await watched.until(lambda: watched.process._process not in (None, first))
+        await watched.process.ready()
+        await watched.process.close(has_ended=False)
+        await watched.until(lambda: watched.has_ended(ExitCode.HALTED_BY_RISK))
+
+    asyncio.run(scene())
+    assert not guarded.open_orders(is_ours=True)
+    assert len(guarded.halts()) == 1
 
 
 def test_ctrl_c_while_an_order_is_in_doubt(guarded: Guarded) -> None:
@@ -250,7 +267,7 @@ def test_a_venue_that_does_not_answer_keeps_it_from_being_ready(guarded: Guarded
         watched = Watched(guarded, "sfail1")
         urls = dict(guarded.sandbox.urls)
         urls[guarded.venues[0]] = urls[guarded.venues[0]]._replace(rest="http://127.0.0.1:9")
-        watched.process.start(urls, lambda kind, text: watched.lines.append(text), list)
+        watched.process.start(urls, lambda kind, text: watched.lines.append(text), lambda now_ns: [])
         await watched.until(lambda: any("the guard cannot reach a venue" in line for line in watched.lines))
         assert watched.process.reason().startswith(
             f"the guard is not up ({guarded.venues[0]}: BTCUSDT: no answer"

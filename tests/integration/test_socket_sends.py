@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from connectors.net.interfaces import Connection
+from connectors.net.interfaces import Connection, Probed
 from connectors.net.sockets import new_event_loop, transport_of
 from connectors.parsing.batch import Batch
 
@@ -106,6 +106,38 @@ def test_a_connection_without_a_peer_is_found(library: str) -> None:
     assert open_.at_open
     assert "ping" in (silent.reason or "")
     assert open_.reason is None
+
+
+def test_a_connection_says_whether_anything_was_received() -> None:
+    """Answers to pings are enough; behind a proxy that passes nothing on there are none."""
+
+    async def scene() -> tuple[list[bool], list[bool]]:
+        silent, open_ = Listener(), Listener()
+        found: tuple[list[bool], list[bool]] = ([], [])
+        async with serve(lambda websocket: websocket.wait_closed(), "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            proxy = await asyncio.start_server(lambda *pipe: _half_open(port, *pipe), "127.0.0.1", 0)
+            half_open = proxy.sockets[0].getsockname()[1]
+            for listener, at in ((open_, port), (silent, half_open)):
+                listener.connection = transport_of("picows", 0.2).connect(f"ws://127.0.0.1:{at}/", listener)
+                while listener.at_open is None:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            for _ in range(20):
+                for listener, own in zip((open_, silent), found, strict=True):
+                    assert isinstance(listener.connection, Probed)
+                    own.append(listener.connection.probe(is_pinging=True))
+                await asyncio.sleep(0.05)
+            for listener in (open_, silent):
+                assert listener.connection is not None
+                listener.connection.close()
+            proxy.close()
+        return found
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        there, silent = runner.run(scene())
+    assert sum(there[1:]) >= 15, "beside the library's own pings, whose answers it keeps to itself"
+    assert not any(silent[:4])
 
 
 async def _half_open(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,8 +4,8 @@
     PYTHONPATH=tests python -m tests.soak.guard_load --stops 50
 
 A session trades on a running sandbox, both as usual, while so many processes keep the processors busy. Each silence
-that the guard counts is a false alarm, and so is a guard that was replaced. Exit code 4 if there is one, or if the
-session ends before its time.
+that the guard counts is a false alarm, of the session or of a venue, and so is a guard that was replaced. Exit code 4
+if there is one, or if the session ends before its time.
 
 With --stops, so many sessions with resting orders are killed (SIGKILL) and stopped (SIGSTOP), in turn, at a random
 moment. Exit code 4 if an order of ours rests two seconds later, or one of others does not rest any more.
@@ -55,7 +55,8 @@ def run(seconds: float, load: int, seed: int) -> tuple[list[str], int]:
         with busy(load):
             errors = process.communicate()[1]
         alarms = [line for line in guarded.guard_log().splitlines() if "no sign of life" in line]
-        alarms += [line for line in guarded.log().splitlines() if "the guard has ended" in line]
+        own = ("the guard has ended", "the guard has cancelled")
+        alarms += [line for line in guarded.log().splitlines() if any(one in line for one in own)]
         if process.returncode != 0:
             print(errors.strip().splitlines()[-1:])
         path = guarded.run / "trades.csv"

@@ -8,9 +8,8 @@ more start where the session was killed, journal and sandbox must have the same 
 was used twice, the pair is balanced, no order of ours is open, and those of others are as they were. The venues' own
 switches cancel orders of others too: the rounds with them are on an account of our own.
 
-A table has the times until no order of ours was open; of a silent network, until that was noticed; of Ctrl+C, until the
-process had ended. Exit code 4 if a
-round is not as it should be.
+A table has the times until no order of ours was open, of a silent network at its venues; of Ctrl+C, until the process
+had ended. Exit code 4 if a round is not as it should be.
 """
 
 from __future__ import annotations
@@ -255,22 +254,36 @@ def stopped_beside_a_patient_guard(this: Round) -> None:
 
 
 def network_silent(this: Round) -> None:
-    """Every connection of a venue stays open and delivers nothing; new ones do."""
-    with this.session("swinging") as process:
-        venue = this.chance.choice(this.guarded.venues)
+    """Every connection of a venue, or of both, stays open and delivers nothing; new ones do, and the guard's own."""
+    with this.session("resting") as process:
+        own = this.guarded.venues
+        venues = this.chance.choice([own[:1], own[1:], own])
 
-        def count(word: str) -> int:
-            return this.guarded.log().count(f" {venue} {word}: ")
+        def counts(word: str) -> list[int]:
+            return [this.guarded.log().count(f" {venue} {word}: ") for venue in venues]
 
-        await_that(lambda: count("up") > count("away"), "the stream")
-        away, begun = count("away"), time.monotonic()
-        this.guarded.fault(kind="half_open", venue=venue, duration_s=0.0)
-        await_that(lambda: count("away") > away, "the loss of the stream", look_s=0.01)
+        def are_up() -> bool:
+            return all(up > away for up, away in zip(counts("up"), counts("away"), strict=True))
+
+        def orders() -> list[tuple[str, str]]:
+            return [one for one in this.guarded.open_orders(is_ours=True) if one[0] in venues]
+
+        await_that(are_up, "the streams")
+        await_that(orders, "orders there", look_s=0.01)
+        away, begun = counts("away"), time.monotonic()
+        for venue in venues:
+            this.guarded.fault(kind="half_open", venue=venue, duration_s=0.0)
+        await_that(lambda: not orders(), "no order there", look_s=0.01)
         this.gone_s = time.monotonic() - begun
-        this.check(this.gone_s <= _NOTICED_S, f"noticed after {this.gone_s:.2f} s")
-        await_that(lambda: count("up") > count("away"), "another stream")
+        this.check(this.gone_s <= _GUARD_S, f"orders were open for {this.gone_s:.2f} s")
+        await_that(lambda: counts("away") != away, "the loss of a stream", look_s=0.01)
+        noticed_s = time.monotonic() - begun
+        this.check(noticed_s <= _NOTICED_S, f"noticed after {noticed_s:.2f} s")
+        this.check(not orders(), "orders were opened while it was silent")
+        await_that(are_up, "other streams")
         process.send_signal(signal.SIGINT)
         this.ended(process, ExitCode.INTERRUPTED)
+    this.check(this.guarded.halts() == (), "a halt is set")
     this.start_again()
 
 

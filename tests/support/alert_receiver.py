@@ -103,7 +103,7 @@ class AlertGuard:
         self.lines: list[str] = []
 
     def start(self) -> None:
-        self.process.start({}, lambda kind, text: self.lines.append(text), list)
+        self.process.start({}, lambda kind, text: self.lines.append(text), lambda now_ns: [])
 
     def kill(self) -> None:
         """Kills the guard, at any moment."""

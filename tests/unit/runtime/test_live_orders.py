@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from arb.errors import InputError
-from arb.execution.gateway import Gateway
 from arb.journal.halts import Halt
 from arb.runtime import orders_start
 from arb.runtime.guard_process import NoGuard
@@ -57,6 +56,7 @@ def orders_of(**desks: Desk) -> Any:
     orders: Any = object.__new__(LiveOrders)
     orders.gateway = SimpleNamespace(desks=desks, fault=None)
     orders._guard = NoGuard()
+    orders._silence = SimpleNamespace(reasons=dict)
     orders._lines = {venue: SimpleNamespace(takes_sockets=True, reason="refused") for venue in desks}
     return orders
 
@@ -98,13 +98,12 @@ def test_what_happens_to_the_orders_of_a_strategy_that_never_returns(count: int,
     assert orders_of(binance_spot=desk).hung_text() == text
 
 
-def test_a_venue_with_open_orders_and_without_events_is_unattended() -> None:
-    desks = {name: Desk(0) for name in ("binance_spot", "bybit_spot", "bybit_linear")}
-    desks["binance_spot"].orders.open.update({1: 1})
-    desks["bybit_spot"].orders.open.update({1: 1})
-    desks["bybit_spot"].is_up = desks["bybit_linear"].is_up = False
-    gateway: Any = SimpleNamespace(desks=desks)
-    assert Gateway.unattended(gateway) == ["bybit_spot"]
+def test_nothing_is_opened_at_a_silent_venue() -> None:
+    orders = orders_of(binance_spot=Desk(0))
+    orders._lines, orders._broken, orders._halts = {}, None, None
+    orders._journal = SimpleNamespace(shortage=None)
+    orders._silence = SimpleNamespace(reasons=lambda: {"binance_spot": "nothing was received"})
+    assert orders._reasons() == {"binance_spot": "nothing was received"}
 
 
 def with_journal(state: Path, **errors: InputError) -> Any:
