@@ -1,4 +1,4 @@
-"""A set of a sweep against the same strategy on hftbacktest's own bot, against all rows, in threads, and in numbers.
+"""A set of a sweep against the same strategy on hftbacktest's own bot and against all rows; sets beside each other.
 
     python benchmarks/sweep.py [RECORDINGS]
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,8 +31,7 @@ from strategy_on_bots import EXAMPLES, params_of
 
 from arb.backtest.assets import LegData, make_asset, vector_range
 from arb.bot.recorder import Recorder
-from arb.commands.sweep import run_sweep
-from arb.commands.sweep_plan import RANDOM, Choice, GroupReader, Span, varied
+from arb.commands.sweep_plan import GroupReader, Span
 from arb.commands.sweep_sets import Job, SetMaker, run_job
 from arb.config import Config, load
 from arb.data.rows.cache import RowCache
@@ -39,6 +40,7 @@ from arb.sweep.engine import KeptRows, Running
 from arb.sweep.pool import in_order
 from arb.sweep.thin import thinned
 from arb.sweep.thin_files import ThinRows
+from arb.sweep.worker_processes import Workers
 from connectors.units import SECOND
 
 DAY = date(2024, 8, 8)
@@ -47,7 +49,7 @@ SPAN = Span(DAY, None, None, str(DAY), None)
 SETS = 12
 #: Thresholds above nearly all edges: the median is 0.1 bps, the 99th of 100 shares of the seconds' largest 9 bps.
 QUIET_BPS = (6.0, 12.0)
-#: Alternations, and of runs in threads, each of so many sets: a thread's first ones take longer.
+#: Alternations, and of runs of sets beside each other, each of so many.
 RUNS, THREAD_RUNS, THREAD_SETS = 9, 5, 60
 #: Of the whole sweep.
 WHOLE_SETS = 1_000
@@ -134,10 +136,9 @@ class Case:
         self._peer(bot, params, Recorder(2))
         bot.close()
 
-    def threads(self, count: int) -> Times:
-        """Sets in threads."""
-        jobs = [self._job(number, 0.5 + number / THREAD_SETS) for number in range(THREAD_SETS)]
-        return times_of(lambda: list(in_order(iter(jobs), self._work, count)))
+    def processes(self, count: int) -> Times:
+        """Sets beside each other, as `arb sweep --threads` runs them."""
+        return times_of(lambda: self.seconds(THREAD_SETS, count))
 
     def over_days(self, days: int) -> None:
         """Makes the thinned rows those of this many days, each as the recorded one."""
@@ -157,7 +158,13 @@ class Case:
         """The time of this many sets."""
         jobs = [self._job(number, value) for number, value in enumerate(np.linspace(0.5, 1.5, sets).tolist())]
         began = time.perf_counter()
-        list(in_order(iter(jobs), self._work, threads))
+        if threads == 1:
+            for job in jobs:
+                self._work(job)
+        else:
+            workers = Workers(threads, lambda number: self._work(jobs[number]))
+            list(in_order(iter(range(sets)), workers.run, threads))
+            workers.close()
         return time.perf_counter() - began
 
 
@@ -173,30 +180,31 @@ def _repeated(arrays: Sequence[Any], days: int, span_ns: int) -> list[Any]:
 
 
 def show_table(case: Case) -> None:
-    """Sets x days x threads."""
-    print(f"{'sets':>6} {'days':>5} {'threads':>8} {'s':>8} {'ms a set and day':>17}")
+    """Sets x days x how many at a time."""
+    print(f"{'sets':>6} {'days':>5} {'--threads':>9} {'s':>8} {'ms a set and day':>17}")
     for days in (1, 2, 4):
         case.over_days(days)
         for sets, threads in itertools.product((25, 100), (1, 2)):
             took = case.seconds(sets, threads)
             print(
-                f"{sets:>6} {days:>5} {threads:>8} {took:>8.2f} {took / sets / days * 1e3:>17.2f}", flush=True
+                f"{sets:>6} {days:>5} {threads:>9} {took:>8.2f} {took / sets / days * 1e3:>17.2f}", flush=True
             )
 
 
 def show_whole(sets: int) -> None:
-    """A sweep as the command runs it."""
+    """The command as a user runs it."""
     with tempfile.TemporaryDirectory() as folder:
-        vary = ["strategy.min_spread_bps=0.5:1.5", "execution.order_timeout_ms=100:1000"]
+        words = ["--vary", "strategy.min_spread_bps=0.5:1.5", "--vary", "execution.order_timeout_ms=100:1000"]
+        words += ["--random", str(sets), "--threads", "2", "--start", str(DAY), "--out", f"{folder}/sweep"]
+        config = str(EXAMPLES / "usdm_bybit" / "arbitrage.toml")
+        place = ["-c", config, "--data", str(recordings_folder())]
         began = time.perf_counter()
-        run_sweep(
-            loaded,
-            lambda _: varied(vary, Choice(RANDOM, sets, 1)),
-            lambda _: [SPAN],
-            Path(folder) / "sweep",
-            threads=2,
+        subprocess.run(
+            [sys.executable, "-m", "arb", "sweep", *place, *words], check=True, capture_output=True
         )
-        print(f"{sets:,} sets with checks, tables and page, two threads: {time.perf_counter() - began:.1f} s")
+        print(
+            f"arb sweep of {sets:,} sets with checks, tables and page, --threads 2: {time.perf_counter() - began:.1f} s"
+        )
 
 
 def main() -> None:
@@ -209,8 +217,8 @@ def main() -> None:
         show("a set against all rows kept mapped", whole, 4)
         quiet = alternate_measured(case.quiet_set, case.on_all_rows, RUNS)
         show(f"a set above {QUIET_BPS[0]:g} bps against all rows kept mapped", quiet, 50)
-        threads = alternate_measured(lambda: case.threads(2), lambda: case.threads(1), THREAD_RUNS)
-        show(f"{THREAD_SETS} sets, two threads against one", threads, 1.85)
+        processes = alternate_measured(lambda: case.processes(2), lambda: case.processes(1), THREAD_RUNS)
+        show(f"{THREAD_SETS} sets, two at a time against one", processes, 1.85)
         show_table(case)
     show_whole(WHOLE_SETS)
 

@@ -32,7 +32,9 @@ from arb.sweep.page import PAGE_FIGURES, sweep_page
 from arb.sweep.pool import in_order
 from arb.sweep.ranking import DEFAULT, ranked
 from arb.sweep.search import AHEAD
+from arb.sweep.sets import Values
 from arb.sweep.table import FAILED, SetResult, SweepHead, read_results
+from arb.sweep.worker_processes import Workers
 
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
@@ -102,7 +104,7 @@ def run_sweep(
                 advance = progress(plan.count) if progress is not None else _ignore
                 advance(begun)
                 if dask is None:
-                    results = _in_threads(maker, strategy, plan.jobs(begun), threads, rows, child, ahead)
+                    results = _here(maker, strategy, plan, begun, threads, rows, child, ahead)
                 else:
                     results = _on_workers(dask, load, plan, begun, rows, ahead)
                 for result in results:
@@ -151,25 +153,46 @@ def _rows_of(
         running.stop()
 
 
-def _in_threads(
+def _here(
     maker: SetMaker,
     strategy: Compiled,
-    jobs: Iterator[Job],
+    plan: Plan,
+    begun: int,
     threads: int,
     rows: RowChoice,
     child: Child | None,
     ahead: int | None,
 ) -> Iterator[SetResult]:
-    """Results in the order of the jobs. An interrupted set leaves nothing."""
-    running = Running()
+    """Results in the order of the jobs. An interrupted set leaves nothing. In a child, sets that run beside each other
+    have a process each, forked here."""
+    running, jobs = Running(), plan.jobs(begun)
     work = functools.partial(run_job, maker, strategy, running, is_thin=rows.is_thin)
+    workers = None
     try:
         if child is not None:
+            alone = functools.partial(_run_in_child, child, work)
+            yield from in_order(_until_seen(jobs, child.suspects), alone, 1, ahead)
+            if threads > 1:
+                workers = Workers(threads, functools.partial(_run_forked, plan, work))
+                work = functools.partial(_run_by, workers)
             work = functools.partial(_run_in_child, child, work)
-            yield from in_order(_until_seen(jobs, child.suspects), work, 1, ahead)
         yield from in_order(jobs, work, threads, ahead)
     finally:
         running.stop()
+        if workers is not None:
+            workers.close()
+
+
+def _run_by(workers: Workers, job: Job) -> SetResult:
+    result: SetResult = workers.run(*job.place, job.values)
+    return result
+
+
+def _run_forked(
+    plan: Plan, work: Callable[[Job], SetResult], set_no: int, period_no: int, values: Values
+) -> SetResult:
+    """In a worker: the rows are those of before the fork, or read again from the cache."""
+    return work(Job(set_no, period_no, values, plan.reader.groups(values)[period_no]))
 
 
 def _marked(child: Child, work: Callable[[Job], Result], job: Job) -> Result:
