@@ -10,6 +10,7 @@ import numpy as np
 
 from arb.commands.sweep_plan import Sets, points
 from arb.commands.sweep_sets import SetMaker
+from arb.errors import ConfigError
 from arb.sweep.sets import Values
 
 _KEY = "max_position_size"
@@ -18,7 +19,12 @@ _DIGITS = 6
 
 
 def capacity_sets(maker: SetMaker, count: int, factor: float) -> Sets:
-    """`count` sizes of every key that sets one, from the configured one to its `factor`-fold."""
+    """`count` sizes of every key that sets one, from the configured one to its `factor`-fold. Raises ConfigError."""
+    if not maker.base.backtest.liquidity_consumption:
+        raise ConfigError(
+            "--set backtest.liquidity_consumption: a capacity needs it: without it quantity that was taken is shown "
+            "again, and the profit grows with the size for ever; remove the setting"
+        )
     usual: dict[str, float] = {}
     for leg in maker.base.legs:
         own = getattr(maker.base.symbols.get(leg.symbol), _KEY, None)

@@ -363,6 +363,9 @@ def test_capacity_shows_nothing_that_was_taken_and_its_points_are_backtests(
     assert "0 differences" in arb("verify", tmp_path / "true").stdout
     refused = arb("sweep", "capacity", *words(place), *given, "--to", 1, code=2)
     assert "--to" in refused.stderr
+    without = ["--set", "backtest.liquidity_consumption=false"]
+    refused = arb("sweep", "capacity", *words(place), *given, *without, code=2)
+    assert "a capacity needs it" in refused.stderr
 
 
 def test_latency_has_a_curve_for_each_venue_whose_points_are_backtests(place: Path, tmp_path: Path) -> None:
