@@ -211,7 +211,7 @@ def test_a_guard_that_was_started_again_knows_that_orders_may_be_open(guarded: G
         await watched.until(lambda: watched.process._process not in (None, first))
         await watched.process.ready()
         await watched.process.close(has_ended=False)
-        await watched.until(lambda: watched.has_ended(ExitCode.HALTED_BY_RISK))
+        await watched.until(lambda: watched.has_ended(ExitCode.HALTED_BY_RISK), 60.0)
 
     asyncio.run(scene())
     assert not guarded.open_orders(is_ours=True)
