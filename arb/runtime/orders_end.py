@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from arb.execution.venue_desk import VenueDesk
 from arb.leg import Leg
-from connectors.units import SECOND
+from connectors.units import MILLISECOND, SECOND
 
 #: How long doubts may last after the strategy has ended.
 _END_NS = 60 * SECOND
-#: From a signal until nothing is waited for any more: a second before the process has to be gone.
-_SIGNAL_NS = 4 * SECOND
+#: From a signal until nothing is waited for any more: a second and a half before the process has to be gone, since the
+#: rest of the end takes up to 0.9 on a busy machine.
+_SIGNAL_NS = 3_500 * MILLISECOND
 #: A query is asked again when it was not answered in time: at least once.
 _UNANSWERED = 3
 #: Most ids of orders in a message.

@@ -93,9 +93,9 @@ def test_a_second_ctrl_c_ends_the_wait_at_once(before: int, signalled_ns: int | 
     )
 
 
-def test_a_signal_leaves_four_seconds_in_all_and_says_what_follows() -> None:
+def test_a_signal_leaves_three_and_a_half_seconds_in_all_and_says_what_follows() -> None:
     end = end_of(Desk(["arb-1"], is_doubtful=True), Desk(missing_facts=["balances"]), signalled_ns=-SECOND)
-    assert length(end) == 3.0
+    assert length(end) == 2.5
     assert end.left_open() == (
         "1 order may be open (stopped before a venue said what became of it): look at venue0 arb-1; the next start "
         "asks the venue before it sends anything"
@@ -119,7 +119,7 @@ def test_only_doubts_after_a_signal_are_left_to_the_next_start(
 
 
 def test_facts_of_the_end_have_no_longer_after_a_signal() -> None:
-    assert length(end_of(Desk(missing_facts=["balances"]), signalled_ns=0)) == 4.0
+    assert length(end_of(Desk(missing_facts=["balances"]), signalled_ns=0)) == 3.5
 
 
 def test_counts_of_orders() -> None:
