@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -24,7 +25,9 @@ from support.live_sandbox import (
     LiveSandbox,
     alarms_interrupt,
     await_fills,
+    await_that,
     demo_settings,
+    fills_kept,
     free_ports,
 )
 from support.paths import GUARD, ROOT
@@ -269,13 +272,20 @@ def test_on_a_running_sandbox_with_faults_doubts_end_and_the_session_is_proven(t
     assert verify(result.folder).differences == []
 
 
-def on_served(folder: Path, fault: dict[str, Any], *settings: str, seconds: float = 5.0) -> Path:
-    """A session on a running sandbox, with a fault at Binance spot that begins after the strategy."""
+def on_served(folder: Path, fault: dict[str, Any], *settings: str, seconds: float = 7.0) -> Path:
+    """A session on a running sandbox, with a fault at Binance spot that begins when the strategy trades there.
+
+    The strategy's first row may be the other venue's: without a book of Binance's it would ask for nothing there.
+    """
     with Served(folder) as served:
+
+        def await_fill() -> None:
+            await_that(lambda: fills_kept(folder / "run", leg=0) > 0, "a fill at Binance spot")
+            served.begin(**{"venue": "binance_spot", **fault})
 
         def begin(line: str) -> None:
             if "received its first row" in line:
-                served.begin(**{"venue": "binance_spot", **fault})
+                threading.Thread(target=await_fill, daemon=True).start()
 
         config = config_of(folder, SPOT, *settings)
         choice = SandboxChoice(7, served.port_base)
@@ -297,7 +307,7 @@ def test_nothing_is_opened_where_a_symbol_is_not_traded(tmp_path: Path) -> None:
 
 def test_a_ban_is_obeyed_to_the_second(tmp_path: Path) -> None:
     fault = {"kind": "rest_418", "duration_s": 2.0, "retry_after_s": 3}
-    run = on_served(tmp_path, fault, "live.reconcile_s=1", seconds=9.0)
+    run = on_served(tmp_path, fault, "live.reconcile_s=1", seconds=12.0)
     lines = list(read_private(run, "binance_spot"))
     banned = [one for one in lines if one.mark == "<" and one.text.split()[1:2] == ["418"]]
     bans = [one.ts + int(one.text.split()[2]) for one in banned]

@@ -328,10 +328,11 @@ def await_fills(run: Path, more: int) -> None:
     await_that(lambda: fills_kept(run) >= before + more, f"{more} fills more than {before}")
 
 
-def fills_kept(run: Path) -> int:
-    """How many fills a running session has kept."""
+def fills_kept(run: Path, leg: int | None = None) -> int:
+    """How many fills a running session has kept; leg: of this one alone."""
     try:
-        return len(read_store(run / SESSION_DB).fills)
+        fills = read_store(run / SESSION_DB).fills
+        return len(fills if leg is None else fills[fills["asset_no"] == leg])
     except InputError:
         # Not begun, or nothing in it yet.
         return 0
