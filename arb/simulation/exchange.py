@@ -279,7 +279,8 @@ def _accept(exchange, scratch, timestamp):
         order.status = EXPIRED
         return OK
     enter(order, book)
-    order.status = PARTIALLY_FILLED if order.leaves_qty < order.qty else NEW
+    # An order that was modified rests with the leaves of before.
+    order.status = PARTIALLY_FILLED if is_taking and order.leaves_qty < order.qty else NEW
     if insert(orders, scratch[0]) < 0:
         world_at(exchange.world).lost += 1
     return OK
