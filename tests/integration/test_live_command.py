@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,23 +21,21 @@ from support.command_line import arb
 from support.guard_processes import end_left_guards
 from support.live_sandbox import (
     PATIENT_GUARD,
-    LiveSandbox,
+    Served,
     alarms_interrupt,
     await_fills,
     await_that,
     demo_settings,
     fills_kept,
-    free_ports,
 )
 from support.paths import GUARD, ROOT
 
 from arb import files
 from arb.commands.account_start import AccountStart
-from arb.commands.legs import known_venues
 from arb.commands.live import run_live_orders, slow_strategy_notes
 from arb.commands.report import report_run
 from arb.commands.sandbox_choice import SandboxChoice
-from arb.commands.serve import keys_of, sandbox_of
+from arb.commands.serve import keys_of
 from arb.commands.verify import Verdict, verify
 from arb.config import Config, load, write_templates
 from arb.errors import ExitCode, InputError, InvariantError
@@ -236,25 +233,6 @@ def test_a_stopped_session_asks_the_venues_before_it_places_anything(tmp_path: P
         answered = next(no for no, text in enumerate(texts) if " 200" in text and text.split()[0] in asked)
         orders = [no for no, text in enumerate(texts) if text.startswith("sent ") and text.endswith("-p")]
         assert texts.index(f"sent {texts[answered].split()[0]}") < answered < min(orders)
-
-
-class Served(LiveSandbox):
-    """A running `arb sandbox serve`."""
-
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self.port_base = free_ports()
-        usual: dict[str, Any] = {
-            "recording": None, "seed": 7, "speed": 1.0, "venues": SPOT, "symbols": ("BTCUSDT",),
-            "keeps_times": False, "faults": None, "fault_log": None, "port_base": self.port_base,
-        }  # fmt: skip
-        super().__init__(sandbox_of(known_venues(folder / "none.toml"), **{**usual, **options}))
-
-    def begin(self, **fault: Any) -> None:
-        """Begins a fault."""
-        post = urllib.request.Request(
-            f"{next(iter(self.urls.values())).rest}/sandbox/faults", json.dumps(fault).encode(), method="POST"
-        )
-        urllib.request.urlopen(post).close()
 
 
 def test_on_a_running_sandbox_with_faults_doubts_end_and_the_session_is_proven(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from integration.test_account_halt import HOLDING
-from integration.test_live_command import Served, config_of, on_served
+from integration.test_live_command import config_of, on_served
+from support.live_sandbox import Served
 from support.paths import strategy_file
 
 from arb.commands.live import run_live_orders

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,12 +13,15 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from arb.commands.legs import known_venues
+from arb.commands.serve import sandbox_of
 from arb.config import Config, load
 from arb.errors import InputError
 from arb.results.evidence import SESSION_DB
@@ -241,6 +245,25 @@ class LiveSandbox:
             self.urls = dict(self._sandbox.urls)
             self._ready.set_result(None)
             await self._over.wait()
+
+
+class Served(LiveSandbox):
+    """A running `arb sandbox serve`."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.port_base = free_ports()
+        usual: dict[str, Any] = {
+            "recording": None, "seed": 7, "speed": 1.0, "venues": VENUES, "symbols": ("BTCUSDT",),
+            "keeps_times": False, "faults": None, "fault_log": None, "port_base": self.port_base,
+        }  # fmt: skip
+        super().__init__(sandbox_of(known_venues(folder / "none.toml"), **{**usual, **options}))
+
+    def begin(self, **fault: Any) -> None:
+        """Begins a fault."""
+        post = urllib.request.Request(
+            f"{next(iter(self.urls.values())).rest}/sandbox/faults", json.dumps(fault).encode(), method="POST"
+        )
+        urllib.request.urlopen(post).close()
 
 
 @contextlib.contextmanager

@@ -141,6 +141,9 @@ def requests(trading: WebSocketTrading) -> None:
 
 
 # Both before anything is reported: pybit waits for its connections without a limit, and one that hangs is run again.
-SOCKETS = WebSocket(testnet=False, channel_type="private", **SIGNING), WebSocketTrading(testnet=False, **SIGNING)
+SOCKETS = (
+    WebSocket(testnet=False, channel_type="private", **SIGNING),
+    WebSocketTrading(testnet=False, **SIGNING),
+)
 events(SOCKETS[0])
 requests(SOCKETS[1])
