@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
 import os
 import shutil
@@ -20,6 +19,8 @@ from hypothesis.internal.conjecture import providers
 from support.guard.loopback_only import forbid
 from support.guard.markers import REPORTS
 from support.suite_secrets import SEARCH
+
+from arb.sweep.free_memory import give_back
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 # For runs in which only whether something fails counts: the smallest example that does is searched for long.
@@ -44,8 +45,6 @@ SEARCH.follow_processes()
 # would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-#: Gives freed memory back to the system; glibc's.
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def pytest_collection_finish() -> None:
@@ -67,8 +66,7 @@ def pytest_runtest_protocol(
     if nextitem is None or nextitem.path != item.path:
         gc.collect()
         gc.freeze()
-        if _TRIM is not None:
-            _TRIM(0)
+        give_back()
     return result
 
 

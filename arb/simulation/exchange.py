@@ -41,12 +41,7 @@ from hftbacktest.types import (
 
 from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
 from arb.engine.account import FUNDING, NO_ORDER, REPLACED
-from arb.engine.book import (
-    book_at,
-    rounded,
-    update_ask,
-    update_bid,
-)
+from arb.engine.book import book_at, rounded, update_ask, update_bid
 from arb.engine.book_rows import clear_side, shown_qty
 from arb.engine.order_table import (
     ORDER,
