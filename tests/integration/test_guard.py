@@ -224,12 +224,10 @@ def test_ctrl_c_while_an_order_is_in_doubt(guarded: Guarded) -> None:
     venue, guard, run = guarded.venues[0], guard_process(process.pid), guarded.run
     guarded.fault(kind="lost_request", request="place", venue=venue)
     await_that(lambda: " place: no answer in time" in guarded.log(), "a doubt", look_s=0.01)
-    begun = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    # It would last for the receive window and three seconds: 8 in all.
-    assert time.monotonic() - begun < 7.0
     assert process.returncode == ExitCode.INTERRUPTED
+    # How long the end waits: unit/runtime/test_orders_end.py; how long it takes: tests/soak/process_chaos.py.
     named = rf"1 order may be open \(stopped before .* of it\): look at {venue} arb-\S+; the next start asks"
     assert re.search(named, guarded.log())
     assert all(f" position {one}:" in guarded.log() for one in guarded.venues)
