@@ -31,7 +31,7 @@ demo: $(RUNTIME) ## a simulated recording of two venues, a backtest on it, where
 	@echo "report: $(CURDIR)/$(DEMO)/backtest$$(test -e $(DEMO)/backtest/report.html && echo /report.html)"
 
 test: lint types ## install, lint, types, layers, all tests
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) || $(BIN)/pytest -n 0 --again
 
 mutants: $(STAMP) ## mutants of the strategy and the limits, of a copy; hours; docs/testing.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'

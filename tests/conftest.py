@@ -18,6 +18,7 @@ from hypothesis import Phase, settings
 from hypothesis.internal.conjecture import providers
 from support.guard.loopback_only import forbid
 from support.guard.markers import REPORTS
+from support.real_time import KEPT, PROPERTY, Failures, RealTime, select
 from support.suite_secrets import SEARCH
 
 from arb.sweep.free_memory import give_back
@@ -30,6 +31,9 @@ settings.load_profile("suite")
 if hasattr(providers, "_get_local_constants"):
     providers._get_local_constants = lambda: providers._local_constants
 forbid()
+_IN_REAL_TIME = RealTime()
+_IN_REAL_TIME.watch()
+_FAILURES = Failures()
 # Bytecode saves every process that a test starts, and the next run, half a second and more of compiling.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -47,10 +51,39 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--again`."""
+    parser.addoption(
+        "--again",
+        action="store_true",
+        help="only the tests in real time that failed in the last run; an error where other tests failed too",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--again`, leaves the tests that are to be run again."""
+    if not config.getoption("again"):
+        return
+    if not (again := config.cache.get(KEPT, [])):  # type: ignore[union-attr]  # there unless switched off
+        raise pytest.UsageError(
+            "the last run has other failures than of tests in real time, or too many: see above"
+        )
+    config.hook.pytest_deselected(items=select(items, again))
+    if len(items) != len(again):
+        raise pytest.UsageError(f"of {len(again)} tests to be run again, {len(items)} were found")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What an earlier run left to be run again counts for `--again` alone."""
+    if not (session.config.getoption("again") or "PYTEST_XDIST_WORKER" in os.environ):
+        session.config.cache.set(KEPT, [])  # type: ignore[union-attr]
+
+
 def pytest_collection_finish() -> None:
     """The tests themselves stay until the end: the garbage collector need not look at them again and again."""
     gc.collect()
     gc.freeze()
+    _IN_REAL_TIME.count = 0
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,14 +97,28 @@ def pytest_runtest_protocol(
     """
     result = yield
     if nextitem is None or nextitem.path != item.path:
+        _IN_REAL_TIME.count = 0
         gc.collect()
         gc.freeze()
         give_back()
     return result
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> None:
+    """Says of a test whether it, a fixture or a test before it in its file was in real time."""
+    if _IN_REAL_TIME.count and (PROPERTY, True) not in item.user_properties:
+        item.user_properties.append((PROPERTY, True))
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Counts files that could not be read."""
+    _FAILURES.add(report)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Searches what a test has printed and logged, and its error."""
+    """Counts failures; searches what a test has printed and logged, and its error."""
+    _FAILURES.add(report)
     SEARCH.look("".join(text for _, text in report.sections) + report.longreprtext, report.nodeid)
 
 
@@ -88,6 +135,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         (reports / worker).write_text("\n".join(SEARCH.found))
         return
     SEARCH.found += [line for path in sorted(reports.iterdir()) for line in path.read_text().splitlines()]
+    if session.exitstatus == pytest.ExitCode.TESTS_FAILED and not (
+        session.config.option.maxfail or SEARCH.found
+    ):
+        session.config.cache.set(KEPT, _FAILURES.to_repeat())  # type: ignore[union-attr]
     if SEARCH.found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
