@@ -20,6 +20,8 @@ from arb.files import try_lock, write_all
 #: zlib's `wbits` for a gzip header and trailer, without name and time: the same text gives the same bytes.
 _GZIP = 31
 _LEVEL = 5
+#: The suffix of a file before it has its first member.
+_ASIDE = ".gz-aside"
 
 
 class Whole(NamedTuple):
@@ -102,7 +104,10 @@ def append_member(path: Path, length: int, member: Member | None) -> int | None:
     """Truncates `path` to `length` bytes, appends `member` and syncs; returns the new length.
 
     Returns None and does nothing if a reader holds the file. After an OSError the file has its `length` bytes again.
+    A file that is not there yet gets its name with its first member: no reader meets an empty one.
     """
+    if member is not None and not path.exists():
+        return _begin(path, member)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if not _lock(handle):
@@ -123,6 +128,23 @@ def append_member(path: Path, length: int, member: Member | None) -> int | None:
         return end
     finally:
         os.close(handle)
+
+
+def _begin(path: Path, member: Member) -> int:
+    """Makes a file of one member; returns its length. After an OSError there is no file."""
+    aside = path.with_suffix(_ASIDE)
+    handle = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        end = _copy(member.file.fileno(), handle, 0)
+        os.fsync(handle)
+        os.rename(aside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        raise
+    finally:
+        os.close(handle)
+    return end
 
 
 def is_being_read(path: Path) -> bool:

@@ -8,14 +8,16 @@ import gzip
 import os
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_disk import BrokenDisk, Killed, break_disk
 
+from arb.data.recordings import members
 from arb.data.recordings.finish import Finisher
 from arb.data.recordings.journal import DayKey, Dropped, cut_torn_line, find_journals, whole_lines
 from arb.data.recordings.members import append_member, compressed, cut_text, whole_members
@@ -304,6 +306,26 @@ def test_nothing_is_appended_while_a_reader_holds_the_file(tmp_path: Path) -> No
     finish(tmp_path)
 
     assert text_of(tmp_path) == lines(0, 10)
+
+
+def test_a_new_file_is_never_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may come at any time, also before the recorder has locked the file."""
+    put(tmp_path, 1, lines(0, 5))
+    sizes: list[int] = []
+
+    def seen(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            sizes.extend(path.stat().st_size for path in tmp_path.rglob("*.gz"))
+            return call(*arguments)
+
+        return called
+
+    for name in ("try_lock", "write_all"):
+        monkeypatch.setattr(members, name, seen(getattr(members, name)))
+    finish(tmp_path)
+    assert 0 not in sizes
+    assert text_of(tmp_path) == lines(0, 5)
+    assert [path.name for path in KEY.gz(tmp_path).parent.iterdir() if "aside" in path.name] == []
 
 
 def test_a_reader_that_comes_in_the_middle_of_an_append_waits_for_its_end(
