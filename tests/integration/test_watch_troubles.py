@@ -33,17 +33,6 @@ SECONDS = 6.0
 #: Of a file, in bytes: less than a page of a database.
 _FULL = 2_048
 LOSING = (f"alerts.rules.{RULE}.when='attempt_loss_pct > 0'", f"alerts.rules.{RULE}.every_s=0.0")
-#: A process that may not open, and not list, a folder while a file is there.
-LOCKED = """
-import os, runpy, sys
-place, flag = os.fsencode(sys.argv.pop(1)), sys.argv.pop(1)
-def look(event, arguments):
-    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes)):
-        if os.fsencode(arguments[0]).startswith(place) and os.access(flag, os.F_OK):
-            raise PermissionError(13, "Permission denied", arguments[0])
-sys.addaudithook(look)
-runpy.run_module("arb", run_name="__main__", alter_sys=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +147,7 @@ def watched(folder: Path, *, is_locked: bool) -> Iterator[tuple[Watcher, Receive
     with Receiver() as receiver:
         watcher = Watcher(folder, receiver, *LOSING)
         if is_locked:
-            assert watcher.command[1:4] == ["-P", "-m", "arb"]
-            words = [str(folder / "runs" / "run-1"), str(folder / "locked")]
-            watcher.command[1:4] = ["-P", "-c", LOCKED, *words]
+            watcher.forbid(str(folder / "runs" / "run-1"), folder / "locked")
         watcher.start()
         try:
             watcher.await_page()

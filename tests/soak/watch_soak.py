@@ -42,6 +42,17 @@ DEAD_S = 5.0
 #: Events a second, and at once.
 _RATE, _BATCH = 100, 5
 _VARIABLE = "SOAK_HOOK"
+#: `arb` that may open and list nothing below a place while a file is there: the words before its own.
+_FORBIDDEN = """
+import os, runpy, sys
+place, flag = os.fsencode(sys.argv.pop(1)), sys.argv.pop(1)
+def look(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes)):
+        if os.fsencode(arguments[0]).startswith(place) and os.access(flag, os.F_OK):
+            raise PermissionError(13, "Permission denied", arguments[0])
+sys.addaudithook(look)
+runpy.run_module("arb", run_name="__main__", alter_sys=True)
+"""
 
 
 class Watcher:
@@ -59,6 +70,11 @@ class Watcher:
         self._environment = {**os.environ, _VARIABLE: receiver.address}
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0
+
+    def forbid(self, place: str, flag: Path) -> None:
+        """From its next start on, permission is denied for paths that begin so while the file `flag` is there."""
+        assert self.command[1:4] == ["-P", "-m", "arb"]
+        self.command[1:4] = ["-P", "-c", _FORBIDDEN, place, str(flag)]
 
     def start(self) -> None:
         self._started += 1
