@@ -39,7 +39,7 @@ from connectors.text import json_line, printable
 
 if TYPE_CHECKING:
     from arb.commands.run_setup import WrittenRun
-    from arb.config import Config
+    from arb.config import Config, KeptFiles
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -333,10 +333,12 @@ def load_config(
     strategy: str | None = None,
     is_sandbox: bool = False,
     latency_run: Path | None = None,
+    kept: KeptFiles | None = None,
 ) -> Config:
     """The configuration from `--config`, `--set`, `--legs`, `--symbols`, `--data`, `--strategy` and `--latency`.
 
-    is_sandbox: if the file does not exist, use that of `arb init`. Raises InputError for a key that is given twice.
+    is_sandbox: if the file does not exist, use that of `arb init`. kept: as of `arb.config.load`. Raises InputError for
+    a key that is given twice.
     """
     refuse_set_twice(
         overrides,
@@ -356,7 +358,7 @@ def load_config(
         if value is not None:
             settings.append(f"{key}={json.dumps(str(value), ensure_ascii=False)}")
     with main_file(path, is_sandbox=is_sandbox) as file:
-        config = load(file, settings, legs, symbols)
+        config = load(file, settings, legs, symbols, kept=kept)
     if latency_run is None:
         return config
     from arb.commands.legs import with_latencies_of

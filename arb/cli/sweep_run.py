@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from arb.commands.sweep_plan import Span as Part
     from arb.commands.sweep_rows import RowChoice
     from arb.commands.sweep_sets import SetMaker
-    from arb.config import Config
+    from arb.config import Config, KeptFiles
     from arb.sweep.child_process import Child
 
 
@@ -65,9 +65,13 @@ class Walk(click.ParamType[tuple[float, float]]):
 
 @dataclass(frozen=True)
 class _Loader:
-    """The configuration of the options with further values of `--set`; it can be sent to a worker."""
+    """The configuration of the options with further values of `--set`; it can be sent to a worker.
+
+    kept: its files when the sweep began, so that all sets have the same, also where somebody edits a file meanwhile.
+    """
 
     config_path: Path
+    kept: KeptFiles
     overrides: tuple[str, ...]
     legs: tuple[str, ...] | None
     symbols: tuple[str, ...] | None
@@ -77,7 +81,13 @@ class _Loader:
     def __call__(self, settings: Sequence[str]) -> Config:
         further = (*self.overrides, *settings)
         return load_config(
-            self.config_path, further, self.legs, self.symbols, self.data_dir, strategy=self.strategy
+            self.config_path,
+            further,
+            self.legs,
+            self.symbols,
+            self.data_dir,
+            strategy=self.strategy,
+            kept=self.kept,
         )
 
 
@@ -148,7 +158,10 @@ def run(
         raise InputError("--dask and --threads exclude each other: the workers have their own threads")
     names = tuple(legs) if legs is not None else None
     given = (*settings, *overrides)
-    load = _Loader(config_path, given, names, tuple(symbols) if symbols else None, data_dir, strategy)
+    from arb.config import KeptFiles
+
+    kept = KeptFiles.of(config_path)
+    load = _Loader(config_path, kept, given, names, tuple(symbols) if symbols else None, data_dir, strategy)
     child = _child()
     with contextlib.ExitStack() as ended, contextlib.ExitStack() as bars:
         if child is not None:

@@ -1,7 +1,7 @@
 """A sweep's sets on another machine's worker: the function that runs there, and what it needs.
 
-A worker reads configuration and recordings by the paths that the command names, and converts them into its own row
-cache, unless it has the rows. Its code must be that of the command.
+A worker is sent the configuration, reads recordings by the paths that the command names, and converts them into its own
+row cache, unless it has the rows. Its code must be that of the command.
 """
 
 from __future__ import annotations

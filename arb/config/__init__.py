@@ -7,6 +7,7 @@ addresses of a session with orders, `account_keys` what signs for its accounts.
 
 from __future__ import annotations
 
+from arb.config.files import KeptFiles
 from arb.config.load import (
     AlertsConfig,
     config_of,
@@ -23,6 +24,7 @@ from arb.config.templates import write_templates
 __all__ = [
     "AlertsConfig",
     "Config",
+    "KeptFiles",
     "VenueConfig",
     "config_of",
     "load",

@@ -5,12 +5,13 @@ Only a venue's file is checked here, when a leg names it; `arb.config.load` chec
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import tomli
@@ -41,6 +42,25 @@ def _copied(part: Any) -> Any:
     return [_copied(value) for value in part] if isinstance(part, list) else part
 
 
+class KeptFiles(NamedTuple):
+    """The TOML files of a configuration as they were when they were read: later edits change nothing."""
+
+    texts: tuple[tuple[Path, bytes], ...]
+
+    @classmethod
+    def of(cls, main: Path) -> KeptFiles:
+        """The main file and those beside it. What cannot be read is left out: who loads it, meets the error."""
+        texts = {}
+        for path in (main, *main.parent.glob("*.toml")):
+            with contextlib.suppress(OSError):
+                texts[path] = path.read_bytes()
+        return cls(tuple(texts.items()))
+
+    def text(self, path: Path) -> bytes | None:
+        """What the file had; None if it could not be read."""
+        return next((text for own, text in self.texts if own == path), None)
+
+
 @dataclass
 class Document:
     """A TOML file, parsed but not checked."""
@@ -57,13 +77,14 @@ class Document:
         return self.source.file, self.text, repr(self.puts)
 
     @classmethod
-    def read(cls, path: Path, option: str = "") -> Document:
+    def read(cls, path: Path, option: str = "", kept: KeptFiles | None = None) -> Document:
         """The file at `path`. Raises ConfigError if it is missing, unreadable or not TOML.
 
-        option: that names it; without one it is a file of a configuration.
+        option: that names it; without one it is a file of a configuration. kept: has its text, if it could be read.
         """
         try:
-            text = path.read_bytes().decode("utf-8")
+            content = kept.text(path) if kept is not None else None
+            text = (path.read_bytes() if content is None else content).decode("utf-8")
             tree = _copied(_parsed(text))
         except FileNotFoundError:
             wanted = f"`arb init {path.parent}` writes a configuration to start from"
@@ -100,14 +121,14 @@ class VenueFiles:
     unknown: list[ConfigError] = field(default_factory=list)
 
     @classmethod
-    def find(cls, main: Path) -> VenueFiles:
+    def find(cls, main: Path, kept: KeptFiles | None = None) -> VenueFiles:
         """Those beside the main file; files that cannot be read or identified are kept for later errors."""
         files = cls()
-        for path in sorted(main.parent.glob("*.toml")):
+        for path in sorted(main.parent.glob("*.toml") if kept is None else dict(kept.texts)):
             if path.name == main.name:
                 continue
             try:
-                document = Document.read(path)
+                document = Document.read(path, kept=kept)
             except ConfigError as error:
                 files.unreadable.append(error)
                 continue

@@ -21,7 +21,7 @@ from arb.config.adapters import feed_latency_ns
 from arb.config.alert_keys import Alerts
 from arb.config.alert_rules import alert_rules
 from arb.config.fee_asset import check_fee_asset, check_holdings, fee_facts
-from arb.config.files import Document, VenueFiles, hint, venue_of
+from arb.config.files import Document, KeptFiles, VenueFiles, hint, venue_of
 from arb.config.given import Given, given_in_main, given_in_venue
 from arb.config.live_keys import Account, Live
 from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
@@ -46,17 +46,19 @@ def load(
     overrides: Sequence[str] = (),
     legs: Sequence[str] | None = None,
     symbols: Sequence[str] | None = None,
+    *,
+    kept: KeptFiles | None = None,
 ) -> Config:
     """Loads the main file at `path` and the venue files that its legs name.
 
     overrides: `section.key=TOML_VALUE`, for the main file, or for a venue's if the first part is the venue's name; a
     later one takes precedence. legs, symbols: replace `strategy.legs` and `strategy.symbols`. Venue files are all
     `*.toml` beside the main file that have a `name` or the address of a known venue; only those that the legs name are
-    checked.
+    checked. kept: the files, read before.
     Raises ConfigError, one line, for anything missing, unknown, of the wrong type or out of range.
     """
-    main = Document.read(Path(path))
-    files = VenueFiles.find(Path(path))
+    main = Document.read(Path(path), kept=kept)
+    files = VenueFiles.find(Path(path), kept)
     for text in overrides:
         _apply_override(text, main, files)
     if legs is not None:

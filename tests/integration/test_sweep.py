@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import resource
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
@@ -16,7 +17,7 @@ import pytest
 from support.command_line import arb
 from support.recording_files import command_environment, run_command
 
-from arb.backtest.runner import compile_ahead
+from arb.backtest.runner import Compiled, compile_ahead
 from arb.bot.recorder import Recorder
 from arb.bot.uses import calls_itself
 from arb.cli.period import Time, period_of
@@ -134,6 +135,28 @@ def test_groups_of_rows_tables_and_the_best_set(place: Path, tmp_path: Path) -> 
     )  # fmt: skip
     assert json.loads((run / "summary.json").read_bytes())["fills"] == max(fills)
     assert "within" in arb("sweep", "best", out, "--min", "fills=1e9", code=2).output
+
+
+def test_an_edit_during_a_sweep_changes_no_set(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = shutil.copytree(place / "my", tmp_path / "my")
+    given = [*words(place)[2:], "--start", "2024-01-01", "--vary", "strategy.min_spread_bps=0:1:0.5"]
+    arb("sweep", "-c", files / "arbitrage.toml", *given, "--out", tmp_path / "a")
+    compiled = SetMaker.compiled
+
+    def edited(maker: SetMaker) -> Compiled:
+        """After the sweep has read its configuration, before its first set."""
+        main = files / "arbitrage.toml"
+        main.write_text(main.read_text().replace("max_position_size = 1.0", "max_position_size = 0.001"))
+        (files / "bybit.toml").unlink()
+        return compiled(maker)
+
+    monkeypatch.setattr(SetMaker, "compiled", edited)
+    arb("sweep", "-c", files / "arbitrage.toml", *given, "--out", tmp_path / "b")
+    assert "max_position_size = 0.001" in (files / "arbitrage.toml").read_text()
+    first, second = ((tmp_path / name / "results.jsonl").read_bytes() for name in "ab")
+    assert first == second
 
 
 def test_a_search_is_the_same_in_threads_and_continued(place: Path, tmp_path: Path) -> None:
