@@ -17,7 +17,7 @@ from enum import Enum
 
 from arb.execution.order_records import Link, Pending, Phase
 from arb.execution.order_state import OrderState
-from connectors.orders.model import Act, Execution
+from connectors.orders.model import Act, Execution, Force
 from connectors.trade.times import TradeTimes
 from connectors.units import MILLISECOND, SECOND
 
@@ -79,7 +79,8 @@ class Doubt:
         self, order: OrderState, unknown: Iterable[Execution], expired_ms: int
     ) -> dict[str, list[Execution]]:
         """Of executions of unknown orders on its side those that may be of the request, by the venue's id of the order:
-        within its price and quantity, and, unless it rests, until it expired."""
+        within its price and quantity, and, unless it rests, until it expired. A FOK order has its whole quantity. While a
+        list has only a part of it, the request is in doubt for another reason: see `Inquiries.judgement`."""
         link = self._link(order)
         if link is None:
             return {}
@@ -89,7 +90,8 @@ class Doubt:
         return {
             venue_id: executions
             for venue_id, executions in found.items()
-            if sum(x.lots for x in executions) <= link.total
+            if (lots := sum(x.lots for x in executions)) <= link.total
+            and (lots == link.total or order.is_market or order.force is not Force.FOK)
             and all(order.is_market or order.side * (x.tick - link.tick) <= 0 for x in executions)
             and (order.rests or all(x.venue_ms <= expired_ms for x in executions))
         }

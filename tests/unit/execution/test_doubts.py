@@ -236,6 +236,13 @@ def test_an_execution_that_cannot_be_of_the_order_does_not_keep_its_doubt(other:
     assert in_doubt(Force.IOC, other).kinds() == [(AnswerKind.REJECTED, 1, "never arrived")]
 
 
+def test_a_part_of_a_fill_or_kill_order_is_of_another_order() -> None:
+    assert in_doubt(Force.FOK, executed(1, 3)).kinds() == [(AnswerKind.REJECTED, 1, "never arrived")]
+    whole = in_doubt(Force.FOK, executed(1, 3), executed(2, 7), executed(3, 9, order="v10"))
+    assert whole.kinds()[-1] == (AnswerKind.ENDED, 1, "")
+    assert sum(one.fill_lots for one in whole.answers) == 10
+
+
 def test_executions_of_two_unknown_orders_keep_the_doubt() -> None:
     desk = in_doubt(Force.IOC, executed(1, 3), executed(2, 3, order="v10"))
     assert desk.desk.doubts
