@@ -79,8 +79,8 @@ class Doubt:
         self, order: OrderState, unknown: Iterable[Execution], expired_ms: int
     ) -> dict[str, list[Execution]]:
         """Of executions of unknown orders on its side those that may be of the request, by the venue's id of the order:
-        within its price and quantity, and, unless it rests, until it expired. A FOK order has its whole quantity. While a
-        list has only a part of it, the request is in doubt for another reason: see `Inquiries.judgement`."""
+        within its price and quantity, and, unless it rests, until it expired. A FOK order has its whole quantity. While
+        a list has only a part of it, the request is in doubt for another reason: see `Inquiries.judgement`."""
         link = self._link(order)
         if link is None:
             return {}
