@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import os
 import shutil
 import signal
@@ -346,11 +347,11 @@ def orders_after_pause(this: Round) -> str:
 
 
 def after_pause(lines: list[PrivateLine]) -> list[PrivateLine]:
-    """The lines after a time in which nothing was written."""
-    for number in range(1, len(lines)):
-        if lines[number].ts - lines[number - 1].ts > _PAUSE_NS:
-            return lines[number:]
-    raise AssertionError("no pause in the private log")
+    """The lines after the longest time in which nothing was written."""
+    pauses = [after.ts - before.ts for before, after in itertools.pairwise(lines)]
+    longest = max(pauses, default=0)
+    assert longest > _PAUSE_NS, "no pause in the private log"
+    return lines[pauses.index(longest) + 1 :]
 
 
 #: By name.
