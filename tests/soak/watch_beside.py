@@ -42,6 +42,8 @@ _FILES = [
 ]
 #: Seconds of trouble, and without.
 _TROUBLED_S, _CALM_S = 4.0, 2.0
+#: Between two looks for sessions.
+_LOOK_S = 0.5
 #: Of a file of the watcher, in bytes.
 _FULL = 2_048
 _CLIENTS = 1_000
@@ -91,7 +93,7 @@ TROUBLES = ("stopped", "killed", "full", "locked", "clients")
 def follow(base: Path, runs: Path, over: threading.Event) -> None:
     """Gives the watcher each session's folder that appears below `base`, under a name of its own."""
     known: set[Path] = set()
-    while not over.wait(0.1):
+    while not over.wait(_LOOK_S):
         for folder, names, files in os.walk(base):
             path = Path(folder)
             if (SESSION_LOCK in files or MANIFEST in files) and path not in known:
