@@ -258,12 +258,18 @@ class DeskQueries(DeskWires):
             elif isinstance(one, AccountView):
                 for name, value in one.settings.items():
                     self._set(Setting(name, value))
-                if self._comparison is not None and self._comparison.has_asked(wire):
-                    self.facts.view_again(one, now)
-                    if self._compares_positions:
-                        self._take_positions(one, now)
+                # An answer may come when its comparison was dropped: then it is of neither the start nor the end.
+                is_end = self._last_questions is not None and self._last_questions.has_asked(wire)
+                if is_end or (self._questions is not None and self._questions.has_asked(wire)):
+                    self.facts.view(one, now, is_end=is_end)
                 else:
-                    self.facts.view(one, now, is_end=self._last_questions is not None)
+                    self.facts.view_again(one, now)
+                if (
+                    self._comparison is not None
+                    and self._comparison.has_asked(wire)
+                    and self._compares_positions
+                ):
+                    self._take_positions(one, now)
             elif isinstance(one, Transfer):
                 self._transfer(one)
             elif isinstance(one, Notice) and act is Act.MODE:

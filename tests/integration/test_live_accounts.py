@@ -86,10 +86,12 @@ def test_a_session_on_a_testnet_is_that_of_the_keys(tmp_path: Path, sandbox: Key
     asked = (orders.requests["row"]["req"][orders.requests["taken_ns"] > 0] == NEW).sum()
     facts = json.loads((run / "facts.json").read_text())
     refused_here = sum(count for venue in venues for count in facts[venue].get("gate", {}).values())
-    # On a machine with other work a request may arrive after its receive window: it is no order.
+    # On a machine with other work a request may arrive after its receive window, or not at all: it is no order.
+    doubts = [one for venue in venues for one in facts[venue]["doubts"]]
+    lost = sum(one["act"] == "place" and one["outcome"] == "never" for one in doubts)
     refused = [item for venue in venues for item in facts[venue]["refusals"].items()]
     expired = sum(count for text, count in refused if re.match(r"(-1021|10002)\b", text))
-    assert asked - refused_here - expired <= sandbox.order_count() <= asked - refused_here
+    assert asked - refused_here - expired - lost <= sandbox.order_count() <= asked - refused_here
     found = verify(run)
     assert (found.is_proven, found.differences) == (True, [])
 

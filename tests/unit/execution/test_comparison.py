@@ -9,6 +9,7 @@ from support.one_desk import CLIENT, Desk
 
 from arb.execution.position_watch import TIMES, PositionWatch
 from connectors.orders.model import (
+    AccountView,
     Act,
     Execution,
     ExecutionKind,
@@ -66,6 +67,24 @@ def test_balances_positions_and_the_clock_are_queried_in_between() -> None:
         assert desk.desk.facts.balances_ns == desk.now
     desk.pass_time(7 * SECOND)
     assert set(desk.acts) == {Act.OPEN_ORDERS, Act.MODE, *own}
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_what_a_comparison_is_told_after_the_end_began_is_of_neither_start_nor_end(is_last: bool) -> None:
+    desk = desk_of(account_ns=7 * SECOND)
+    desk.pass_time(7 * SECOND)
+    (late,) = (wire for wire in desk.sent if wire.act is Act.BALANCES)
+    desk.sent.remove(late)
+    if is_last:
+        desk.take(desk.desk.on_end(desk.now))
+        desk.answer_queries()
+    else:
+        desk.place()
+        desk.take(desk.desk.on_end(desk.now))  # its questions wait for the order
+    desk.rest(late.wire_id, AccountView({"USDT": Decimal(7)}, {}, False, desk.venue_ms))
+    facts = desk.desk.facts
+    assert facts.balances_start == {"USDT": Decimal(5)}
+    assert facts.balances_end == ({"USDT": Decimal(5)} if is_last else {})
 
 
 def test_a_clock_that_is_not_answered_in_time_counts_from_its_first_query() -> None:
