@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from support.guard.markers import REPORTS
 from support.paths import ROOT
 from support.real_time import MOST, PROPERTY, Failures, RealTime
 
@@ -118,8 +120,14 @@ def test_the_second_run_judges_what_is_in_real_time(
     (tmp_path / "test_it.py").write_text(SUITE.format(plain=plain))
     (tmp_path / "test_other.py").write_text(OTHER.format(other=other))
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT / 'tests'} {ROOT}\n")
+    # It is a run of its own, also where this one is a worker's.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", REPORTS))}
     for arguments, code in zip([["-n", "2"], ["-n", "0", "--again"]], codes, strict=True):
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=tmp_path,
+            env=own,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == code, done.stdout + done.stderr
