@@ -1,4 +1,5 @@
-"""Shows on standard error that functions are compiled, which takes minutes at the first use of a command.
+"""Shows on standard error that functions are compiled, which takes minutes at the first use of a command, or awaited
+from another process that compiles them.
 
 On a terminal a bar, only while a function is compiled: it replaces the bar of the reading, and is gone before a table
 is drawn. Without a terminal one line. If everything is on the disk, Numba compiles nothing, and nothing is shown.
@@ -54,11 +55,13 @@ def _shown(total: int | None) -> Iterator[None]:
     from numba.core.event import install_listener
 
     from connectors.jit.compilation import has_compiled_code
+    from connectors.jit.turns import AWAITED
 
     bar = CompilationBar(Console(stderr=True), lambda: not has_compiled_code(), total)
     _Current.bar = bar
     try:
-        with install_listener("numba:compile", listener_of(bar)):
+        listener = listener_of(bar)
+        with install_listener("numba:compile", listener), install_listener(AWAITED, listener):
             yield
     finally:
         _Current.bar = None

@@ -8,19 +8,17 @@ from typing import Unpack
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.idle_keys import World
-from arb.commands.legs import instrument_of, legs_of
+from arb.commands.legs import legs_of
 from arb.commands.live_run import LiveParts
-from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
+from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session, warm_legs
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, WrittenRun, run_row, with_end
 from arb.config import Config
-from arb.config.adapters import load_adapter
 from arb.engine.price_range import RangeFinder
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.order_tables import OrderTables
 from arb.runtime.session_orders import NoOrders
 from arb.runtime.strategy_task import StrategyTask
-from arb.runtime.warm import warm_session
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import live_latency
 from arb.simulation.read import ReadSteps
@@ -53,8 +51,7 @@ def _simulated(config: Config, setup: Setup, folder: Path) -> LiveParts:
         is_live=True,
         logs_orders=True,
     )
-    adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
-    warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
+    warm_legs(config)
     function = with_end(config, strategy.function, legs, bot, recorder)
     task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
     disorder_ns = round(config.dry_run.disorder_ms * MILLISECOND)

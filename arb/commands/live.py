@@ -20,9 +20,9 @@ from arb.commands.alerts import expiries_of
 from arb.commands.gate_setup import add_traded, gate_of, halts_of, losses_of
 from arb.commands.guard_setup import guard_of
 from arb.commands.idle_keys import World
-from arb.commands.legs import instrument_of, legs_of
+from arb.commands.legs import legs_of
 from arb.commands.live_run import LiveParts
-from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session
+from arb.commands.live_session import Market, SessionKind, SessionOptions, run_session, warm_legs
 from arb.commands.order_setup import order_setup, switches_of
 from arb.commands.run_files import limits_of
 from arb.commands.run_setup import Setup, WrittenRun, with_end, with_halt
@@ -30,7 +30,6 @@ from arb.commands.sandbox_account import Key, running_keys, trading_sandbox
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.config import Config
 from arb.config.account_keys import account_signers, guard_signers, house_of
-from arb.config.adapters import load_adapter
 from arb.config.environment import Environment, EnvironmentName, LiveOptions, environment_of, state_directory
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.price_range import RangeFinder
@@ -48,7 +47,6 @@ from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.supervision import Supervision, rules_of
 from arb.runtime.trade_protocols import signer_of
 from arb.runtime.venue_watch import VenueWatch, WatchTerms
-from arb.runtime.warm import warm_session
 from arb.strategies.loader import PAIRS
 from connectors.orders.signing import Signer
 from connectors.units import MILLISECOND, SECOND
@@ -218,8 +216,7 @@ class _Trading:
         orders = LiveOrders(world, own, folder, gate, halts=halts, **kept_by)
         orders.gateway.attempts.decisions = lambda: recorder.decisions
         bot = LiveBot(world, keep=orders.gateway, limits=limits)
-        adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
-        warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
+        warm_legs(config)
         closes = self._options.is_closing_first
         function = with_end(config, strategy.function, legs, bot, recorder, is_closing_first=closes)
         function = with_halt(config, function, legs, bot, recorder, has_pairs=has_pairs)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypedDict
 
+from arb.commands.compilation_beside import CompilationBeside
 from arb.commands.first_prices import live_mids
 from arb.commands.idle_keys import World, configuration_notes
+from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts, LiveRun
 from arb.commands.run_files import common_manifest
 from arb.commands.run_setup import Setup, WrittenRun, default_capital_note, run_folder_path, setup_of
 from arb.commands.sandbox_choice import source_at
 from arb.config import Config
+from arb.config.adapters import load_adapter
 from arb.config.environment import Environment
 from arb.config.log_levels import levels_set, log_levels
 from arb.config.starting_capital import with_starting_capital
 from arb.results.folder import RunFolder
 from arb.runtime.host import Host
 from arb.runtime.output import SessionOutput, Viewer
+from arb.runtime.warm import warm_session
 from arb.sandbox.profiles import WIDE
 from arb.sandbox.serve.urls import SIMULATED, VenueUrls
 
@@ -92,6 +97,7 @@ def run_session(
     world = f"{kind.name}-{kind.environment}" if kind.environment else kind.name
     path = run_folder_path(out, datetime.now(UTC), world)
     with (
+        CompilationBeside(kind.name, partial(warm_legs, config)) as beside,
         RunFolder(path, is_open=True) as folder,
         SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
         levels_set(levels),
@@ -104,10 +110,12 @@ def run_session(
         head = common_manifest(kind.name, config, *setup, datetime.now(UTC)) | {
             "notes": _origin_notes(config, market)
         }
+        parts = kind.parts(config, setup, path)
+        beside.end()
         session = LiveRun(
             config,
             setup,
-            kind.parts(config, setup, path),
+            parts,
             head=head,
             host=host,
             folder=folder,
@@ -117,6 +125,13 @@ def run_session(
             has_report=has_report,
         )
         return session.run(duration_s)
+
+
+def warm_legs(config: Config) -> None:
+    """Compiles what the legs of a session need, or loads it: see `warm_session`."""
+    legs = legs_of(config)
+    adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
+    warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
 
 
 def _origin_notes(config: Config, market: Market) -> list[str]:

@@ -9,12 +9,15 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from arb.backtest.runner import leave_now
+from arb.backtest.runner import compile_ahead, leave_now
+from arb.bot.recorder import Recorder
+from arb.commands.compilation_beside import CompilationBeside
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import legs_of
 from arb.commands.measured_edges import with_edges
@@ -41,9 +44,9 @@ from arb.config import Config, on_data_grid
 from arb.config.starting_capital import with_starting_capital
 from arb.data.rows.cache import RowCache
 from arb.data.rows.window import Window
-from arb.engine.price_range import first_mid
+from arb.engine.price_range import RangeFinder, first_mid
 from arb.errors import ExitCode, StrategyError
-from arb.leg import IN_QUOTE
+from arb.leg import IN_QUOTE, Leg
 from arb.results.folder import RunFolder
 from arb.results.notes import engine_note
 from arb.results.result import RunOutput, RunResult
@@ -137,7 +140,11 @@ def run_days(
     legs = legs_of(config)
     days = days_of_run(config, legs, start, end)
     now = datetime.now(UTC)
-    with RunFolder(run_folder_path(out, now, command)) as folder, RowCache() as cache:
+    with (
+        CompilationBeside(f"{command}-days", partial(_compile, setup, legs)),
+        RunFolder(run_folder_path(out, now, command)) as folder,
+        RowCache() as cache,
+    ):
         inputs = read_inputs(config, legs, days, cache, progress, window=window)
         config, setup, inputs, limits = ready(config, setup, inputs, command=command)
 
@@ -164,6 +171,12 @@ def run_days(
     return WrittenRun(
         folder.path, result.summary, replayed.output.trades, replayed.exit_code, replayed.is_lost
     )
+
+
+def _compile(setup: Setup, legs: Sequence[Leg]) -> None:
+    """Compiles what the strategy needs, while recordings are read."""
+    RangeFinder(legs[0])
+    compile_ahead(*setup, Recorder(len(legs)))
 
 
 def _with_able_engine(config: Config, inputs: Inputs) -> Config:

@@ -24,8 +24,10 @@ from connectors.model import Instrument, Venue
 def warm_session(leg: Leg, instruments: Sequence[tuple[Venue, Instrument]]) -> None:
     """Calls every compiled function on a row's path, and what the host asks a bot, once, on dummy objects.
 
-    leg: any; its values are not used.
+    leg: any; its values are not used. The venues' functions come first, while another process may compile the bot's.
     """
+    for venue, instrument in instruments:
+        warm_up(venue, instrument)
     rows = np.zeros(2, event_dtype)
     rows["exch_ts"] = rows["local_ts"] = [1, 2]
     ends = np.array([2], np.int64)
@@ -46,5 +48,3 @@ def warm_session(leg: Leg, instruments: Sequence[tuple[Venue, Instrument]]) -> N
     outages.begin(1, is_carried=False)
     outages.follow(rows)
     outages.close(3)
-    for venue, instrument in instruments:
-        warm_up(venue, instrument)

@@ -161,7 +161,7 @@ def _receive_stamp(exch_ts, local_ts, state, kept, refuted):
     else:
         if count == _KEPT_MAX:
             half = _KEPT_MAX // 2
-            kept[:half] = kept[half:].copy()
+            _move_down(kept, half)
             count = half
         kept[count, _EXCH_TS], kept[count, _LEAD], kept[count, _NUMBER] = exch_ts, lead, state[_MESSAGES]
         kept[count, _LOCAL_TS], kept[count, _COUNT] = local_ts, 1
@@ -169,11 +169,25 @@ def _receive_stamp(exch_ts, local_ts, state, kept, refuted):
     state[_KEPT] = count
 
 
+# Loops: the compilation of an assignment to a part of an array takes seconds, for the text of its error.
+@compiled
+def _move_down(kept, half):
+    """Drops the first `half` of the leads kept."""
+    for n in range(half):
+        _copy(kept[half + n], kept[n])
+
+
+@compiled
+def _copy(entry, to):
+    for field in range(_FIELDS):
+        to[field] = entry[field]
+
+
 @compiled
 def _refute(entry, state, refuted):
     """Adds a lead to the refuted entries."""
     if state[_REFUTED] < _REFUTED_MAX:
-        refuted[state[_REFUTED]] = entry
+        _copy(entry, refuted[state[_REFUTED]])
         state[_REFUTED] += 1
         return
     last = refuted[_REFUTED_MAX - 1]

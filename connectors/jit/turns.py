@@ -13,7 +13,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from numba.core.event import trigger_event
+
 from connectors.jit.own_files import make_own_folder
+
+#: Event of `numba.core.event` while this process waits for the one that compiles.
+AWAITED = "arb:awaited"
 
 #: After this time in seconds a process compiles by itself: the other one may be stopped.
 WAIT_S = 180.0
@@ -46,19 +51,26 @@ def take_turn(compiled: Path) -> Turn | None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:
         return None
-    has_waited, until = False, time.monotonic() + WAIT_S
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return Turn(path, handle, has_waited)
-            except BlockingIOError:
-                has_waited = True
-            if time.monotonic() > until:
-                break
-            time.sleep(_LOOK_S)
+        if _is_locked(handle):
+            return Turn(path, handle, has_waited=False)
+        with trigger_event(AWAITED):
+            until = time.monotonic() + WAIT_S
+            while time.monotonic() <= until:
+                time.sleep(_LOOK_S)
+                if _is_locked(handle):
+                    return Turn(path, handle, has_waited=True)
     except BaseException:
         os.close(handle)
         raise
     os.close(handle)
     return None
+
+
+def _is_locked(handle: int) -> bool:
+    """Whether the lock is this process's from now on."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
