@@ -17,8 +17,11 @@ from types import TracebackType
 
 from arb.bot.cache import FRAMEWORK
 from arb.errors import ExitCode
+from arb.lifeline import end_with_parent
 from connectors.jit.compilation import cache_folder
 from connectors.jit.own_files import ForeignError, make_own_folder
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CompilationBeside:
@@ -31,6 +34,7 @@ class CompilationBeside:
     def __init__(self, command: str, compile_all: Callable[[], object]) -> None:
         """compile_all: called in the second process. Main thread."""
         self._process = 0
+        self._held = -1
         done = cache_folder() / f"{command}-{FRAMEWORK[:20]}.done"
         if not done.exists() and threading.active_count() == 1 and (os.cpu_count() or 1) > 1:
             self._begin(done, compile_all)
@@ -48,31 +52,38 @@ class CompilationBeside:
         if self._process:
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
+            os.close(self._held)
             self._process = 0
 
     def _begin(self, done: Path, compile_all: Callable[[], object]) -> None:
-        lifeline, held = os.pipe()
+        lifeline, self._held = os.pipe()
+        # An interrupt between the fork and the new process's own handling would end it as a second command.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             self._process = os.fork()
-        except OSError:  # no memory or no further process: the command compiles alone
-            os.close(held)
-        else:
             if self._process == 0:
-                os.close(held)
-                _compile(lifeline, done, compile_all)
-        os.close(lifeline)
+                _compile(lifeline, self._held, done, compile_all)
+        except OSError:  # no memory or no further process: the command compiles alone
+            os.close(self._held)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.close(lifeline)
 
 
-def _compile(lifeline: int, done: Path, compile_all: Callable[[], object]) -> None:
+def _compile(lifeline: int, held: int, done: Path, compile_all: Callable[[], object]) -> None:
     """The second process, to its end. Its file says to later runs that there is nothing left for it."""
     code = ExitCode.OUR_FAULT
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.close(held)
+        # It has inherited the pipe of signals: what it receives is not for its parent.
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):
             os.dup2(nowhere, standard)
-        threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+        end_with_parent(lifeline)
         compile_all()
         with contextlib.suppress(OSError, ForeignError):
             make_own_folder(done.parent)
@@ -80,8 +91,3 @@ def _compile(lifeline: int, done: Path, compile_all: Callable[[], object]) -> No
         code = ExitCode.DONE
     finally:
         os._exit(code)
-
-
-def _end_with_parent(lifeline: int) -> None:
-    os.read(lifeline, 1)
-    os._exit(ExitCode.INTERRUPTED)

@@ -11,14 +11,14 @@ import mmap
 import os
 import signal
 import struct
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from arb.errors import ExitCode, InputError
+from arb.errors import InputError
 from arb.interrupts import ending_signals, interrupt_handled
+from arb.lifeline import end_with_parent
 
 #: A set and a period.
 Place = tuple[int, int]
@@ -147,7 +147,8 @@ def _forked() -> int | None:
         # Of its own group: a signal of the terminal reaches it once, through the parent.
         os.setpgid(0, 0)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        threading.Thread(target=_end_with_parent, args=(lifeline,), name="lifeline", daemon=True).start()
+        # A parent that was killed leaves no process that goes on writing.
+        end_with_parent(lifeline)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return None
     os.close(lifeline)
@@ -179,12 +180,6 @@ def _outlived(process: int, forwarded: list[signal.Signals], mask: set[int]) -> 
         signal.set_wakeup_fd(descriptor)
         interrupt_handled()
     return os.waitstatus_to_exitcode(status)
-
-
-def _end_with_parent(lifeline: int) -> None:
-    """A parent that was killed leaves no process that goes on writing."""
-    os.read(lifeline, 1)
-    os._exit(ExitCode.INTERRUPTED)
 
 
 def _how(status: int) -> str:

@@ -31,11 +31,13 @@ def begun():
     return list(folder.glob("*.begun"))
 
 exec(before)
+opened = set(os.listdir("/proc/self/fd"))
 with CompilationBeside("test", compile_all) as beside:
     exec(within)
+assert set(os.listdir("/proc/self/fd")) == opened
 print(len(list(cache_folder().glob("test-*.done"))))
 """
-_UNTIL_DONE = "if beside._process: os.waitpid(beside._process, 0); beside._process = 0"
+_UNTIL_DONE = "os.waitid(os.P_PID, beside._process, os.WEXITED | os.WNOWAIT)"
 _UNTIL_BEGUN = "while not begun(): time.sleep(0.01)"
 
 
