@@ -24,10 +24,10 @@ TITLE = "compiling (first run only)"
 #: Without a terminal: the line, and after how many seconds of compiling it is written if this is not the first use.
 LINE = f"{TITLE}; it can take some minutes"
 LINE_AFTER_S = 10.0
-#: About how many functions a command compiles when nothing is on the disk, with two legs of two venues. The number
-#: depends on venues and strategy, so it is shown as "about", and not once it is passed. If something is on the disk, it
-#: is the most that may follow.
-TOTALS = {"backtest": 380, "convert": 180, "dry-run": 515, "live": 515, "record": 135}
+#: About how many functions a command compiles when nothing is on the disk, with two legs of two venues, beside a second
+#: process (`arb.commands.compilation_beside`). The number depends on venues and strategy, so it is shown as "about",
+#: and not once it is passed. If something is on the disk, it is the most that may follow.
+TOTALS = {"backtest": 150, "convert": 140, "dry-run": 285, "live": 370, "record": 135}
 #: Widths of the bar, and what is beside it.
 _BAR_WIDTHS, _WORDS_WIDTH = (6, 40), 54
 
