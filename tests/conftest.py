@@ -73,10 +73,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"of {len(again)} tests to be run again, {len(items)} were found")
 
 
+def _keep(config: pytest.Config, again: list[str]) -> None:
+    if hasattr(config, "cache"):  # not with `-p no:cacheprovider`
+        config.cache.set(KEPT, again)  # type: ignore[union-attr]
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """What an earlier run left to be run again counts for `--again` alone."""
     if not (session.config.getoption("again") or "PYTEST_XDIST_WORKER" in os.environ):
-        session.config.cache.set(KEPT, [])  # type: ignore[union-attr]
+        _keep(session.config, [])
 
 
 def pytest_collection_finish() -> None:
@@ -138,7 +143,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.exitstatus == pytest.ExitCode.TESTS_FAILED and not (
         session.config.option.maxfail or SEARCH.found
     ):
-        session.config.cache.set(KEPT, _FAILURES.to_repeat())  # type: ignore[union-attr]
+        _keep(session.config, _FAILURES.to_repeat())
     if SEARCH.found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
