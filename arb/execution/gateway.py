@@ -153,7 +153,9 @@ class Gateway:
         self._marks = Marks(world, legs)
         self._orders = BotOrders(legs)
         self.attempts = Attempts()
+        #: Answers that were put and not noted; whether the strategy is to be woken with some.
         self._delivered: list[DeliveredAnswer] = []
+        self._is_answered = False
         #: Time of receipt of the latest answer.
         self._received_ns = 0
         self._steps = 0
@@ -175,8 +177,8 @@ class Gateway:
         #: committed; "": nothing can.
         self.shortage: Callable[[], str] = str
         #: Set by the session. The requests of a step, once their bytes have left; answers that were put, after the
-        #: strategy has run with them; there are some, so it may run; `due_ns` of a venue changed; something for the
-        #: log: (venue, event, text); lines to be replaced: (venue, where).
+        #: strategy has run with them or at `note_answers`; there are some, so it may run; `due_ns` of a venue changed;
+        #: something for the log: (venue, event, text); lines to be replaced: (venue, where).
         self.on_step: Callable[[Sequence[TakenRequest]], None] = _nothing
         self.on_delivered: Callable[[Sequence[DeliveredAnswer]], None] = _nothing
         self.wake: Callable[[int], None] = _nothing
@@ -380,14 +382,23 @@ class Gateway:
         if received_ns > self._received_ns:
             self._received_ns = received_ns
         self._delivered.append(tuple.__new__(DeliveredAnswer, (answer, leg, row, received_ns, order)))
+        self._is_answered = True
 
     def _hand_over(self, now: int) -> None:
         delivered, self._delivered = self._delivered, []
-        if delivered:
+        is_answered, self._is_answered = self._is_answered, False
+        if is_answered:
             try:
                 self.wake(max(now, self._received_ns))
             finally:
-                self.on_delivered(delivered)
+                if delivered:
+                    self.on_delivered(delivered)
+
+    def note_answers(self) -> None:
+        """Calls `on_delivered` with the answers that were put: the strategy may have run with them, or will."""
+        delivered, self._delivered = self._delivered, []
+        if delivered:
+            self.on_delivered(delivered)
 
     # -- the end
 

@@ -85,8 +85,7 @@ class LiveOrders:
         self._preflight = preflight
         self._halts = halts
         self._supervision = supervision
-        self._guard = guard or NoGuard()
-        self._watch = watch
+        self._guard, self._watch = guard or NoGuard(), watch
         self._log, self._notes = OrderLog(), OrderNotes(setup.legs, setup.options.environment)
         self._logs: dict[str, PrivateLog] = {}
         self._lines: dict[str, OrderLines] = {}
@@ -249,6 +248,7 @@ class LiveOrders:
     def take(self) -> tuple[bytes, bytes]:
         """See `SessionOrders`."""
         self._note_taken()
+        self.gateway.note_answers()  # of what the lines before this entry refuse
         self._kept += 1
         for lines in self._lines.values():
             lines.note(kept_line(self._kept))

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from integration.test_live_command import SPOT, config_of
 from support.journals import fill_disk
+from support.live_commands import SPOT, config_of
 from support.live_sandbox import Served
 from support.paths import strategy_file
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,16 +18,13 @@ import pytest
 from hftbacktest.order import NEW
 from support.command_line import arb
 from support.guard_processes import end_left_guards
+from support.live_commands import PERPETUAL, SPOT, config_of, live_process
 from support.live_sandbox import (
-    PATIENT_GUARD,
     Served,
     alarms_interrupt,
-    await_fills,
     await_that,
-    demo_settings,
     fills_kept,
 )
-from support.paths import GUARD, ROOT
 
 from arb import files
 from arb.commands.account_start import AccountStart
@@ -37,7 +33,7 @@ from arb.commands.report import report_run
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.serve import keys_of
 from arb.commands.verify import Verdict, verify
-from arb.config import Config, load, write_templates
+from arb.config import Config
 from arb.errors import ExitCode, InputError, InvariantError
 from arb.journal.reader import JournalReader
 from arb.results.simulated_orders import read_simulated
@@ -48,20 +44,6 @@ from arb.runtime.path_warming import PathWarming
 from arb.runtime.private_log import read_private
 
 pytestmark = pytest.mark.slow
-
-SPOT = ("binance_spot", "bybit_spot")
-PERPETUAL = ("binance_usdm", "bybit_linear")
-
-
-def config_of(folder: Path, venues: tuple[str, ...] = SPOT, *settings: str, function: str = "busy") -> Config:
-    """A strategy that buys, sells, rests and cancels at both legs."""
-    legs = json.dumps([f"{venue}:SYMBOL" for venue in venues])
-    capital = [
-        f"capital.{venue}={{{'base=10.0, ' if venue in SPOT else ''}quote=1000000.0}}" for venue in venues
-    ]
-    write_templates(folder)
-    own = demo_settings(folder, function, PATIENT_GUARD, f"strategy.legs={legs}", *capital, *settings)
-    return load(folder / "arbitrage.toml", own)
 
 
 def session(folder: Path, config: Config, seconds: float = 4.0, **options: Any) -> Path:
@@ -80,28 +62,6 @@ def facts_of(run: Path) -> dict[str, Any]:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a sandbox beside the session shakes hands late."""
     monkeypatch.setattr(orders_start, "_OPEN_S", 240.0)
-
-
-def live_process(
-    folder: Path, function: str, *settings: str, stderr: int = subprocess.DEVNULL
-) -> subprocess.Popen[str]:
-    """A session in a process of its own, with the sandbox inside."""
-    main = config_of(folder).file
-    legs = json.dumps([f"{venue}:SYMBOL" for venue in SPOT])
-    own = [
-        f"strategy.legs={legs}",
-        *(f"capital.{venue}={{base=10.0, quote=1000000.0}}" for venue in SPOT),
-        *settings,
-    ]
-    words = [word for one in demo_settings(folder, function, *own) for word in ("--set", one)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "arb", "live", "--sandbox", "-c", main, "--out", str(folder / "run"), "--no-report",
-         *words],
-        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-        text=True,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("venues", [SPOT, PERPETUAL])
@@ -189,50 +149,6 @@ def test_an_interrupted_session_cancels_its_orders_and_is_written(tmp_path: Path
     assert len(orders.requests) > 10
     assert set(orders.states["phase"]) <= {3, 4}
     assert verify(result.folder).is_proven
-
-
-def test_a_killed_session_is_finished_and_proven_up_to_its_last_second(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = live_process(tmp_path, "busy")
-    try:
-        await_fills(run, 20)
-    finally:
-        process.kill()
-        process.wait()
-    found = verify(run)
-    assert found.differences == []
-    manifest = json.loads((run / "manifest.json").read_text())
-    assert manifest["outcome"] == "killed"
-    assert manifest["session"]["orders"]["executions"] >= 20
-    assert len(read_order_files(run).states) >= 20
-
-
-def test_a_stopped_session_asks_the_venues_before_it_places_anything(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = live_process(tmp_path, "busy", "live.answer_timeout_ms=5000", "live.recv_window_ms=5000")
-    try:
-        await_fills(run, 10)
-        process.send_signal(signal.SIGSTOP)
-        time.sleep(5.5)
-        process.send_signal(signal.SIGCONT)
-        await_fills(run, 60)  # more than it had not kept when it was stopped
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == ExitCode.INTERRUPTED
-    finally:
-        process.kill()
-        process.wait()
-    assert verify(run).differences == []
-    for venue in SPOT:
-        lines = list(read_private(run, venue))
-        stopped = [no for no, one in enumerate(lines) if (one.mark, one.text) == ("@", "stopped")]
-        assert stopped, "it was noticed"
-        after = lines[stopped[-1] :]
-        texts = [one.text for one in after]
-        # A query that a busy machine does not answer in time is sent once more.
-        asked = {text.split()[1] for text in texts if text.startswith("sent executions-")}
-        answered = next(no for no, text in enumerate(texts) if " 200" in text and text.split()[0] in asked)
-        orders = [no for no, text in enumerate(texts) if text.startswith("sent ") and text.endswith("-p")]
-        assert texts.index(f"sent {texts[answered].split()[0]}") < answered < min(orders)
 
 
 def test_on_a_running_sandbox_with_faults_doubts_end_and_the_session_is_proven(tmp_path: Path) -> None:

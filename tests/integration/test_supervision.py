@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from integration.test_account_halt import HOLDING
-from integration.test_live_command import config_of, on_served
+from integration.test_live_command import on_served
+from support.live_commands import config_of
 from support.live_sandbox import Served
 from support.paths import strategy_file
 

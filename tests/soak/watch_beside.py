@@ -37,8 +37,8 @@ from arb.results.evidence import MANIFEST, SESSION_LOCK
 #: Files whose tests run sessions: live and dry-run, on sockets, with their ends, signals and kills.
 _FILES = [
     *("dry_run", "dry_run_orders", "dry_run_troubles", "hard_ends", "session_end", "signals", "account_halt"),
-    *("live_accounts", "live_command", "live_funding", "live_gate", "live_journal", "live_sandbox"),
-    *("supervision", "guard"),
+    *("live_accounts", "live_command", "live_funding", "live_gate", "live_journal", "live_killed"),
+    *("live_sandbox", "supervision", "guard"),
 ]
 #: Seconds of trouble, and without.
 _TROUBLED_S, _CALM_S = 4.0, 2.0

@@ -83,6 +83,18 @@ def resting(bot):
     return 0
 
 
+def half_refused(bot):
+    # Small and large orders in turn.
+    n = 1
+    while bot.elapse(37_000_000) == 0:
+        ask = bot.depth(n % 2).best_ask
+        if ask > 0:
+            bot.submit_buy_order(n % 2, n, ask * 1.0002, 0.01 if n % 4 < 2 else 1.0, 0, 0, False)
+            n += 1
+        bot.clear_inactive_orders(-1)
+    return 0
+
+
 def halting(bot):
     # Buys at one leg, sells at the other, and halts when both were answered.
     n = 1

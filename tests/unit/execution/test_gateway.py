@@ -310,6 +310,21 @@ def gated(
     return session
 
 
+def test_answers_can_be_noted_before_the_strategy_is_woken_and_are_noted_once() -> None:
+    session, woken = gated(GateLimits(max_notional=49.0)), []
+    session.gateway.wake = lambda now: woken.append(now)
+    later, session.run_later = session.run_later, lambda: None  # type: ignore[method-assign]
+    session.rows(0)
+    assert (len(session.taken), session.delivered) == (2, [])
+    session.gateway.note_answers()
+    assert ([one.answer.request_no for one in session.delivered], woken) == ([1, 1], [])
+    later()
+    assert (len(session.delivered), woken) == (2, [session.now])
+    session.gateway.note_answers()
+    later()
+    assert (len(session.delivered), len(woken)) == (2, 1)
+
+
 def test_what_the_gate_lets_pass_leaves_as_without_it() -> None:
     session = gated()
     session.rows(0)
