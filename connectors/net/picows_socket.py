@@ -1,19 +1,24 @@
 """Websockets with picows, which parses in C and calls once per message. Runs in the event loop's thread.
 
 The messages of one socket read are passed on together after the last one: at once if the read ends with a message, in
-the loop's next iteration if it ends with a ping or a part of a message, for which there is no callback.
+the loop's next iteration if it ends with a ping or a part of a message, for which there is no callback. Of many, as
+after a time without a processor, so many are passed on as fit into a turn; the others wait for the loop's next
+iteration, so that timers and other sockets do not wait for them, and nothing is read meanwhile. Their local time is
+that of their turn, as if they had been read then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 
 import picows
 
 from connectors.net.interfaces import Connection, ConnectionListener
 from connectors.net.sockets import HANDSHAKE_S, MESSAGE_BYTES_MAX, Socket
 from connectors.parsing.batch import Batch
+from connectors.units import MILLISECOND
 
 
 class PicowsTransport:
@@ -28,8 +33,9 @@ class PicowsTransport:
 
 
 _TEXT = picows.WSMsgType.TEXT
-#: Most messages of one read that are passed on together.
-_BATCH_MAX = 1024
+_CONTROL = (picows.WSMsgType.PING, picows.WSMsgType.PONG)
+#: Most messages that are passed on together; after so many, and this time, what else waits has its turn.
+_BATCH_MAX, _TURN_NS = 32, 20 * MILLISECOND
 
 
 class _PicowsListener(picows.WSListener):
@@ -39,7 +45,14 @@ class _PicowsListener(picows.WSListener):
         self._owner = owner
         self._parts: list[bytes] = []
         self._batch = Batch()
+        #: Messages for later turns; whether a turn is planned, and reading paused.
+        self._waiting: deque[bytes] = deque()
+        self._is_planned = self._is_paused = False
         self._loop = asyncio.get_running_loop()
+        self._socket: picows.WSTransport | None = None
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        self._socket = transport
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         local_ts = time.time_ns()
@@ -47,13 +60,18 @@ class _PicowsListener(picows.WSListener):
         if frame.msg_type == _TEXT and frame.fin and not self._parts:
             batch.frames.append(frame.get_payload_as_bytes())
             batch.stamps.append(local_ts)
-            if frame.last_in_buffer or len(batch.frames) >= _BATCH_MAX:
+            if frame.last_in_buffer:
                 self._flush()
             elif len(batch.frames) == 1:
                 self._loop.call_soon(self._flush)
-        else:
+        elif frame.msg_type in _CONTROL:
             self._flush()
+        else:
+            self._finish()
             self._receive_other(transport, frame, local_ts)
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._finish()
 
     def is_user_specific_pong(self, frame: picows.WSFrame) -> bool:
         # Of a pong that is awaited the library says nothing else.
@@ -61,15 +79,60 @@ class _PicowsListener(picows.WSListener):
         return frame.msg_type == picows.WSMsgType.PONG
 
     def _flush(self) -> None:
-        """Passes on the received messages. An error of the listener ends the connection."""
-        batch, listener = self._batch, self._owner.listener
+        """Passes on the received messages; of many, those of a turn."""
         self._owner.has_received = True
+        if self._waiting or len(self._batch.frames) > _BATCH_MAX:
+            self._take_turn()
+        else:
+            self._pass_on()
+
+    def _finish(self) -> None:
+        """Passes on all that was received."""
+        self._owner.has_received = True
+        while self._waiting or self._batch.frames:
+            self._take_turn()
+
+    def _pass_on(self) -> None:
+        """Passes on the batch. An error of the listener ends the connection."""
+        batch, listener = self._batch, self._owner.listener
         if batch.frames and listener is not None:
             try:
                 listener.on_batch(batch)
             except Exception as error:
                 self._owner.fail(error)
         batch.clear()
+
+    def _take_turn(self) -> None:
+        batch, waiting = self._batch, self._waiting
+        waiting += batch.frames
+        batch.clear()
+        end_ns = time.monotonic_ns() + _TURN_NS
+        while waiting:
+            while waiting and len(batch.frames) < _BATCH_MAX:
+                batch.frames.append(waiting.popleft())
+                batch.stamps.append(time.time_ns())
+            self._pass_on()
+            if time.monotonic_ns() >= end_ns:
+                break
+        self._set_reading(is_paused=bool(waiting))
+        if waiting and not self._is_planned:
+            self._is_planned = True
+            self._loop.call_soon(self._take_next)
+
+    def _take_next(self) -> None:
+        self._is_planned = False
+        self._flush()
+
+    def _set_reading(self, *, is_paused: bool) -> None:
+        """The venue, and not this process, keeps what is not processed."""
+        socket = self._socket
+        if socket is None or socket.is_disconnected or is_paused == self._is_paused:
+            return
+        self._is_paused = is_paused
+        if is_paused:
+            socket.underlying_transport.pause_reading()
+        else:
+            socket.underlying_transport.resume_reading()
 
     def _receive_other(self, transport: picows.WSTransport, frame: picows.WSFrame, local_ts: int) -> None:
         """Handles everything except a complete text message."""

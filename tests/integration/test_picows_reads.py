@@ -6,10 +6,13 @@ import asyncio
 import base64
 import hashlib
 import re
+import time
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from connectors.net.picows_socket import PicowsTransport
+from connectors.net.picows_socket import PicowsTransport, _Picows, _PicowsListener
 from connectors.net.sockets import new_event_loop
 from connectors.parsing.batch import Batch
 
@@ -33,6 +36,7 @@ class Received:
         self.stamps: list[int] = []
         self.reason = ""
         self.fails = False
+        self.takes_s = 0.0
 
     def on_open(self) -> None: ...
 
@@ -43,6 +47,7 @@ class Received:
     def on_batch(self, batch: Batch) -> None:
         if self.fails:
             raise RuntimeError("no")
+        time.sleep(self.takes_s)
         self.batches.append(list(batch.frames))
         for frame, local_ts in zip(batch.frames, batch.stamps, strict=True):
             self._keep(frame, local_ts)
@@ -66,12 +71,24 @@ async def _handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     await writer.drain()
 
 
-def received(*pieces: bytes, count: int, fails: bool = False) -> Received:
-    """What comes of pieces that are written one by one, each read at once, until so many messages came or the end."""
+def received(
+    *pieces: bytes, count: int, fails: bool = False, takes_s: float = 0.0, ticks: list[int] | None = None
+) -> Received:
+    """What comes of pieces that are written one by one, each read at once, until so many messages came or the end.
+
+    takes_s: how long a batch is dealt with. ticks: gets the number of messages so far at each call of a timer.
+    """
 
     async def scene() -> Received:
         listener = Received()
-        listener.fails = fails
+        listener.fails, listener.takes_s = fails, takes_s
+
+        def tick() -> None:
+            if ticks is not None:
+                ticks.append(len(listener.order))
+                asyncio.get_running_loop().call_later(0.001, tick)
+
+        tick()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _handshake(reader, writer)
@@ -127,3 +144,56 @@ def test_an_error_of_the_listener_ends_the_connection() -> None:
     reported = received(wire(b"1") + wire(b"2"), count=1, fails=True)
     assert reported.order == []
     assert "could not be dealt with: RuntimeError('no')" in reported.reason
+
+
+MANY = [str(n).encode() for n in range(500)]
+
+
+@pytest.mark.parametrize("last", [b"", wire(b"x", PING)], ids=["message", "ping"])
+def test_many_messages_of_a_slow_listener_do_not_keep_timers_waiting(last: bytes) -> None:
+    ticks: list[int] = []
+    reported = received(b"".join(map(wire, MANY)) + last, count=500, takes_s=0.025, ticks=ticks)
+    assert reported.order == MANY
+    assert max(map(len, reported.batches)) <= 32
+    assert len({count for count in ticks if 0 < count < 500}) >= 10
+    assert reported.stamps == sorted(reported.stamps)
+
+
+def test_many_messages_of_a_fast_listener_are_dealt_with_in_a_turn() -> None:
+    ticks: list[int] = []
+    reported = received(b"".join(map(wire, MANY[:64])), count=64, ticks=ticks)
+    assert reported.batches == [MANY[:32], MANY[32:64]]
+
+
+def test_many_messages_in_front_of_the_end_are_received() -> None:
+    closing = wire((1001).to_bytes(2, "big") + b"bye", CLOSE)
+    reported = received(b"".join(map(wire, MANY)) + closing, count=501, takes_s=0.025)
+    assert reported.order == MANY
+    assert "1001" in reported.reason
+
+
+def test_nothing_is_read_while_messages_wait() -> None:
+    done: list[str] = []
+    under = SimpleNamespace(
+        pause_reading=lambda: done.append("paused"), resume_reading=lambda: done.append("resumed")
+    )
+    transport: Any = SimpleNamespace(is_disconnected=False, underlying_transport=under)
+
+    class Slow(Received):
+        def on_batch(self, batch: Batch) -> None:
+            time.sleep(0.025)
+            done.append(f"{len(batch.frames)}")
+
+    async def scene() -> None:
+        listener = _PicowsListener(cast(_Picows, SimpleNamespace(listener=Slow(), has_received=False)))
+        listener.on_ws_connected(transport)
+        for no in range(70):
+            frame: Any = SimpleNamespace(
+                msg_type=TEXT, fin=True, last_in_buffer=no == 69, get_payload_as_bytes=lambda: b"1"
+            )
+            listener.on_ws_frame(transport, frame)
+        while len(done) < 5:
+            await asyncio.sleep(0)
+
+    asyncio.run(scene())
+    assert done == ["32", "paused", "32", "6", "resumed"]

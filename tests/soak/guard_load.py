@@ -3,9 +3,10 @@
     PYTHONPATH=tests python -m tests.soak.guard_load [--minutes 60] [--load 8] [--seed 1]
     PYTHONPATH=tests python -m tests.soak.guard_load --stops 50
 
-A session trades on a running sandbox, both as usual, while so many processes keep the processors busy. Each silence
-that the guard counts is a false alarm, of the session or of a venue, and so is a guard that was replaced. Exit code 4
-if there is one, or if the session ends before its time.
+A session trades on a running sandbox while so many processes keep the processors busy. The session has the usual
+priority; the sandbox, which stands for other machines, a higher one where the system allows it. Each silence that the
+guard counts is a false alarm, of the session or of a venue, and so is a guard that was replaced. Exit code 4 if there
+is one, or if the session ends before its time.
 
 With --stops, so many sessions with resting orders are killed (SIGKILL) and stopped (SIGSTOP), in turn, at a random
 moment. Exit code 4 if an order of ours rests two seconds later, or one of others does not rest any more.
