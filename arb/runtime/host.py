@@ -12,7 +12,7 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from arb.sandbox.serve.urls import VenueUrls
 
 _T = TypeVar("_T")
+#: Generation of Python's full garbage collections.
+_FULL = 2
 
 
 class Ending(Enum):
@@ -44,6 +46,33 @@ class Ending(Enum):
     """Ctrl+C."""
     STOPPED = "stopped"
     """SIGTERM, or SIGHUP."""
+
+
+@contextlib.contextmanager
+def _short_collections() -> Iterator[None]:
+    """A full garbage collection looks at all objects, for tenths of a second, in which the session stands still. Here
+    it looks at each object once: those that exist now, and those that survive one, are left out of the next.
+
+    Cycles that become garbage after that are kept until the end: a connection's, every minute or two at most.
+    """
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # Python's measure for the next one is how many objects this one has seen
+    gc.callbacks.append(_freeze_survivors)
+    # More often than Python's 10 younger collections, since what one costs is what was made since the last.
+    gc.set_threshold(*thresholds[:2], 1)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(_freeze_survivors)
+        gc.unfreeze()
+
+
+def _freeze_survivors(phase: str, info: Mapping[str, int]) -> None:
+    if phase == "stop" and info["generation"] == _FULL:
+        gc.freeze()
 
 
 class Host:
@@ -88,7 +117,7 @@ class Host:
         self.error: BaseException | None = None
         #: When the host was made and when the feeds were started, on the machine's monotonic clock.
         self.created_ns = self.began_ns = time.monotonic_ns()
-        self._handlers = contextlib.ExitStack()
+        self._handlers, self._collections = contextlib.ExitStack(), contextlib.ExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
         #: A signal asks for the end; it is not `_over` while there is something to be done before.
@@ -109,12 +138,9 @@ class Host:
         Returns what `work` returns. If the feeds were not started, raises the session's error, or KeyboardInterrupt
         for a signal.
         """
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with self._collections, asyncio.Runner(loop_factory=new_event_loop) as runner:
             self._loop = runner.get_loop()
-            try:
-                result = runner.run(self._run(work))
-            finally:
-                gc.unfreeze()
+            result = runner.run(self._run(work))
         if not self.has_begun:
             raise self.error or KeyboardInterrupt()
         return result
@@ -141,9 +167,7 @@ class Host:
 
     def start_feeds(self) -> None:
         """Starts the opened feeds: the session begins."""
-        # A garbage collection looks at all objects, for a tenth of a second: of those until now at none again.
-        gc.collect()
-        gc.freeze()
+        self._collections.enter_context(_short_collections())
         self.began_ns = time.monotonic_ns()
         for live in self.feeds:
             live.feed.start()

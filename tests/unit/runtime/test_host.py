@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -75,6 +76,32 @@ def test_garbage_collection_leaves_out_what_was_loaded_before_the_session() -> N
     assert frozen is not None
     assert frozen > 10_000
     assert gc.get_freeze_count() == 0
+
+
+def test_a_full_garbage_collection_looks_only_at_what_was_made_since_the_last_one() -> None:
+    host, kept, looked = Host({}), [], []
+    before = gc.get_threshold(), len(gc.callbacks)
+
+    def count(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            looked.append(len(gc.get_objects()))
+
+    async def work() -> bool:
+        host.start_feeds()
+        gc.callbacks.append(count)
+        cycle = Host({})
+        cycle.error = cycle  # type: ignore[assignment]
+        is_there = weakref.ref(cycle)
+        del cycle
+        for _ in range(400_000):
+            kept.append([])
+        gc.callbacks.remove(count)
+        return is_there() is None
+
+    with host:
+        assert host.run(work), "garbage is collected"
+    assert max(looked) < 60_000
+    assert (gc.get_threshold(), len(gc.callbacks)) == before
 
 
 @pytest.mark.parametrize(
