@@ -77,8 +77,8 @@ class AnswerTimes:
         answers = line.answers + len(spans)
         last = spans[-LATENCIES_KEPT:]
         kept[np.arange(answers - len(last), answers) % LATENCIES_KEPT] = last
-        ordered = np.sort(kept[:answers]).tolist()
-        p50, p95, p99 = (ordered[math.ceil(share * len(ordered)) - 1] for share in _SHARES)
+        ordered = np.sort(kept[:answers])
+        p50, p95, p99 = (float(ordered[math.ceil(share * len(ordered)) - 1]) for share in _SHARES)
         more = np.bincount(np.searchsorted(SPANS_MS, spans), minlength=len(line.counts)).tolist()
         counts = [old + new for old, new in zip(line.counts, more, strict=True)]
         self._lines[number] = LatencyLine(

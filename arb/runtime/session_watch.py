@@ -39,11 +39,11 @@ from arb.runtime.view import (
 from connectors.units import MILLISECOND, SECOND
 
 #: Interval of the ticks: of samples of touches and edges.
-WATCH_S = 0.05
+WATCH_S = 0.125
 #: Decisions that are written in one tick; many have a fill or two.
 ROWS_MAX = 500
 #: In how many ticks there is one of each, and in which of them: spread, so that no tick has them all.
-_LINES, _SHOW, _STATUS = (5, 0), (10, 2), (20, 4)
+_SERIES, _LINES, _SHOW, _STATUS = (2, 0), (4, 1), (4, 3), (8, 5)
 
 
 class Facts(NamedTuple):
@@ -113,9 +113,10 @@ class SessionWatch:
         """Does what is due."""
         self._ticks += 1
         self._sample()
+        if self._is_due(_SERIES):
+            self._series.write(time.time_ns())
         if self._is_due(_LINES):
             self._log_some()
-            self._series.write(time.time_ns())
             self._output.events.write()
         if self._is_due(_SHOW):
             self.show()

@@ -188,12 +188,12 @@ class TradingLines:
             (one.attempt, one.leg): (one.leg, one.order_id) for one in logged if one.code == Decision.OPEN
         }
         # Before the decisions: an outcome follows all fills of its attempt.
-        charged = {int(one["fill_no"]): one for one in charges[charges["is_funding"] == 0]}
+        charged, paid = _charged(charges) if len(charges) else ({}, ())
         lines = [
             self._fill(_Fill(*row), charged.get(no)) for no, row in enumerate(fills.tolist(), self._fills)
         ]
         self._fills += len(fills)
-        lines += [self._funding(one) for one in charges[charges["is_funding"] != 0]]
+        lines += [self._funding(one) for one in paid]
         for one in logged:
             describe = self._texts.get(one.code)
             if describe is not None and (said := describe(one)) is not None:
@@ -425,6 +425,13 @@ def shown_lines(lines: Sequence[TradingLine]) -> Iterator[TradingLine]:
     yield from (line for line in rest if line.event == _HALTED)
 
 
+def _charged(charges: Any) -> tuple[dict[int, Any], Any]:
+    """Charges by the number of their fill, and payments of funding."""
+    is_funding = charges["is_funding"] != 0
+    return {int(one["fill_no"]): one for one in charges[~is_funding]}, charges[is_funding]
+
+
 def _forget_oldest(remembered: dict[Any, Any]) -> None:
-    for key in list(islice(remembered, max(0, len(remembered) - _REMEMBERED_MAX))):
-        del remembered[key]
+    if len(remembered) > _REMEMBERED_MAX:
+        for key in list(islice(remembered, len(remembered) - _REMEMBERED_MAX)):
+            del remembered[key]
