@@ -63,7 +63,7 @@ class _PicowsListener(picows.WSListener):
             if frame.last_in_buffer:
                 self._flush()
             elif len(batch.frames) == 1:
-                self._loop.call_soon(self._flush)
+                self._plan()
         elif frame.msg_type in _CONTROL:
             self._flush()
         else:
@@ -115,11 +115,16 @@ class _PicowsListener(picows.WSListener):
             if time.monotonic_ns() >= end_ns:
                 break
         self._set_reading(is_paused=bool(waiting))
-        if waiting and not self._is_planned:
-            self._is_planned = True
-            self._loop.call_soon(self._take_next)
+        if waiting:
+            self._plan()
 
-    def _take_next(self) -> None:
+    def _plan(self) -> None:
+        """In the loop's next iteration there is a turn, one."""
+        if not self._is_planned:
+            self._is_planned = True
+            self._loop.call_soon(self._take_planned)
+
+    def _take_planned(self) -> None:
         self._is_planned = False
         self._flush()
 

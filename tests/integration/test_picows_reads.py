@@ -6,15 +6,16 @@ import asyncio
 import base64
 import hashlib
 import re
-import time
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from connectors.net.picows_socket import PicowsTransport, _Picows, _PicowsListener
+from connectors.net import picows_socket
+from connectors.net.picows_socket import PicowsTransport
 from connectors.net.sockets import new_event_loop
 from connectors.parsing.batch import Batch
+from connectors.units import SECOND
 
 TEXT, BINARY, CLOSE, PING, CONTINUATION = 1, 2, 8, 9, 0
 
@@ -36,7 +37,6 @@ class Received:
         self.stamps: list[int] = []
         self.reason = ""
         self.fails = False
-        self.takes_s = 0.0
 
     def on_open(self) -> None: ...
 
@@ -47,7 +47,6 @@ class Received:
     def on_batch(self, batch: Batch) -> None:
         if self.fails:
             raise RuntimeError("no")
-        time.sleep(self.takes_s)
         self.batches.append(list(batch.frames))
         for frame, local_ts in zip(batch.frames, batch.stamps, strict=True):
             self._keep(frame, local_ts)
@@ -71,24 +70,22 @@ async def _handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     await writer.drain()
 
 
-def received(
-    *pieces: bytes, count: int, fails: bool = False, takes_s: float = 0.0, ticks: list[int] | None = None
-) -> Received:
+def received(*pieces: bytes, count: int, fails: bool = False, others: list[int] | None = None) -> Received:
     """What comes of pieces that are written one by one, each read at once, until so many messages came or the end.
 
-    takes_s: how long a batch is dealt with. ticks: gets the number of messages so far at each call of a timer.
+    others: gets the number of messages so far in each iteration of the loop.
     """
 
     async def scene() -> Received:
         listener = Received()
-        listener.fails, listener.takes_s = fails, takes_s
+        listener.fails = fails
 
-        def tick() -> None:
-            if ticks is not None:
-                ticks.append(len(listener.order))
-                asyncio.get_running_loop().call_later(0.001, tick)
+        def look() -> None:
+            if others is not None:
+                others.append(len(listener.order))
+                asyncio.get_running_loop().call_soon(look)
 
-        tick()
+        look()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _handshake(reader, writer)
@@ -149,29 +146,49 @@ def test_an_error_of_the_listener_ends_the_connection() -> None:
 MANY = [str(n).encode() for n in range(500)]
 
 
+@pytest.fixture
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is a turn."""
+    monkeypatch.setattr(picows_socket, "_TURN_NS", 0)
+
+
+@pytest.mark.usefixtures("short_turns")
 @pytest.mark.parametrize("last", [b"", wire(b"x", PING)], ids=["message", "ping"])
-def test_many_messages_of_a_slow_listener_do_not_keep_timers_waiting(last: bytes) -> None:
-    ticks: list[int] = []
-    reported = received(b"".join(map(wire, MANY)) + last, count=500, takes_s=0.025, ticks=ticks)
+def test_between_the_turns_of_many_messages_everything_else_has_its_own(last: bytes) -> None:
+    others: list[int] = []
+    reported = received(b"".join(map(wire, MANY)) + last, count=500, others=others)
     assert reported.order == MANY
-    assert max(map(len, reported.batches)) <= 32
-    assert len({count for count in ticks if 0 < count < 500}) >= 10
+    assert [len(batch) for batch in reported.batches] == [32] * 15 + [20]
+    assert {32 * n for n in range(16)} <= set(others)
     assert reported.stamps == sorted(reported.stamps)
 
 
-def test_many_messages_of_a_fast_listener_are_dealt_with_in_a_turn() -> None:
-    ticks: list[int] = []
-    reported = received(b"".join(map(wire, MANY[:64])), count=64, ticks=ticks)
-    assert reported.batches == [MANY[:32], MANY[32:64]]
+def test_many_messages_that_take_less_than_a_turn_are_dealt_with_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(picows_socket, "_TURN_NS", 3600 * SECOND)
+    others: list[int] = []
+    reported = received(b"".join(map(wire, MANY)), count=500, others=others)
+    assert reported.order == MANY
+    assert set(others) <= {0, 500}
 
 
+@pytest.mark.usefixtures("short_turns")
 def test_many_messages_in_front_of_the_end_are_received() -> None:
     closing = wire((1001).to_bytes(2, "big") + b"bye", CLOSE)
-    reported = received(b"".join(map(wire, MANY)) + closing, count=501, takes_s=0.025)
+    reported = received(b"".join(map(wire, MANY)) + closing, count=501)
     assert reported.order == MANY
     assert "1001" in reported.reason
 
 
+@pytest.mark.usefixtures("short_turns")
+def test_an_error_of_the_listener_ends_a_connection_whose_messages_wait() -> None:
+    reported = received(b"".join(map(wire, MANY)), count=1, fails=True)
+    assert reported.order == []
+    assert "could not be dealt with: RuntimeError('no')" in reported.reason
+
+
+@pytest.mark.usefixtures("short_turns")
 def test_nothing_is_read_while_messages_wait() -> None:
     done: list[str] = []
     under = SimpleNamespace(
@@ -179,13 +196,13 @@ def test_nothing_is_read_while_messages_wait() -> None:
     )
     transport: Any = SimpleNamespace(is_disconnected=False, underlying_transport=under)
 
-    class Slow(Received):
+    class Noting(Received):
         def on_batch(self, batch: Batch) -> None:
-            time.sleep(0.025)
             done.append(f"{len(batch.frames)}")
 
     async def scene() -> None:
-        listener = _PicowsListener(cast(_Picows, SimpleNamespace(listener=Slow(), has_received=False)))
+        owner = SimpleNamespace(listener=Noting(), has_received=False)
+        listener = picows_socket._PicowsListener(cast(picows_socket._Picows, owner))
         listener.on_ws_connected(transport)
         for no in range(70):
             frame: Any = SimpleNamespace(
