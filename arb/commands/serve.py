@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from arb.config.accounts import load_accounts
 from arb.config.scenario import Scenario, fault_of, load_scenario
 from arb.errors import InputError
 from arb.interrupts import ending_signals, interrupt_handled
+from arb.runtime.garbage import short_collections
 from arb.runtime.signals import signals_call, signals_wake
 from arb.sandbox.accounts.keys import TestKey, test_keys
 from arb.sandbox.accounts.rules import Facts
@@ -129,22 +129,20 @@ async def _serve_until(
 ) -> None:
     """Serves until `stopped` is set, the recording ends, the duration has passed or the sandbox fails."""
     async with sandbox:
-        # A collection looks at all objects that were loaded, for a tenth of a second, in which no order is answered.
-        gc.collect()
-        gc.freeze()
-        started(sandbox)
-        tasks = [
-            asyncio.create_task(sandbox.ended.wait()),
-            asyncio.create_task(sandbox.failed()),
-            asyncio.create_task(stopped.wait()),
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
+        with short_collections():
+            started(sandbox)
+            tasks = [
+                asyncio.create_task(sandbox.ended.wait()),
+                asyncio.create_task(sandbox.failed()),
+                asyncio.create_task(stopped.wait()),
+            ]
+            try:
+                done, _ = await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
 
 
 def facts_of(listings: Sequence[Listing], known: Mapping[str, VenueConfig]) -> dict[tuple[str, str], Facts]:

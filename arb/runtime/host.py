@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,6 +19,7 @@ from arb.config import VenueConfig
 from arb.config.environment import Environment
 from arb.interrupts import interrupt_handled, raise_if_interrupted
 from arb.runtime.feeds import LiveFeed, open_feed
+from arb.runtime.garbage import short_collections
 from arb.runtime.listings import compare_grids
 from arb.runtime.sandbox_venues import at_sandbox
 from arb.runtime.signals import signals_call, signals_wake
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from arb.sandbox.serve.urls import VenueUrls
 
 _T = TypeVar("_T")
-#: Generation of Python's full garbage collections.
-_FULL = 2
 
 
 class Ending(Enum):
@@ -46,33 +44,6 @@ class Ending(Enum):
     """Ctrl+C."""
     STOPPED = "stopped"
     """SIGTERM, or SIGHUP."""
-
-
-@contextlib.contextmanager
-def _short_collections() -> Iterator[None]:
-    """A full garbage collection looks at all objects, for tenths of a second, in which the session stands still. Here
-    it looks at each object once: those that exist now, and those that survive one, are left out of the next.
-
-    Cycles that become garbage after that are kept until the end: a connection's, every minute or two at most.
-    """
-    thresholds = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # Python's measure for the next one is how many objects this one has seen
-    gc.callbacks.append(_freeze_survivors)
-    # More often than Python's 10 younger collections, since what one costs is what was made since the last.
-    gc.set_threshold(*thresholds[:2], 1)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.callbacks.remove(_freeze_survivors)
-        gc.unfreeze()
-
-
-def _freeze_survivors(phase: str, info: Mapping[str, int]) -> None:
-    if phase == "stop" and info["generation"] == _FULL:
-        gc.freeze()
 
 
 class Host:
@@ -167,7 +138,7 @@ class Host:
 
     def start_feeds(self) -> None:
         """Starts the opened feeds: the session begins."""
-        self._collections.enter_context(_short_collections())
+        self._collections.enter_context(short_collections())
         self.began_ns = time.monotonic_ns()
         for live in self.feeds:
             live.feed.start()

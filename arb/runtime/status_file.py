@@ -30,7 +30,7 @@ from arb.runtime.view import LegLine, SessionView
 
 #: In place of infinity, which JSON does not have: an account has nothing left.
 _PCT_MAX = 1e6
-#: In so many statuses memory, disk and open files are looked at once: that takes as long as half of the rest.
+#: In so many statuses memory, disk and open files are looked at once: they change slowly, and it takes 0.3 ms.
 _USE_EVERY = 5
 
 
