@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -44,14 +45,18 @@ main()
 """
 
 
-def test_a_killed_session_is_finished_and_proven_up_to_its_last_second(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = live_process(tmp_path, "busy")
+def kill_after_fills(run: Path, process: subprocess.Popen[str]) -> None:
     try:
         await_fills(run, 20)
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_killed_session_is_finished_and_proven_up_to_its_last_second(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = live_process(tmp_path, "busy")
+    kill_after_fills(run, process)
     found = verify(run)
     assert found.differences == []
     manifest = json.loads((run / "manifest.json").read_text())
@@ -65,11 +70,7 @@ def test_a_killed_session_whose_last_entry_is_between_refusals_and_their_answers
 ) -> None:
     run = tmp_path / "run"
     process = live_process(tmp_path, "half_refused", "live.max_notional=5000", arb=("-c", ENTRY_A_REFUSAL))
-    try:
-        await_fills(run, 20)
-    finally:
-        process.kill()
-        process.wait()
+    kill_after_fills(run, process)
     found = verify(run)
     assert found.differences == []
     refused = [one for one in read_order_files(run).states if one["end"] == EXPIRED]

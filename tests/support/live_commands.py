@@ -17,15 +17,19 @@ SPOT = ("binance_spot", "bybit_spot")
 PERPETUAL = ("binance_usdm", "bybit_linear")
 
 
-def config_of(folder: Path, venues: tuple[str, ...] = SPOT, *settings: str, function: str = "busy") -> Config:
-    """A strategy that buys, sells, rests and cancels at both legs."""
+def settings_of(folder: Path, venues: tuple[str, ...], function: str, *settings: str) -> list[str]:
+    """Of a strategy's function with a leg at each venue, and money there."""
     legs = json.dumps([f"{venue}:SYMBOL" for venue in venues])
     capital = [
         f"capital.{venue}={{{'base=10.0, ' if venue in SPOT else ''}quote=1000000.0}}" for venue in venues
     ]
+    return demo_settings(folder, function, f"strategy.legs={legs}", *capital, *settings)
+
+
+def config_of(folder: Path, venues: tuple[str, ...] = SPOT, *settings: str, function: str = "busy") -> Config:
+    """A strategy that buys, sells, rests and cancels at both legs."""
     write_templates(folder)
-    own = demo_settings(folder, function, PATIENT_GUARD, f"strategy.legs={legs}", *capital, *settings)
-    return load(folder / "arbitrage.toml", own)
+    return load(folder / "arbitrage.toml", settings_of(folder, venues, function, PATIENT_GUARD, *settings))
 
 
 def live_process(
@@ -37,13 +41,7 @@ def live_process(
 ) -> subprocess.Popen[str]:
     """A session in a process of its own, with the sandbox inside. arb: what Python runs."""
     main = config_of(folder).file
-    legs = json.dumps([f"{venue}:SYMBOL" for venue in SPOT])
-    own = [
-        f"strategy.legs={legs}",
-        *(f"capital.{venue}={{base=10.0, quote=1000000.0}}" for venue in SPOT),
-        *settings,
-    ]
-    words = [word for one in demo_settings(folder, function, *own) for word in ("--set", one)]
+    words = [word for one in settings_of(folder, SPOT, function, *settings) for word in ("--set", one)]
     return subprocess.Popen(
         [sys.executable, *arb, "live", "--sandbox", "-c", main, "--out", str(folder / "run"), "--no-report",
          *words],

@@ -244,7 +244,7 @@ class LiveSandbox:
 
     def _run(self) -> None:
         # A venue is another machine: where the system allows it, it does not wait for a processor of this one.
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -10)
         try:
             asyncio.run(self._serve())
